@@ -71,8 +71,8 @@ public static class ExecutionDiagnostics
         "CNN0716", span, $"{who} reads {value} at byte address 0x{address:x8}, which is no int8 value", "the step before it left something else there; this is a fault of the compiler");
 
     /// <summary>A vector's program touches too much memory.</summary>
-    public static Diagnostic SparseMemoryFull(SourceSpan span, LaunchPlace launch, int step, uint address, long limit) => Error(
-        "CNN0717", span, $"{launch}, step {step} writes to byte address 0x{address:x8} after {limit:N0} bytes of sparse memory are in use", "let the program write to fewer places");
+    public static Diagnostic SparseMemoryFull(SourceSpan span, string who, uint address, long limit) => Error(
+        "CNN0717", span, $"{who} writes to byte address 0x{address:x8} after {limit:N0} bytes of sparse memory are in use", "let the program write to fewer places");
 
     /// <summary>The hardware would return a store's response as a load's data.</summary>
     public static Diagnostic StoreResponseTakenAsData(SourceSpan span, LaunchPlace launch, int step, int row, int column) => Error(

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Primitives.Arithmetic;
@@ -394,9 +395,14 @@ internal sealed class ImageExecutor<TMemory>(
 
         if (!_memory.TryWrite(address, word))
         {
-            throw new InvalidOperationException("a host step left RAM although it was checked");
+            throw RunsHazards
+                ? Failure(SparseMemoryFull(Here, address))
+                : new InvalidOperationException("a host step left RAM although it was checked");
         }
     }
+
+    private Diagnostic SparseMemoryFull(string who, uint address) =>
+        ExecutionDiagnostics.SparseMemoryFull(span, who, address, SparseWords.MaxPages * (long)SparseWords.PageBytes);
 
     private void CheckId(string who, int id)
     {
@@ -417,7 +423,7 @@ internal sealed class ImageExecutor<TMemory>(
             ArrayStop.NeverGranted => ExecutionDiagnostics.NeverGranted(span, place, step),
             ArrayStop.StoreResponseTakenAsData => ExecutionDiagnostics.StoreResponseTakenAsData(span, place, step, fault.Row, fault.Column),
             ArrayStop.Paused => ExecutionDiagnostics.KernelNeverEnds(span, place, step, options.MaxCycles),
-            _ when RunsHazards => ExecutionDiagnostics.SparseMemoryFull(span, place, step, fault.Address, SparseWords.MaxPages * 1024L),
+            _ when RunsHazards => SparseMemoryFull($"{place}, step {step.ToString(CultureInfo.InvariantCulture)}", fault.Address),
             _ when (fault.Address & 3) != 0 => ExecutionDiagnostics.MisalignedAccess(span, place, step, fault.Row, fault.Column, fault.IsWrite, fault.Address),
             _ when fault.Address < image.Machine.Ram.Bytes =>
                 ExecutionDiagnostics.ReservedWrite(span, place, step, fault.Row, fault.Column, fault.Address, image.Machine.Ram.ReservedBytes),

@@ -131,10 +131,13 @@ public readonly struct SparseMemory(SparseWords words) : IWordMemory
 /// <summary>Words of a sparse 32-bit address space, in pages.</summary>
 public sealed class SparseWords
 {
-    /// <summary>Most pages (of 1 KiB): 64 MiB.</summary>
+    /// <summary>Most pages: 64 MiB.</summary>
     public const int MaxPages = 65536;
 
-    private const int PageWords = 256;
+    /// <summary>Size of a page in bytes.</summary>
+    public const int PageBytes = 1 << PageShift;
+
+    private const int PageWords = PageBytes / 4;
     private const int PageShift = 10;
 
     private readonly Dictionary<uint, uint[]> _pages = [];
