@@ -29,6 +29,18 @@ public static class GconvDiagnostics
         string.Create(CultureInfo.InvariantCulture, $"softmax '{softmax.Name}': row {row} has 512 or more classes near its maximum, for which the int8 softmax of TensorFlow Lite has no result"),
         "use fewer classes, or leave the softmax out and read the logits");
 
+    /// <summary>A scalar program in text beyond the limit.</summary>
+    public static Diagnostic ProgramTooLong(SourceSpan span, int limit) =>
+        Make(953, span, string.Create(CultureInfo.InvariantCulture, $"a scalar program has more than {limit} parts"), "write a shorter one");
+
+    /// <summary>A table in text that isn't the operator's.</summary>
+    public static Diagnostic WrongTable(SourceSpan span, string name) =>
+        Make(954, span, $"the table of '{name}' is not that of its loops and input index", "leave the table out, or correct it");
+
+    /// <summary>More loops in text than an operator may have.</summary>
+    public static Diagnostic TooManyLoops(SourceSpan span, string name, int loops, int limit) =>
+        Make(955, span, string.Create(CultureInfo.InvariantCulture, $"'{name}' has {loops} loops; {limit} is the most"), "use fewer loops");
+
     /// <summary>The name of an invariant in messages: lower case with hyphens.</summary>
     public static string Name(GconvInvariant invariant)
     {

@@ -9,6 +9,9 @@ namespace CnnCompiler.Ir.Gconv;
 /// <summary>Checks every <see cref="GconvInvariant"/> of a chain. What it accepts, <see cref="GconvEvaluator"/> can execute.</summary>
 public static class GconvVerifier
 {
+    /// <summary>Most loops of an operator: four kinds for each dimension that a tensor may have.</summary>
+    public const int MostLoops = 4 * NetworkLimits.Rank;
+
     /// <summary>All that is wrong with a chain, in its order; nothing where it is sound.</summary>
     public static IReadOnlyList<Diagnostic> Check(GconvProgram program)
     {

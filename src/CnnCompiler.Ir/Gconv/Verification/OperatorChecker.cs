@@ -8,9 +8,6 @@ namespace CnnCompiler.Ir.Gconv.Verification;
 /// <summary>Checks one operator whose operands exist.</summary>
 internal sealed class OperatorChecker(GconvOperator operation, Func<string, TensorType> tensors, DiagnosticBag diagnostics)
 {
-    /// <summary>Most loops: four kinds for each dimension a tensor may have.</summary>
-    private const int MostLoops = 4 * NetworkLimits.Rank;
-
     private bool _sound = true;
 
     /// <summary>True where nothing is wrong.</summary>
@@ -50,9 +47,9 @@ internal sealed class OperatorChecker(GconvOperator operation, Func<string, Tens
 
     private void CheckLoops()
     {
-        if (operation.Loops.Count > MostLoops)
+        if (operation.Loops.Count > GconvVerifier.MostLoops)
         {
-            Report(GconvInvariant.Loops, $"it has {operation.Loops.Count} loops; {MostLoops} is the most");
+            Report(GconvInvariant.Loops, $"it has {operation.Loops.Count} loops; {GconvVerifier.MostLoops} is the most");
         }
 
         var seen = new HashSet<(string, LoopKind)>();
