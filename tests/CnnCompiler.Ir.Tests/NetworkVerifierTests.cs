@@ -200,6 +200,14 @@ public sealed class NetworkVerifierTests
             diagnostic.ToString());
     }
 
+    [Fact]
+    public void The_shape_rules_refuse_hostile_input_shapes_by_themselves()
+    {
+        var diagnostics = new DiagnosticBag();
+        Assert.Null(NetworkShapes.Infer(Dense, [Type(int.MaxValue, int.MaxValue, int.MaxValue)], diagnostics));
+        Assert.Equal("CNN0115", Assert.Single(diagnostics.Diagnostics).Code);
+    }
+
     [Theory]
     [InlineData(32, 3, 1, 1, 1, 1, 32)]
     [InlineData(32, 3, 2, 1, 0, 1, 16)]
