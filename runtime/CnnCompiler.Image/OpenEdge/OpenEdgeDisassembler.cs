@@ -111,7 +111,8 @@ public static class OpenEdgeDisassembler
         }
     }
 
-    private static string Quote(string name)
+    /// <summary>A name as one word: as it is where it is an identifier, else in quotes with escapes, so that no name can break a line.</summary>
+    internal static string Quote(string name)
     {
         if (AssemblerTokens.IsName(name))
         {
