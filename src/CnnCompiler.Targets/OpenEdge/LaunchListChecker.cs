@@ -253,7 +253,8 @@ public sealed class LaunchListChecker
 
     private void CheckResidency(int id, Loaded loaded, KernelImage kernel, string where)
     {
-        int? kept = null;
+        // Masks are prefixes and an id stands for one kernel, so that whatever replaced a higher column replaced the lower ones too: that a lower column is
+        // resident and a higher one loads (and gets the lower one's code) can't happen.
         var loads = false;
         for (var column = 0; column < Columns(kernel); column++)
         {
@@ -266,16 +267,10 @@ public sealed class LaunchListChecker
                     return;
                 }
 
-                kept ??= column;
                 continue;
             }
 
             loads = true;
-            if (kept is { } lower)
-            {
-                _faults.Add(LaunchListDiagnostics.PartlyResident(where, kernel.Name, id, lower, column));
-                return;
-            }
         }
 
         for (var w = loaded.Start; loads && w < loaded.Start + loaded.Words; w++)

@@ -35,10 +35,6 @@ public static class LaunchListDiagnostics
     public static Diagnostic StillResident(string where, string kernel, int id, int column, string resident) =>
         Error(857, $"{where}: launches {kernel} as id {id}, but column {column} still holds {resident} under that id and a resident id is never reloaded");
 
-    /// <summary>CNN0858: a lower column keeps its code while a higher one loads: it would get the lower one's.</summary>
-    public static Diagnostic PartlyResident(string where, string kernel, int id, int resident, int loading) =>
-        Error(858, $"{where}: launches {kernel} as id {id}; column {resident} is resident and column {loading} would load the code of a lower column");
-
     /// <summary>CNN0859: context words that were overwritten since they were loaded.</summary>
     public static Diagnostic Overwritten(string where, string kernel, int id, int word, string by) =>
         Error(859, $"{where}: launches {kernel} as id {id}, but its context word {word} was overwritten with {by}");
