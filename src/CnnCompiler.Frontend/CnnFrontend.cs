@@ -17,7 +17,7 @@ public static class CnnFrontend
     /// <param name="file">The file as the user named it.</param>
     /// <param name="companions">Gives the bytes of a file that the text names (a path relative to the text's own folder), or null where there is none.</param>
     /// <param name="diagnostics">Takes what is wrong.</param>
-    public static NetworkGraph? Parse(string text, string file, Func<string, ReadOnlyMemory<byte>?> companions, DiagnosticBag diagnostics)
+    public static NetworkGraph? Parse(string text, string file, Func<string, byte[]?> companions, DiagnosticBag diagnostics)
     {
         if (text.Length > LanguageLimits.Characters)
         {

@@ -7,6 +7,9 @@ namespace CnnCompiler.Frontend;
 /// <summary>What a user can get wrong in a <c>.cnn</c> file: CNN0200 to CNN0299, one method a code. Shapes and types are CNN0100 to CNN0199.</summary>
 public static class LanguageDiagnostics
 {
+    /// <summary>The code of <see cref="UnexpectedCharacter"/>.</summary>
+    public const string UnexpectedCharacterCode = "CNN0201";
+
     /// <summary>CNN0200: the file is too long to be a network.</summary>
     public static Diagnostic FileTooLong(string file, long characters) =>
         Error(200, SourceSpan.WholeFile(file), $"the file has {N(characters)} characters; at most {N(LanguageLimits.Characters)} are read", "keep weights in the .npz file");

@@ -139,7 +139,7 @@ internal sealed class LayerBuilder(LayerStatement syntax, AttributeReader attrib
             : padding.Explicit;
     }
 
-    /// <summary>Weights, their scales and the bias from the weight file; null where one is missing or wrong.</summary>
+    /// <summary>Weights, their scales and the bias from the weight file; null where one is missing or wrong, of which the first is reported.</summary>
     /// <param name="shape">Shape of the weights, or null where it is not known.</param>
     /// <param name="channels">Output channels, or null where they are not known.</param>
     /// <param name="axis">Dimension of the weights that the channels are.</param>
@@ -153,14 +153,14 @@ internal sealed class LayerBuilder(LayerStatement syntax, AttributeReader attrib
 
         ReadOnlySpan<Shape> any = [];
         var tensor = weights.Require($"{Name}.weights", syntax.Kind, ElementType.Int8, shape is { } known ? [known] : any);
-        if (tensor is null && (weights.IsUnreadable || weights.Path is null))
+        if (tensor is null)
         {
             return null;
         }
 
         var scales = weights.Require($"{Name}.weights_scale", syntax.Kind, ElementType.Float32, channels is { } many ? [Shape.Of(), Shape.Of(1), Shape.Of(many)] : any);
-        var bias = hasBias ? weights.Require($"{Name}.bias", syntax.Kind, ElementType.Int32, channels is { } all ? [Shape.Of(all)] : any) : null;
-        if (tensor is null || scales is null || (hasBias && bias is null))
+        var bias = hasBias && scales is not null ? weights.Require($"{Name}.bias", syntax.Kind, ElementType.Int32, channels is { } all ? [Shape.Of(all)] : any) : null;
+        if (scales is null || (hasBias && bias is null))
         {
             return null;
         }

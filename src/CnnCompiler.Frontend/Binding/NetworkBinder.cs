@@ -24,14 +24,14 @@ internal sealed class NetworkBinder
     private readonly List<string> _outputs = [];
     private readonly HashSet<string> _outputNames = new(StringComparer.Ordinal);
 
-    private NetworkBinder(SyntaxResult syntax, Func<string, ReadOnlyMemory<byte>?> companions, DiagnosticBag diagnostics)
+    private NetworkBinder(SyntaxResult syntax, Func<string, byte[]?> companions, DiagnosticBag diagnostics)
     {
         (_network, _isBroken, _skipped, _diagnostics) = (syntax.Network, syntax.IsBrokenOutsideStatements, syntax.Skipped, diagnostics);
         _weights = WeightsFile.Open(_network, companions, diagnostics);
     }
 
     /// <summary>The network, without what was wrong in it.</summary>
-    public static NetworkGraph Bind(SyntaxResult syntax, Func<string, ReadOnlyMemory<byte>?> companions, DiagnosticBag diagnostics) =>
+    public static NetworkGraph Bind(SyntaxResult syntax, Func<string, byte[]?> companions, DiagnosticBag diagnostics) =>
         new NetworkBinder(syntax, companions, diagnostics).Bind();
 
     private NetworkGraph Bind()

@@ -23,7 +23,7 @@ internal sealed class WeightsFile
     public bool IsUnreadable { get; }
 
     /// <summary>Reads the file that the network's first weights statement names.</summary>
-    public static WeightsFile Open(NetworkSyntax network, Func<string, ReadOnlyMemory<byte>?> companions, DiagnosticBag diagnostics)
+    public static WeightsFile Open(NetworkSyntax network, Func<string, byte[]?> companions, DiagnosticBag diagnostics)
     {
         var statements = network.Statements.OfType<WeightsStatement>().ToList();
         foreach (var second in statements.Skip(1))

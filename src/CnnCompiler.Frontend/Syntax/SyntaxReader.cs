@@ -20,12 +20,19 @@ internal sealed class SyntaxReader
 {
     private readonly string _file;
     private readonly DiagnosticBag _diagnostics;
+    private readonly List<Diagnostic> _found = [];
     private readonly RecoveringErrorStrategy _strategy = new();
 
     private SyntaxReader(string file, DiagnosticBag diagnostics) => (_file, _diagnostics) = (file, diagnostics);
 
     /// <summary>Reads a text within <see cref="LanguageLimits.Characters"/>; null where it is not parsed at all.</summary>
-    public static SyntaxResult? Read(string text, string file, DiagnosticBag diagnostics) => new SyntaxReader(file, diagnostics).Read(text);
+    public static SyntaxResult? Read(string text, string file, DiagnosticBag diagnostics)
+    {
+        var reader = new SyntaxReader(file, diagnostics);
+        var result = reader.Read(text);
+        reader.Report();
+        return result;
+    }
 
     private SyntaxResult? Read(string text)
     {
@@ -54,25 +61,26 @@ internal sealed class SyntaxReader
     {
         var tokens = new List<IToken>();
         var open = 0;
-        while (_diagnostics.Diagnostics.Count <= LanguageLimits.Diagnostics)
+        while (_found.Count <= LanguageLimits.Diagnostics)
         {
             var token = lexer.NextToken();
+            var isRun = token.Type == CnnLexer.UNKNOWN && tokens is [.., { Type: CnnLexer.UNKNOWN }];
             tokens.Add(token);
             switch (token.Type)
             {
                 case TokenConstants.EOF:
                     return tokens;
-                case CnnLexer.UNKNOWN:
-                    _diagnostics.Report(LanguageDiagnostics.UnexpectedCharacter(Span(token), token.Text[0]));
+                case CnnLexer.UNKNOWN when !isRun:
+                    _found.Add(LanguageDiagnostics.UnexpectedCharacter(Span(token), token.Text[0]));
                     break;
                 case CnnLexer.UNTERMINATED_STRING:
-                    _diagnostics.Report(LanguageDiagnostics.UnterminatedText(Span(token)));
+                    _found.Add(LanguageDiagnostics.UnterminatedText(Span(token)));
                     break;
                 case CnnLexer.UNTERMINATED_COMMENT:
-                    _diagnostics.Report(LanguageDiagnostics.UnterminatedComment(SourceSpan.At(_file, token.Line, token.Column + 1)));
+                    _found.Add(LanguageDiagnostics.UnterminatedComment(SourceSpan.At(_file, token.Line, token.Column + 1)));
                     break;
                 case CnnLexer.OPEN_BRACE or CnnLexer.OPEN_BRACKET or CnnLexer.OPEN_PAREN when ++open > LanguageLimits.Nesting:
-                    _diagnostics.Report(LanguageDiagnostics.NestedTooDeeply(Span(token)));
+                    _found.Add(LanguageDiagnostics.NestedTooDeeply(Span(token)));
                     return null;
                 case CnnLexer.CLOSE_BRACE or CnnLexer.CLOSE_BRACKET or CnnLexer.CLOSE_PAREN:
                     open = Math.Max(0, open - 1);
@@ -83,10 +91,19 @@ internal sealed class SyntaxReader
         return null;
     }
 
+    /// <summary>A stray character and what the parser makes of its absence are one mistake: of those of one line the first is reported.</summary>
+    private void Report()
+    {
+        var strayLines = _found.Where(diagnostic => diagnostic.Code == LanguageDiagnostics.UnexpectedCharacterCode).Select(diagnostic => diagnostic.Span.Line).ToHashSet();
+        var first = _found.Where(diagnostic => strayLines.Contains(diagnostic.Span.Line))
+            .GroupBy(diagnostic => diagnostic.Span.Line).Select(line => line.MinBy(diagnostic => diagnostic.Span.Column)!).ToHashSet();
+        _diagnostics.Report(_found.Where(diagnostic => !strayLines.Contains(diagnostic.Span.Line) || first.Contains(diagnostic)));
+    }
+
     private NetworkSyntax Network(CnnParser.FileContext file)
     {
         var header = file.header();
-        var name = header?.exception is null && header?.name() is { } written ? Name(written) : null;
+        var name = header?.name()?.IDENTIFIER() is { } written ? Name(written.Symbol) : null;
         var statements = (file.body()?.statement() ?? []).Select(Statement).OfType<StatementSyntax>();
         return new(name, statements.ToEquatableArray(), file.body()?.CLOSE_BRACE() is { } end ? Span(end.Symbol) : Span(file.Start));
     }
@@ -188,10 +205,11 @@ internal sealed class SyntaxReader
             var before = parser.TokenStream.LT(-1);
 
             // What is missing at the end of a line is shown there, not at the beginning of the next statement.
-            reader._diagnostics.Report(before is not null && (before.Line < offendingSymbol.Line || offendingSymbol.Type == TokenConstants.EOF)
+            var isAtEnd = offendingSymbol.Type == TokenConstants.EOF || (before?.Line < offendingSymbol.Line && parser.Context is not CnnParser.BodyContext);
+            reader._found.Add(before is not null && isAtEnd
                 ? LanguageDiagnostics.Missing(SourceSpan.At(reader._file, before.Line, before.Column + 1 + Length(before)), expected, TokenNames.Found(before))
                 : LanguageDiagnostics.Expected(reader.Span(offendingSymbol), expected, TokenNames.Found(offendingSymbol)));
-            if (reader._diagnostics.Diagnostics.Count > LanguageLimits.Diagnostics)
+            if (reader._found.Count > LanguageLimits.Diagnostics)
             {
                 throw new ParseCanceledException();
             }

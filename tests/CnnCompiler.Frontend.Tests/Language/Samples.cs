@@ -10,7 +10,7 @@ internal static class Samples
     public static string Folder { get; } = Path.Combine(SharedMaterial.Repository, "samples");
 
     /// <summary>A file beside a sample, or null.</summary>
-    public static ReadOnlyMemory<byte>? Companion(string path)
+    public static byte[]? Companion(string path)
     {
         var full = Path.Combine(Folder, path);
         return File.Exists(full) ? File.ReadAllBytes(full) : null;
