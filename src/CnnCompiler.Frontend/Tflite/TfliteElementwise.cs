@@ -1,0 +1,66 @@
+using System.Globalization;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Network;
+
+namespace CnnCompiler.Frontend.Tflite;
+
+/// <summary>ADD, stand-alone activations and SOFTMAX (<c>int8-arithmetic.md</c> sections 3.5 and 3.8).</summary>
+internal static class TfliteElementwise
+{
+    public static FusedActivation ReadAdd(TfliteOperatorContext operation) =>
+        operation.Activation(operation.RequireOptions(TfliteSchema.AddOptions.Union), TfliteSchema.AddOptions.Activation);
+
+    public static IReadOnlyList<Layer> BuildAdd(TfliteOperatorContext operation, FusedActivation activation)
+    {
+        var (first, second, output) = (operation.Value(0), operation.Value(1), operation.ScaledOutput());
+        operation.RequireShape(Broadcast(operation, first.Shape, second.Shape));
+        return [operation.Placed(new Add(output.ValueName, [first.ValueName, second.ValueName], output.Type, activation, RoundingScheme.TfliteDouble))];
+    }
+
+    public static IReadOnlyList<Layer> BuildActivation(TfliteOperatorContext operation, FusedActivation function)
+    {
+        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        operation.RequireSameScale(input, output);
+        operation.RequireShape(input.Shape);
+        return [operation.Placed(new Activation(output.ValueName, [input.ValueName], output.Type, function))];
+    }
+
+    public static float ReadSoftmax(TfliteOperatorContext operation)
+    {
+        var beta = operation.RequireOptions(TfliteSchema.SoftmaxOptions.Union).GetSingle(TfliteSchema.SoftmaxOptions.Beta);
+        return float.IsFinite(beta) && beta > 0 ? beta : throw operation.Inconsistent(string.Create(CultureInfo.InvariantCulture, $"its beta is {beta:R}, not a number above 0"));
+    }
+
+    public static IReadOnlyList<Layer> BuildSoftmax(TfliteOperatorContext operation, float beta)
+    {
+        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        operation.RequireShape(input.Shape);
+        if (output.Quantization is not { Scale: 1f / 256, ZeroPoint: -128 })
+        {
+            throw operation.Unsupported($"its output has {output.DisplayQuantization} instead of 1/256 and -128", "convert the model with TensorFlow's int8 scheme");
+        }
+
+        return input.Shape.Rank > 0
+            ? [operation.Placed(new Softmax(output.ValueName, [input.ValueName], output.Type, beta))]
+            : throw operation.Inconsistent("its input has no dimension");
+    }
+
+    private static Shape Broadcast(TfliteOperatorContext operation, Shape first, Shape second)
+    {
+        var extents = new int[Math.Max(first.Rank, second.Rank)];
+        for (var fromEnd = 1; fromEnd <= extents.Length; fromEnd++)
+        {
+            var (a, b) = (FromEnd(first, fromEnd), FromEnd(second, fromEnd));
+            if (a != b && a != 1 && b != 1)
+            {
+                throw operation.Inconsistent($"shapes {first} and {second} can't be added");
+            }
+
+            extents[^fromEnd] = Math.Max(a, b);
+        }
+
+        return Shape.Of(extents);
+
+        static int FromEnd(Shape shape, int fromEnd) => fromEnd <= shape.Rank ? shape[shape.Rank - fromEnd] : 1;
+    }
+}
