@@ -37,8 +37,8 @@ public static class IrDiagnostics
         Make(907, span, $"the constant '{name}' is {got}; the text says {expected}", "read the text together with the companion it was written with");
 
     /// <summary>An inline constant with another number of elements than its shape.</summary>
-    public static Diagnostic ConstantElements(SourceSpan span, long expected, int got) =>
-        Make(908, span, string.Create(CultureInfo.InvariantCulture, $"{got} elements are written; the shape has {expected}"), "write one number for each element");
+    public static Diagnostic ConstantElements(SourceSpan span, string type, int got) =>
+        Make(908, span, string.Create(CultureInfo.InvariantCulture, $"{got} elements are written for {type}"), "write one number for each element");
 
     /// <summary>An attribute that is missing, given twice or unknown.</summary>
     public static Diagnostic Attribute(SourceSpan span, string attribute, string problem) => Make(909, span, $"attribute '{attribute}' is {problem}", "correct the text");

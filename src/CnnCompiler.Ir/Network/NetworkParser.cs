@@ -1,0 +1,131 @@
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Text;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Ir.Network;
+
+/// <summary>
+/// Reads what <see cref="NetworkPrinter"/> writes. It checks the text only: whether the network is right is <see cref="NetworkVerifier"/>'s.
+/// Each bad line is one diagnostic, and the lines after it are read on.
+/// </summary>
+public static class NetworkParser
+{
+    /// <summary>The network of a text, or null and diagnostics (CNN0901 to CNN0919).</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="file">Its name in diagnostics and spans.</param>
+    /// <param name="constants">The companion it was written with.</param>
+    /// <param name="diagnostics">Takes what is wrong.</param>
+    public static NetworkGraph? Parse(string text, string file, ConstantStore constants, DiagnosticBag diagnostics)
+    {
+        var own = new DiagnosticBag();
+        var graph = new Parser(new(text, file, constants, own)).Network();
+        diagnostics.Report(own.Diagnostics);
+        return own.HasErrors ? null : graph;
+    }
+
+    private sealed class Parser(IrTextReader reader)
+    {
+        private readonly List<NetworkInput> _inputs = [];
+        private readonly List<Layer> _layers = [];
+        private readonly List<string> _outputs = [];
+        private string _name = string.Empty;
+
+        public NetworkGraph Network()
+        {
+            reader.Recover(() =>
+            {
+                reader.Word("network");
+                _name = reader.Take(IrTokenKind.String, "the network's name in quotation marks");
+                reader.Punctuation("{");
+            });
+            var closed = false;
+            while (!closed && !reader.AtEnd)
+            {
+                reader.Recover(() => closed = !Statement());
+            }
+
+            reader.Recover(() =>
+            {
+                reader.Require(closed, "'}'");
+                reader.Require(reader.AtEnd, "the end of the text");
+            });
+            return new(_name, _inputs.ToEquatableArray(), _layers.ToEquatableArray(), _outputs.ToEquatableArray());
+        }
+
+        // False at the closing brace.
+        private bool Statement()
+        {
+            if (reader.TryPunctuation("}"))
+            {
+                return false;
+            }
+
+            var first = reader.Current;
+            if (reader.TryWord("input"))
+            {
+                var name = reader.Value();
+                reader.Punctuation(":");
+                _inputs.Add(new(name, reader.Type()) { Span = reader.SpanFrom(first) });
+            }
+            else if (reader.TryWord("output"))
+            {
+                _outputs.Add(reader.Value());
+            }
+            else
+            {
+                reader.Require(first.Kind == IrTokenKind.Value, "an input, a layer (%name = ...), an output or '}'");
+                _layers.Add(Layer(first));
+            }
+
+            return true;
+        }
+
+        private Layer Layer(IrToken first)
+        {
+            var name = reader.Value();
+            reader.Punctuation("=");
+            var keyword = reader.Current;
+            var keywordSpan = reader.Span;
+            reader.Take(IrTokenKind.Word, "a layer's keyword");
+            var inputs = new List<string>();
+            if (reader.Current.Kind == IrTokenKind.Value)
+            {
+                do
+                {
+                    inputs.Add(reader.Value());
+                }
+                while (reader.TryPunctuation(","));
+            }
+
+            var attributes = new NetworkAttributes(reader);
+            while (reader.Current.Kind == IrTokenKind.Word)
+            {
+                attributes.Read();
+            }
+
+            reader.Punctuation(":");
+            var layer = Make(keyword, keywordSpan, name, inputs.ToEquatableArray(), reader.Type(), attributes) with { Span = reader.SpanFrom(first) };
+            attributes.RefuseUnused();
+            return layer;
+        }
+
+        private static Layer Make(IrToken keyword, SourceSpan span, string name, EquatableArray<string> inputs, TensorType type, NetworkAttributes a) => keyword.Text switch
+        {
+            "conv2d" => new Conv2D(
+                name, inputs, type, a.Tensor("weights", span), a.WeightQuantization(), a.OptionalTensor("bias"), a.Pair("stride", span), a.PairOrOne("dilation"), a.Padding(span), a.Integer("groups", 1), a.Activation(), a.Rounding(span)),
+            "depthwise_conv2d" => new DepthwiseConv2D(
+                name, inputs, type, a.Tensor("weights", span), a.WeightQuantization(), a.OptionalTensor("bias"), a.Pair("stride", span), a.PairOrOne("dilation"), a.Padding(span), a.Integer("multiplier", 1), a.Activation(), a.Rounding(span)),
+            "dense" => new Dense(name, inputs, type, a.Tensor("weights", span), a.WeightQuantization(), a.OptionalTensor("bias"), a.Activation(), a.Rounding(span)),
+            "max_pool2d" => new MaxPool2D(name, inputs, type, a.Pair("kernel", span), a.Pair("stride", span), a.Padding(span), a.Activation()),
+            "avg_pool2d" => new AveragePool2D(name, inputs, type, a.Pair("kernel", span), a.Pair("stride", span), a.Padding(span), a.Activation()),
+            "add" => new Add(name, inputs, type, a.Activation(), a.Rounding(span)),
+            "concat" => new Concat(name, inputs, type, a.Integer("axis", span)),
+            "pad" => new Pad(name, inputs, type, a.List("before", span), a.List("after", span), a.Integer("value", span)),
+            "reshape" => new Reshape(name, inputs, type),
+            "activation" => new Activation(name, inputs, type, a.Activation()),
+            "softmax" => new Softmax(name, inputs, type, a.Float("beta", span)),
+            _ => throw new DiagnosticException(IrDiagnostics.Expected(span, "a layer's keyword", keyword.Describe())),
+        };
+    }
+}
