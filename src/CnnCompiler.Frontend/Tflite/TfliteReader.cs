@@ -73,8 +73,17 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             return null;
         }
 
+        // Whatever got past the checks above, callers get a network that can be evaluated.
+        var graph = new NetworkGraph(NameOf(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray());
+        var problems = NetworkVerifier.Check(graph);
+        diagnostics.Report(problems);
+        if (problems.Any(problem => problem.Severity == DiagnosticSeverity.Error))
+        {
+            return null;
+        }
+
         var names = file.TensorsRead.Where(t => _defined.Contains(t.Index)).OrderBy(t => t.Index).ToDictionary(t => t.ValueName, t => t.Label, StringComparer.Ordinal);
-        return new(new(NameOf(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray()), names);
+        return new(graph, names);
     }
 
     private NetworkInput ReadInput(int index)

@@ -1,0 +1,117 @@
+using System.Text.Json;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Frontend.Tflite;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.TestSupport;
+
+namespace CnnCompiler.Frontend.Tests.Tflite;
+
+/// <summary>Imported models compute what the reference kernels compute, in every tensor that is known.</summary>
+public sealed class TfliteReaderGoldenTests
+{
+    /// <summary>ADD, pools, CONCATENATION, convolutions, FULLY_CONNECTED, activations, RESHAPE, SOFTMAX, PAD and PADV2, by the schema's codes.</summary>
+    private static readonly HashSet<int> SupportedCodes = [0, 1, 2, 3, 4, 9, 17, 19, 20, 21, 22, 25, 34, 60];
+
+    private static readonly Dictionary<int, string> NamesOfOthers = new() { [39] = "TRANSPOSE", [40] = "MEAN" };
+
+    public static TheoryData<string> Kernels => [.. GoldenModel.Find(SharedMaterial.Vectors("kernels"))];
+
+    /// <summary>Models of the shared folder; one empty row where it is absent, so that the skip is seen.</summary>
+    public static TheoryData<string> Models => SharedMaterial.Find("models") is { } models ? [.. GoldenModel.Find(models)] : [string.Empty];
+
+    [Theory]
+    [MemberData(nameof(Kernels))]
+    public void A_single_operator_model_gives_the_golden_outputs_or_is_refused_by_name(string folder) => Check(new(SharedMaterial.Vectors("kernels", folder)));
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void A_model_gives_the_golden_outputs_and_intermediate_tensors_or_is_refused_by_name(string folder)
+    {
+        Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
+        Check(new(SharedMaterial.Find("models", folder)!));
+    }
+
+    private static void Check(GoldenModel model)
+    {
+        var bytes = File.ReadAllBytes(model.File);
+        var diagnostics = new DiagnosticBag();
+        var imported = TfliteReader.ReadModel(bytes, model.File, diagnostics);
+
+        var refused = GoldenModel.OperatorCodes(bytes).Select((code, index) => (code, index)).Where(o => !SupportedCodes.Contains(o.code)).ToList();
+        if (refused.Count > 0)
+        {
+            Assert.Null(imported);
+            Assert.Equal(
+                refused.Select(o => $"CNN0323 operator {o.index}, {NamesOfOthers[o.code]}, "),
+                diagnostics.Diagnostics.Select(d => $"{d.Code} {string.Concat(d.Message.Split(',').Take(2).Select(part => part + ","))} "));
+            Assert.All(diagnostics.Diagnostics, d => Assert.True(d.Span.File == model.File && d.Remedy.Length > 0 && d.Message.Contains("tensor t", StringComparison.Ordinal)));
+            return;
+        }
+
+        Assert.Empty(diagnostics.Diagnostics);
+        Assert.NotNull(imported);
+        Assert.NotEmpty(model.Vectors);
+        Assert.Equal(GoldenModel.OperatorCodes(bytes).Count, imported.Graph.Layers.Count);
+        Assert.All(imported.Graph.Layers, layer => Assert.NotEmpty(imported.TensorNames[layer.Name]));
+        foreach (var vector in model.Vectors)
+        {
+            CheckVector(model, imported.Graph, vector);
+        }
+    }
+
+    private static void CheckVector(GoldenModel model, NetworkGraph graph, string vector)
+    {
+        var diagnostics = new DiagnosticBag();
+        var evaluation = NetworkEvaluator.Evaluate(graph, model.Inputs(vector, graph), diagnostics);
+        Assert.Empty(diagnostics.Diagnostics);
+        Assert.NotNull(evaluation);
+        CheckTensors(model, graph, evaluation, vector);
+        CheckHashes(model, graph, evaluation, vector);
+        var outputs = evaluation.Outputs.SelectMany(output => output.Bytes.ToArray()).ToArray();
+        Assert.True(model.Golden($"{vector}.output.bin").AsSpan().SequenceEqual(outputs), $"outputs of vector {vector} differ");
+    }
+
+    /// <summary>Every tensor that is stored element by element.</summary>
+    private static void CheckTensors(GoldenModel model, NetworkGraph graph, NetworkEvaluation evaluation, string vector)
+    {
+        var folder = Path.Combine(model.Folder, "golden", $"{vector}.tensors");
+        if (!Directory.Exists(folder))
+        {
+            return;
+        }
+
+        var files = Directory.GetFiles(folder, "*.bin").ToDictionary(file => $"t{Path.GetFileNameWithoutExtension(file)}", File.ReadAllBytes);
+        foreach (var layer in graph.Layers)
+        {
+            var difference = Difference(files[layer.Name], evaluation.Values[layer.Name]);
+            Assert.True(difference is null, $"vector {vector}, {layer.Keyword} {layer.Name}: {difference}");
+        }
+
+        Assert.All(files.Keys, name => Assert.True(evaluation.Values.ContainsKey(name), $"{name} was not imported"));
+    }
+
+    /// <summary>Every tensor whose hash is stored.</summary>
+    private static void CheckHashes(GoldenModel model, NetworkGraph graph, NetworkEvaluation evaluation, string vector)
+    {
+        var manifest = Path.Combine(model.Folder, "golden", "manifest.json");
+        if (!File.Exists(manifest))
+        {
+            return;
+        }
+
+        using var json = JsonDocument.Parse(File.ReadAllBytes(manifest));
+        var hashes = json.RootElement.GetProperty("vectors").EnumerateArray().Single(v => v.GetProperty("n").GetString() == vector)
+            .GetProperty("tensor_sha256").EnumerateObject().ToDictionary(h => $"t{h.Name}", h => h.Value.GetString()!);
+        foreach (var layer in graph.Layers)
+        {
+            Assert.True(hashes[layer.Name] == evaluation.Values[layer.Name].Hash(), $"vector {vector}, {layer.Keyword} {layer.Name} differs");
+        }
+    }
+
+    private static string? Difference(ReadOnlySpan<byte> expected, Tensor actual)
+    {
+        var at = expected.CommonPrefixLength(actual.Bytes);
+        return at == expected.Length && at == actual.Bytes.Length ? null : $"element {at} is {actual.GetInteger(at)}, the reference has {(sbyte)expected[at]}";
+    }
+}
