@@ -1,14 +1,17 @@
-// Structure of the .cnn language. LL(1) but for `name =`, so that a mistake is found where it is made; recovery goes statement by statement
+// Structure of the .cnn language. LL(1), so that a mistake is found where it is made; recovery goes statement by statement
 // (RecoveringErrorStrategy). Meaning is the binder's business: any call may have any argument here.
 parser grammar CnnParser;
 
 options { tokenVocab = CnnLexer; }
 
-file : network EOF ;
+file : header body EOF ;
 
-network : NETWORK name body ;
+header : NETWORK name ;
 
-body : OPEN_BRACE statement* CLOSE_BRACE ;
+body : open statement* CLOSE_BRACE ;
+
+// A rule of its own, so that recovery from a missing brace goes on with the statements.
+open : OPEN_BRACE ;
 
 statement
     : weightsStatement
@@ -33,9 +36,8 @@ layerKind : IDENTIFIER ;
 
 arguments : OPEN_PAREN (argument (COMMA argument)*)? CLOSE_PAREN ;
 
-argument : IDENTIFIER EQUALS value  # attribute
-         | name                     # operand
-         ;
+// An operand, or an attribute and its value.
+argument : IDENTIFIER (EQUALS value)? ;
 
 quantization : SCALE number (ZERO number)? ;
 

@@ -31,6 +31,9 @@ public static class DigitGenerator
         return new Digit(label, Ink(nearest, pen, random));
     }
 
+    /// <summary>The held-out digit that samples/digits shows for a label.</summary>
+    public static Digit Example(int label) => Generate(DigitSet.HeldOut, 100 + label);
+
     /// <summary>Lowers each pixel's squared distance to the pen's path to that of one segment; pixels beyond the pen's reach are left alone.</summary>
     private static void Draw(double[] nearest, GlyphPoint from, GlyphPoint to, double pen)
     {

@@ -49,7 +49,7 @@ File.WriteAllBytes(Path.Combine(args[0], "lenet5.npz"), NpzFile.Write(Quantizer.
 Directory.CreateDirectory(Path.Combine(args[0], "digits"));
 for (var label = 0; label < 10; label++)
 {
-    var codes = DigitGenerator.Generate(DigitSet.HeldOut, label).ToCodes();
+    var codes = DigitGenerator.Example(label).ToCodes();
     var tensor = Tensor.From<sbyte>(ElementType.Int8, Shape.Of(1, Digit.Size, Digit.Size, 1), codes);
     File.WriteAllBytes(Path.Combine(args[0], "digits", $"{label}.npy"), NpyFile.Write(tensor));
 }

@@ -44,13 +44,13 @@ public partial class CnnParser : Parser {
 		IDENTIFIER=20, STRING=21, UNTERMINATED_STRING=22, LINE_COMMENT=23, BLOCK_COMMENT=24, 
 		UNTERMINATED_COMMENT=25, SPACE=26, UNKNOWN=27;
 	public const int
-		RULE_file = 0, RULE_network = 1, RULE_body = 2, RULE_statement = 3, RULE_weightsStatement = 4, 
-		RULE_inputStatement = 5, RULE_outputStatement = 6, RULE_layerStatement = 7, 
-		RULE_layerKind = 8, RULE_arguments = 9, RULE_argument = 10, RULE_quantization = 11, 
-		RULE_elementType = 12, RULE_shape = 13, RULE_extents = 14, RULE_value = 15, 
-		RULE_number = 16, RULE_text = 17, RULE_name = 18;
+		RULE_file = 0, RULE_header = 1, RULE_body = 2, RULE_open = 3, RULE_statement = 4, 
+		RULE_weightsStatement = 5, RULE_inputStatement = 6, RULE_outputStatement = 7, 
+		RULE_layerStatement = 8, RULE_layerKind = 9, RULE_arguments = 10, RULE_argument = 11, 
+		RULE_quantization = 12, RULE_elementType = 13, RULE_shape = 14, RULE_extents = 15, 
+		RULE_value = 16, RULE_number = 17, RULE_text = 18, RULE_name = 19;
 	public static readonly string[] ruleNames = {
-		"file", "network", "body", "statement", "weightsStatement", "inputStatement", 
+		"file", "header", "body", "open", "statement", "weightsStatement", "inputStatement", 
 		"outputStatement", "layerStatement", "layerKind", "arguments", "argument", 
 		"quantization", "elementType", "shape", "extents", "value", "number", 
 		"text", "name"
@@ -100,8 +100,11 @@ public partial class CnnParser : Parser {
 	}
 
 	public partial class FileContext : ParserRuleContext {
-		[System.Diagnostics.DebuggerNonUserCode] public NetworkContext network() {
-			return GetRuleContext<NetworkContext>(0);
+		[System.Diagnostics.DebuggerNonUserCode] public HeaderContext header() {
+			return GetRuleContext<HeaderContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public BodyContext body() {
+			return GetRuleContext<BodyContext>(0);
 		}
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode Eof() { return GetToken(CnnParser.Eof, 0); }
 		public FileContext(ParserRuleContext parent, int invokingState)
@@ -124,9 +127,11 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 38;
-			network();
-			State = 39;
+			State = 40;
+			header();
+			State = 41;
+			body();
+			State = 42;
 			Match(Eof);
 			}
 		}
@@ -141,40 +146,35 @@ public partial class CnnParser : Parser {
 		return _localctx;
 	}
 
-	public partial class NetworkContext : ParserRuleContext {
+	public partial class HeaderContext : ParserRuleContext {
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode NETWORK() { return GetToken(CnnParser.NETWORK, 0); }
 		[System.Diagnostics.DebuggerNonUserCode] public NameContext name() {
 			return GetRuleContext<NameContext>(0);
 		}
-		[System.Diagnostics.DebuggerNonUserCode] public BodyContext body() {
-			return GetRuleContext<BodyContext>(0);
-		}
-		public NetworkContext(ParserRuleContext parent, int invokingState)
+		public HeaderContext(ParserRuleContext parent, int invokingState)
 			: base(parent, invokingState)
 		{
 		}
-		public override int RuleIndex { get { return RULE_network; } }
+		public override int RuleIndex { get { return RULE_header; } }
 		[System.Diagnostics.DebuggerNonUserCode]
 		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
 			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
-			if (typedVisitor != null) return typedVisitor.VisitNetwork(this);
+			if (typedVisitor != null) return typedVisitor.VisitHeader(this);
 			else return visitor.VisitChildren(this);
 		}
 	}
 
 	[RuleVersion(0)]
-	public NetworkContext network() {
-		NetworkContext _localctx = new NetworkContext(Context, State);
-		EnterRule(_localctx, 2, RULE_network);
+	public HeaderContext header() {
+		HeaderContext _localctx = new HeaderContext(Context, State);
+		EnterRule(_localctx, 2, RULE_header);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 41;
+			State = 44;
 			Match(NETWORK);
-			State = 42;
+			State = 45;
 			name();
-			State = 43;
-			body();
 			}
 		}
 		catch (RecognitionException re) {
@@ -189,7 +189,9 @@ public partial class CnnParser : Parser {
 	}
 
 	public partial class BodyContext : ParserRuleContext {
-		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode OPEN_BRACE() { return GetToken(CnnParser.OPEN_BRACE, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public OpenContext open() {
+			return GetRuleContext<OpenContext>(0);
+		}
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode CLOSE_BRACE() { return GetToken(CnnParser.CLOSE_BRACE, 0); }
 		[System.Diagnostics.DebuggerNonUserCode] public StatementContext[] statement() {
 			return GetRuleContexts<StatementContext>();
@@ -218,24 +220,61 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 45;
-			Match(OPEN_BRACE);
-			State = 49;
+			State = 47;
+			open();
+			State = 51;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			while ((((_la) & ~0x3f) == 0 && ((1L << _la) & 1048604L) != 0)) {
 				{
 				{
-				State = 46;
+				State = 48;
 				statement();
 				}
 				}
-				State = 51;
+				State = 53;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 			}
-			State = 52;
+			State = 54;
 			Match(CLOSE_BRACE);
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class OpenContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode OPEN_BRACE() { return GetToken(CnnParser.OPEN_BRACE, 0); }
+		public OpenContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_open; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitOpen(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public OpenContext open() {
+		OpenContext _localctx = new OpenContext(Context, State);
+		EnterRule(_localctx, 6, RULE_open);
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 56;
+			Match(OPEN_BRACE);
 			}
 		}
 		catch (RecognitionException re) {
@@ -278,36 +317,36 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public StatementContext statement() {
 		StatementContext _localctx = new StatementContext(Context, State);
-		EnterRule(_localctx, 6, RULE_statement);
+		EnterRule(_localctx, 8, RULE_statement);
 		try {
-			State = 58;
+			State = 62;
 			ErrorHandler.Sync(this);
 			switch (TokenStream.LA(1)) {
 			case WEIGHTS:
 				EnterOuterAlt(_localctx, 1);
 				{
-				State = 54;
+				State = 58;
 				weightsStatement();
 				}
 				break;
 			case INPUT:
 				EnterOuterAlt(_localctx, 2);
 				{
-				State = 55;
+				State = 59;
 				inputStatement();
 				}
 				break;
 			case OUTPUT:
 				EnterOuterAlt(_localctx, 3);
 				{
-				State = 56;
+				State = 60;
 				outputStatement();
 				}
 				break;
 			case IDENTIFIER:
 				EnterOuterAlt(_localctx, 4);
 				{
-				State = 57;
+				State = 61;
 				layerStatement();
 				}
 				break;
@@ -347,13 +386,13 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public WeightsStatementContext weightsStatement() {
 		WeightsStatementContext _localctx = new WeightsStatementContext(Context, State);
-		EnterRule(_localctx, 8, RULE_weightsStatement);
+		EnterRule(_localctx, 10, RULE_weightsStatement);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 60;
+			State = 64;
 			Match(WEIGHTS);
-			State = 61;
+			State = 65;
 			text();
 			}
 		}
@@ -399,27 +438,27 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public InputStatementContext inputStatement() {
 		InputStatementContext _localctx = new InputStatementContext(Context, State);
-		EnterRule(_localctx, 10, RULE_inputStatement);
+		EnterRule(_localctx, 12, RULE_inputStatement);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 63;
-			Match(INPUT);
-			State = 64;
-			name();
-			State = 65;
-			Match(COLON);
-			State = 66;
-			elementType();
 			State = 67;
-			shape();
+			Match(INPUT);
+			State = 68;
+			name();
 			State = 69;
+			Match(COLON);
+			State = 70;
+			elementType();
+			State = 71;
+			shape();
+			State = 73;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==SCALE) {
 				{
-				State = 68;
+				State = 72;
 				quantization();
 				}
 			}
@@ -465,28 +504,28 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public OutputStatementContext outputStatement() {
 		OutputStatementContext _localctx = new OutputStatementContext(Context, State);
-		EnterRule(_localctx, 12, RULE_outputStatement);
+		EnterRule(_localctx, 14, RULE_outputStatement);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 71;
+			State = 75;
 			Match(OUTPUT);
-			State = 72;
+			State = 76;
 			name();
-			State = 77;
+			State = 81;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			while (_la==COMMA) {
 				{
 				{
-				State = 73;
+				State = 77;
 				Match(COMMA);
-				State = 74;
+				State = 78;
 				name();
 				}
 				}
-				State = 79;
+				State = 83;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 			}
@@ -534,27 +573,27 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public LayerStatementContext layerStatement() {
 		LayerStatementContext _localctx = new LayerStatementContext(Context, State);
-		EnterRule(_localctx, 14, RULE_layerStatement);
+		EnterRule(_localctx, 16, RULE_layerStatement);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 80;
+			State = 84;
 			name();
-			State = 81;
+			State = 85;
 			Match(EQUALS);
-			State = 82;
-			layerKind();
-			State = 83;
-			arguments();
 			State = 86;
+			layerKind();
+			State = 87;
+			arguments();
+			State = 90;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==COLON) {
 				{
-				State = 84;
+				State = 88;
 				Match(COLON);
-				State = 85;
+				State = 89;
 				quantization();
 				}
 			}
@@ -590,11 +629,11 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public LayerKindContext layerKind() {
 		LayerKindContext _localctx = new LayerKindContext(Context, State);
-		EnterRule(_localctx, 16, RULE_layerKind);
+		EnterRule(_localctx, 18, RULE_layerKind);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 88;
+			State = 92;
 			Match(IDENTIFIER);
 			}
 		}
@@ -638,40 +677,40 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ArgumentsContext arguments() {
 		ArgumentsContext _localctx = new ArgumentsContext(Context, State);
-		EnterRule(_localctx, 18, RULE_arguments);
+		EnterRule(_localctx, 20, RULE_arguments);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 90;
+			State = 94;
 			Match(OPEN_PAREN);
-			State = 99;
+			State = 103;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==IDENTIFIER) {
 				{
-				State = 91;
+				State = 95;
 				argument();
-				State = 96;
+				State = 100;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 				while (_la==COMMA) {
 					{
 					{
-					State = 92;
+					State = 96;
 					Match(COMMA);
-					State = 93;
+					State = 97;
 					argument();
 					}
 					}
-					State = 98;
+					State = 102;
 					ErrorHandler.Sync(this);
 					_la = TokenStream.LA(1);
 				}
 				}
 			}
 
-			State = 101;
+			State = 105;
 			Match(CLOSE_PAREN);
 			}
 		}
@@ -687,40 +726,20 @@ public partial class CnnParser : Parser {
 	}
 
 	public partial class ArgumentContext : ParserRuleContext {
-		public ArgumentContext(ParserRuleContext parent, int invokingState)
-			: base(parent, invokingState)
-		{
-		}
-		public override int RuleIndex { get { return RULE_argument; } }
-	 
-		public ArgumentContext() { }
-		public virtual void CopyFrom(ArgumentContext context) {
-			base.CopyFrom(context);
-		}
-	}
-	public partial class AttributeContext : ArgumentContext {
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode IDENTIFIER() { return GetToken(CnnParser.IDENTIFIER, 0); }
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode EQUALS() { return GetToken(CnnParser.EQUALS, 0); }
 		[System.Diagnostics.DebuggerNonUserCode] public ValueContext value() {
 			return GetRuleContext<ValueContext>(0);
 		}
-		public AttributeContext(ArgumentContext context) { CopyFrom(context); }
+		public ArgumentContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_argument; } }
 		[System.Diagnostics.DebuggerNonUserCode]
 		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
 			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
-			if (typedVisitor != null) return typedVisitor.VisitAttribute(this);
-			else return visitor.VisitChildren(this);
-		}
-	}
-	public partial class OperandContext : ArgumentContext {
-		[System.Diagnostics.DebuggerNonUserCode] public NameContext name() {
-			return GetRuleContext<NameContext>(0);
-		}
-		public OperandContext(ArgumentContext context) { CopyFrom(context); }
-		[System.Diagnostics.DebuggerNonUserCode]
-		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
-			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
-			if (typedVisitor != null) return typedVisitor.VisitOperand(this);
+			if (typedVisitor != null) return typedVisitor.VisitArgument(this);
 			else return visitor.VisitChildren(this);
 		}
 	}
@@ -728,31 +747,25 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ArgumentContext argument() {
 		ArgumentContext _localctx = new ArgumentContext(Context, State);
-		EnterRule(_localctx, 20, RULE_argument);
+		EnterRule(_localctx, 22, RULE_argument);
+		int _la;
 		try {
+			EnterOuterAlt(_localctx, 1);
+			{
 			State = 107;
+			Match(IDENTIFIER);
+			State = 110;
 			ErrorHandler.Sync(this);
-			switch ( Interpreter.AdaptivePredict(TokenStream,7,Context) ) {
-			case 1:
-				_localctx = new AttributeContext(_localctx);
-				EnterOuterAlt(_localctx, 1);
+			_la = TokenStream.LA(1);
+			if (_la==EQUALS) {
 				{
-				State = 103;
-				Match(IDENTIFIER);
-				State = 104;
+				State = 108;
 				Match(EQUALS);
-				State = 105;
+				State = 109;
 				value();
 				}
-				break;
-			case 2:
-				_localctx = new OperandContext(_localctx);
-				EnterOuterAlt(_localctx, 2);
-				{
-				State = 106;
-				name();
-				}
-				break;
+			}
+
 			}
 		}
 		catch (RecognitionException re) {
@@ -791,23 +804,23 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public QuantizationContext quantization() {
 		QuantizationContext _localctx = new QuantizationContext(Context, State);
-		EnterRule(_localctx, 22, RULE_quantization);
+		EnterRule(_localctx, 24, RULE_quantization);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 109;
+			State = 112;
 			Match(SCALE);
-			State = 110;
-			number();
 			State = 113;
+			number();
+			State = 116;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==ZERO) {
 				{
-				State = 111;
+				State = 114;
 				Match(ZERO);
-				State = 112;
+				State = 115;
 				number();
 				}
 			}
@@ -843,11 +856,11 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ElementTypeContext elementType() {
 		ElementTypeContext _localctx = new ElementTypeContext(Context, State);
-		EnterRule(_localctx, 24, RULE_elementType);
+		EnterRule(_localctx, 26, RULE_elementType);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 115;
+			State = 118;
 			Match(IDENTIFIER);
 			}
 		}
@@ -884,15 +897,15 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ShapeContext shape() {
 		ShapeContext _localctx = new ShapeContext(Context, State);
-		EnterRule(_localctx, 26, RULE_shape);
+		EnterRule(_localctx, 28, RULE_shape);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 117;
+			State = 120;
 			Match(OPEN_BRACKET);
-			State = 118;
+			State = 121;
 			extents();
-			State = 119;
+			State = 122;
 			Match(CLOSE_BRACKET);
 			}
 		}
@@ -935,16 +948,16 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ExtentsContext extents() {
 		ExtentsContext _localctx = new ExtentsContext(Context, State);
-		EnterRule(_localctx, 28, RULE_extents);
+		EnterRule(_localctx, 30, RULE_extents);
 		int _la;
 		try {
-			State = 130;
+			State = 133;
 			ErrorHandler.Sync(this);
 			switch (TokenStream.LA(1)) {
 			case EXTENTS:
 				EnterOuterAlt(_localctx, 1);
 				{
-				State = 121;
+				State = 124;
 				Match(EXTENTS);
 				}
 				break;
@@ -953,21 +966,21 @@ public partial class CnnParser : Parser {
 			case INTEGER:
 				EnterOuterAlt(_localctx, 2);
 				{
-				State = 122;
+				State = 125;
 				number();
-				State = 127;
+				State = 130;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 				while (_la==COMMA) {
 					{
 					{
-					State = 123;
+					State = 126;
 					Match(COMMA);
-					State = 124;
+					State = 127;
 					number();
 					}
 					}
-					State = 129;
+					State = 132;
 					ErrorHandler.Sync(this);
 					_la = TokenStream.LA(1);
 				}
@@ -1069,10 +1082,10 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ValueContext value() {
 		ValueContext _localctx = new ValueContext(Context, State);
-		EnterRule(_localctx, 30, RULE_value);
+		EnterRule(_localctx, 32, RULE_value);
 		int _la;
 		try {
-			State = 147;
+			State = 150;
 			ErrorHandler.Sync(this);
 			switch (TokenStream.LA(1)) {
 			case MINUS:
@@ -1081,7 +1094,7 @@ public partial class CnnParser : Parser {
 				_localctx = new NumberValueContext(_localctx);
 				EnterOuterAlt(_localctx, 1);
 				{
-				State = 132;
+				State = 135;
 				number();
 				}
 				break;
@@ -1089,7 +1102,7 @@ public partial class CnnParser : Parser {
 				_localctx = new ExtentsValueContext(_localctx);
 				EnterOuterAlt(_localctx, 2);
 				{
-				State = 133;
+				State = 136;
 				Match(EXTENTS);
 				}
 				break;
@@ -1097,7 +1110,7 @@ public partial class CnnParser : Parser {
 				_localctx = new WordValueContext(_localctx);
 				EnterOuterAlt(_localctx, 3);
 				{
-				State = 134;
+				State = 137;
 				Match(IDENTIFIER);
 				}
 				break;
@@ -1106,7 +1119,7 @@ public partial class CnnParser : Parser {
 				_localctx = new TextValueContext(_localctx);
 				EnterOuterAlt(_localctx, 4);
 				{
-				State = 135;
+				State = 138;
 				text();
 				}
 				break;
@@ -1114,27 +1127,27 @@ public partial class CnnParser : Parser {
 				_localctx = new ListValueContext(_localctx);
 				EnterOuterAlt(_localctx, 5);
 				{
-				State = 136;
+				State = 139;
 				Match(OPEN_PAREN);
-				State = 137;
+				State = 140;
 				value();
-				State = 142;
+				State = 145;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 				while (_la==COMMA) {
 					{
 					{
-					State = 138;
+					State = 141;
 					Match(COMMA);
-					State = 139;
+					State = 142;
 					value();
 					}
 					}
-					State = 144;
+					State = 147;
 					ErrorHandler.Sync(this);
 					_la = TokenStream.LA(1);
 				}
-				State = 145;
+				State = 148;
 				Match(CLOSE_PAREN);
 				}
 				break;
@@ -1173,22 +1186,22 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public NumberContext number() {
 		NumberContext _localctx = new NumberContext(Context, State);
-		EnterRule(_localctx, 32, RULE_number);
+		EnterRule(_localctx, 34, RULE_number);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 150;
+			State = 153;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==MINUS) {
 				{
-				State = 149;
+				State = 152;
 				Match(MINUS);
 				}
 			}
 
-			State = 152;
+			State = 155;
 			_la = TokenStream.LA(1);
 			if ( !(_la==REAL || _la==INTEGER) ) {
 			ErrorHandler.RecoverInline(this);
@@ -1229,12 +1242,12 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public TextContext text() {
 		TextContext _localctx = new TextContext(Context, State);
-		EnterRule(_localctx, 34, RULE_text);
+		EnterRule(_localctx, 36, RULE_text);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 154;
+			State = 157;
 			_la = TokenStream.LA(1);
 			if ( !(_la==STRING || _la==UNTERMINATED_STRING) ) {
 			ErrorHandler.RecoverInline(this);
@@ -1274,11 +1287,11 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public NameContext name() {
 		NameContext _localctx = new NameContext(Context, State);
-		EnterRule(_localctx, 36, RULE_name);
+		EnterRule(_localctx, 38, RULE_name);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 156;
+			State = 159;
 			Match(IDENTIFIER);
 			}
 		}
@@ -1294,54 +1307,54 @@ public partial class CnnParser : Parser {
 	}
 
 	private static int[] _serializedATN = {
-		4,1,27,159,2,0,7,0,2,1,7,1,2,2,7,2,2,3,7,3,2,4,7,4,2,5,7,5,2,6,7,6,2,7,
+		4,1,27,162,2,0,7,0,2,1,7,1,2,2,7,2,2,3,7,3,2,4,7,4,2,5,7,5,2,6,7,6,2,7,
 		7,7,2,8,7,8,2,9,7,9,2,10,7,10,2,11,7,11,2,12,7,12,2,13,7,13,2,14,7,14,
-		2,15,7,15,2,16,7,16,2,17,7,17,2,18,7,18,1,0,1,0,1,0,1,1,1,1,1,1,1,1,1,
-		2,1,2,5,2,48,8,2,10,2,12,2,51,9,2,1,2,1,2,1,3,1,3,1,3,1,3,3,3,59,8,3,1,
-		4,1,4,1,4,1,5,1,5,1,5,1,5,1,5,1,5,3,5,70,8,5,1,6,1,6,1,6,1,6,5,6,76,8,
-		6,10,6,12,6,79,9,6,1,7,1,7,1,7,1,7,1,7,1,7,3,7,87,8,7,1,8,1,8,1,9,1,9,
-		1,9,1,9,5,9,95,8,9,10,9,12,9,98,9,9,3,9,100,8,9,1,9,1,9,1,10,1,10,1,10,
-		1,10,3,10,108,8,10,1,11,1,11,1,11,1,11,3,11,114,8,11,1,12,1,12,1,13,1,
-		13,1,13,1,13,1,14,1,14,1,14,1,14,5,14,126,8,14,10,14,12,14,129,9,14,3,
-		14,131,8,14,1,15,1,15,1,15,1,15,1,15,1,15,1,15,1,15,5,15,141,8,15,10,15,
-		12,15,144,9,15,1,15,1,15,3,15,148,8,15,1,16,3,16,151,8,16,1,16,1,16,1,
-		17,1,17,1,18,1,18,1,18,0,0,19,0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,
-		30,32,34,36,0,2,1,0,18,19,1,0,21,22,158,0,38,1,0,0,0,2,41,1,0,0,0,4,45,
-		1,0,0,0,6,58,1,0,0,0,8,60,1,0,0,0,10,63,1,0,0,0,12,71,1,0,0,0,14,80,1,
-		0,0,0,16,88,1,0,0,0,18,90,1,0,0,0,20,107,1,0,0,0,22,109,1,0,0,0,24,115,
-		1,0,0,0,26,117,1,0,0,0,28,130,1,0,0,0,30,147,1,0,0,0,32,150,1,0,0,0,34,
-		154,1,0,0,0,36,156,1,0,0,0,38,39,3,2,1,0,39,40,5,0,0,1,40,1,1,0,0,0,41,
-		42,5,1,0,0,42,43,3,36,18,0,43,44,3,4,2,0,44,3,1,0,0,0,45,49,5,7,0,0,46,
-		48,3,6,3,0,47,46,1,0,0,0,48,51,1,0,0,0,49,47,1,0,0,0,49,50,1,0,0,0,50,
-		52,1,0,0,0,51,49,1,0,0,0,52,53,5,8,0,0,53,5,1,0,0,0,54,59,3,8,4,0,55,59,
-		3,10,5,0,56,59,3,12,6,0,57,59,3,14,7,0,58,54,1,0,0,0,58,55,1,0,0,0,58,
-		56,1,0,0,0,58,57,1,0,0,0,59,7,1,0,0,0,60,61,5,2,0,0,61,62,3,34,17,0,62,
-		9,1,0,0,0,63,64,5,3,0,0,64,65,3,36,18,0,65,66,5,14,0,0,66,67,3,24,12,0,
-		67,69,3,26,13,0,68,70,3,22,11,0,69,68,1,0,0,0,69,70,1,0,0,0,70,11,1,0,
-		0,0,71,72,5,4,0,0,72,77,3,36,18,0,73,74,5,15,0,0,74,76,3,36,18,0,75,73,
-		1,0,0,0,76,79,1,0,0,0,77,75,1,0,0,0,77,78,1,0,0,0,78,13,1,0,0,0,79,77,
-		1,0,0,0,80,81,3,36,18,0,81,82,5,13,0,0,82,83,3,16,8,0,83,86,3,18,9,0,84,
-		85,5,14,0,0,85,87,3,22,11,0,86,84,1,0,0,0,86,87,1,0,0,0,87,15,1,0,0,0,
-		88,89,5,20,0,0,89,17,1,0,0,0,90,99,5,9,0,0,91,96,3,20,10,0,92,93,5,15,
-		0,0,93,95,3,20,10,0,94,92,1,0,0,0,95,98,1,0,0,0,96,94,1,0,0,0,96,97,1,
-		0,0,0,97,100,1,0,0,0,98,96,1,0,0,0,99,91,1,0,0,0,99,100,1,0,0,0,100,101,
-		1,0,0,0,101,102,5,10,0,0,102,19,1,0,0,0,103,104,5,20,0,0,104,105,5,13,
-		0,0,105,108,3,30,15,0,106,108,3,36,18,0,107,103,1,0,0,0,107,106,1,0,0,
-		0,108,21,1,0,0,0,109,110,5,5,0,0,110,113,3,32,16,0,111,112,5,6,0,0,112,
-		114,3,32,16,0,113,111,1,0,0,0,113,114,1,0,0,0,114,23,1,0,0,0,115,116,5,
-		20,0,0,116,25,1,0,0,0,117,118,5,11,0,0,118,119,3,28,14,0,119,120,5,12,
-		0,0,120,27,1,0,0,0,121,131,5,17,0,0,122,127,3,32,16,0,123,124,5,15,0,0,
-		124,126,3,32,16,0,125,123,1,0,0,0,126,129,1,0,0,0,127,125,1,0,0,0,127,
-		128,1,0,0,0,128,131,1,0,0,0,129,127,1,0,0,0,130,121,1,0,0,0,130,122,1,
-		0,0,0,131,29,1,0,0,0,132,148,3,32,16,0,133,148,5,17,0,0,134,148,5,20,0,
-		0,135,148,3,34,17,0,136,137,5,9,0,0,137,142,3,30,15,0,138,139,5,15,0,0,
-		139,141,3,30,15,0,140,138,1,0,0,0,141,144,1,0,0,0,142,140,1,0,0,0,142,
-		143,1,0,0,0,143,145,1,0,0,0,144,142,1,0,0,0,145,146,5,10,0,0,146,148,1,
-		0,0,0,147,132,1,0,0,0,147,133,1,0,0,0,147,134,1,0,0,0,147,135,1,0,0,0,
-		147,136,1,0,0,0,148,31,1,0,0,0,149,151,5,16,0,0,150,149,1,0,0,0,150,151,
-		1,0,0,0,151,152,1,0,0,0,152,153,7,0,0,0,153,33,1,0,0,0,154,155,7,1,0,0,
-		155,35,1,0,0,0,156,157,5,20,0,0,157,37,1,0,0,0,14,49,58,69,77,86,96,99,
-		107,113,127,130,142,147,150
+		2,15,7,15,2,16,7,16,2,17,7,17,2,18,7,18,2,19,7,19,1,0,1,0,1,0,1,0,1,1,
+		1,1,1,1,1,2,1,2,5,2,50,8,2,10,2,12,2,53,9,2,1,2,1,2,1,3,1,3,1,4,1,4,1,
+		4,1,4,3,4,63,8,4,1,5,1,5,1,5,1,6,1,6,1,6,1,6,1,6,1,6,3,6,74,8,6,1,7,1,
+		7,1,7,1,7,5,7,80,8,7,10,7,12,7,83,9,7,1,8,1,8,1,8,1,8,1,8,1,8,3,8,91,8,
+		8,1,9,1,9,1,10,1,10,1,10,1,10,5,10,99,8,10,10,10,12,10,102,9,10,3,10,104,
+		8,10,1,10,1,10,1,11,1,11,1,11,3,11,111,8,11,1,12,1,12,1,12,1,12,3,12,117,
+		8,12,1,13,1,13,1,14,1,14,1,14,1,14,1,15,1,15,1,15,1,15,5,15,129,8,15,10,
+		15,12,15,132,9,15,3,15,134,8,15,1,16,1,16,1,16,1,16,1,16,1,16,1,16,1,16,
+		5,16,144,8,16,10,16,12,16,147,9,16,1,16,1,16,3,16,151,8,16,1,17,3,17,154,
+		8,17,1,17,1,17,1,18,1,18,1,19,1,19,1,19,0,0,20,0,2,4,6,8,10,12,14,16,18,
+		20,22,24,26,28,30,32,34,36,38,0,2,1,0,18,19,1,0,21,22,160,0,40,1,0,0,0,
+		2,44,1,0,0,0,4,47,1,0,0,0,6,56,1,0,0,0,8,62,1,0,0,0,10,64,1,0,0,0,12,67,
+		1,0,0,0,14,75,1,0,0,0,16,84,1,0,0,0,18,92,1,0,0,0,20,94,1,0,0,0,22,107,
+		1,0,0,0,24,112,1,0,0,0,26,118,1,0,0,0,28,120,1,0,0,0,30,133,1,0,0,0,32,
+		150,1,0,0,0,34,153,1,0,0,0,36,157,1,0,0,0,38,159,1,0,0,0,40,41,3,2,1,0,
+		41,42,3,4,2,0,42,43,5,0,0,1,43,1,1,0,0,0,44,45,5,1,0,0,45,46,3,38,19,0,
+		46,3,1,0,0,0,47,51,3,6,3,0,48,50,3,8,4,0,49,48,1,0,0,0,50,53,1,0,0,0,51,
+		49,1,0,0,0,51,52,1,0,0,0,52,54,1,0,0,0,53,51,1,0,0,0,54,55,5,8,0,0,55,
+		5,1,0,0,0,56,57,5,7,0,0,57,7,1,0,0,0,58,63,3,10,5,0,59,63,3,12,6,0,60,
+		63,3,14,7,0,61,63,3,16,8,0,62,58,1,0,0,0,62,59,1,0,0,0,62,60,1,0,0,0,62,
+		61,1,0,0,0,63,9,1,0,0,0,64,65,5,2,0,0,65,66,3,36,18,0,66,11,1,0,0,0,67,
+		68,5,3,0,0,68,69,3,38,19,0,69,70,5,14,0,0,70,71,3,26,13,0,71,73,3,28,14,
+		0,72,74,3,24,12,0,73,72,1,0,0,0,73,74,1,0,0,0,74,13,1,0,0,0,75,76,5,4,
+		0,0,76,81,3,38,19,0,77,78,5,15,0,0,78,80,3,38,19,0,79,77,1,0,0,0,80,83,
+		1,0,0,0,81,79,1,0,0,0,81,82,1,0,0,0,82,15,1,0,0,0,83,81,1,0,0,0,84,85,
+		3,38,19,0,85,86,5,13,0,0,86,87,3,18,9,0,87,90,3,20,10,0,88,89,5,14,0,0,
+		89,91,3,24,12,0,90,88,1,0,0,0,90,91,1,0,0,0,91,17,1,0,0,0,92,93,5,20,0,
+		0,93,19,1,0,0,0,94,103,5,9,0,0,95,100,3,22,11,0,96,97,5,15,0,0,97,99,3,
+		22,11,0,98,96,1,0,0,0,99,102,1,0,0,0,100,98,1,0,0,0,100,101,1,0,0,0,101,
+		104,1,0,0,0,102,100,1,0,0,0,103,95,1,0,0,0,103,104,1,0,0,0,104,105,1,0,
+		0,0,105,106,5,10,0,0,106,21,1,0,0,0,107,110,5,20,0,0,108,109,5,13,0,0,
+		109,111,3,32,16,0,110,108,1,0,0,0,110,111,1,0,0,0,111,23,1,0,0,0,112,113,
+		5,5,0,0,113,116,3,34,17,0,114,115,5,6,0,0,115,117,3,34,17,0,116,114,1,
+		0,0,0,116,117,1,0,0,0,117,25,1,0,0,0,118,119,5,20,0,0,119,27,1,0,0,0,120,
+		121,5,11,0,0,121,122,3,30,15,0,122,123,5,12,0,0,123,29,1,0,0,0,124,134,
+		5,17,0,0,125,130,3,34,17,0,126,127,5,15,0,0,127,129,3,34,17,0,128,126,
+		1,0,0,0,129,132,1,0,0,0,130,128,1,0,0,0,130,131,1,0,0,0,131,134,1,0,0,
+		0,132,130,1,0,0,0,133,124,1,0,0,0,133,125,1,0,0,0,134,31,1,0,0,0,135,151,
+		3,34,17,0,136,151,5,17,0,0,137,151,5,20,0,0,138,151,3,36,18,0,139,140,
+		5,9,0,0,140,145,3,32,16,0,141,142,5,15,0,0,142,144,3,32,16,0,143,141,1,
+		0,0,0,144,147,1,0,0,0,145,143,1,0,0,0,145,146,1,0,0,0,146,148,1,0,0,0,
+		147,145,1,0,0,0,148,149,5,10,0,0,149,151,1,0,0,0,150,135,1,0,0,0,150,136,
+		1,0,0,0,150,137,1,0,0,0,150,138,1,0,0,0,150,139,1,0,0,0,151,33,1,0,0,0,
+		152,154,5,16,0,0,153,152,1,0,0,0,153,154,1,0,0,0,154,155,1,0,0,0,155,156,
+		7,0,0,0,156,35,1,0,0,0,157,158,7,1,0,0,158,37,1,0,0,0,159,160,5,20,0,0,
+		160,39,1,0,0,0,14,51,62,73,81,90,100,103,110,116,130,133,145,150,153
 	};
 
 	public static readonly ATN _ATN =

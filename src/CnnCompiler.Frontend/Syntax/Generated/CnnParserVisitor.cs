@@ -40,17 +40,23 @@ public interface ICnnParserVisitor<Result> : IParseTreeVisitor<Result> {
 	/// <return>The visitor result.</return>
 	Result VisitFile([NotNull] CnnParser.FileContext context);
 	/// <summary>
-	/// Visit a parse tree produced by <see cref="CnnParser.network"/>.
+	/// Visit a parse tree produced by <see cref="CnnParser.header"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
 	/// <return>The visitor result.</return>
-	Result VisitNetwork([NotNull] CnnParser.NetworkContext context);
+	Result VisitHeader([NotNull] CnnParser.HeaderContext context);
 	/// <summary>
 	/// Visit a parse tree produced by <see cref="CnnParser.body"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
 	/// <return>The visitor result.</return>
 	Result VisitBody([NotNull] CnnParser.BodyContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.open"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitOpen([NotNull] CnnParser.OpenContext context);
 	/// <summary>
 	/// Visit a parse tree produced by <see cref="CnnParser.statement"/>.
 	/// </summary>
@@ -94,19 +100,11 @@ public interface ICnnParserVisitor<Result> : IParseTreeVisitor<Result> {
 	/// <return>The visitor result.</return>
 	Result VisitArguments([NotNull] CnnParser.ArgumentsContext context);
 	/// <summary>
-	/// Visit a parse tree produced by the <c>attribute</c>
-	/// labeled alternative in <see cref="CnnParser.argument"/>.
+	/// Visit a parse tree produced by <see cref="CnnParser.argument"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
 	/// <return>The visitor result.</return>
-	Result VisitAttribute([NotNull] CnnParser.AttributeContext context);
-	/// <summary>
-	/// Visit a parse tree produced by the <c>operand</c>
-	/// labeled alternative in <see cref="CnnParser.argument"/>.
-	/// </summary>
-	/// <param name="context">The parse tree.</param>
-	/// <return>The visitor result.</return>
-	Result VisitOperand([NotNull] CnnParser.OperandContext context);
+	Result VisitArgument([NotNull] CnnParser.ArgumentContext context);
 	/// <summary>
 	/// Visit a parse tree produced by <see cref="CnnParser.quantization"/>.
 	/// </summary>
