@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using CnnCompiler.Cli.Commands;
 using CnnCompiler.Primitives.Diagnostics;
@@ -8,15 +9,16 @@ namespace CnnCompiler.Cli;
 /// <summary>The verbs as one command, and what happens to a command line that does not fit them.</summary>
 internal static class CommandLine
 {
-    private const string Summary = """
-        Compiles trained int8 convolutional networks to binaries for OpenEdgeCGRA, and runs such binaries cycle by cycle.
+    private const string Summary = "Compiles trained int8 convolutional networks to binaries for OpenEdgeCGRA, and runs such binaries cycle by cycle.";
 
+    private const string Closing = """
         Examples:
           cnnc run samples/lenet5.cnn -t openedge --input samples/digits/7.npy
           cnnc compile model.tflite -t openedge -o model.cnnb
           cnnc run model.cnnb --input image.npy --output scores.npy
 
-        Exit codes: 0 done, 1 errors in the input (or a comparison that failed), 2 wrong command line, 3 defect of cnnc (a report is written).
+        Exit codes: 0 done, 1 errors in the input or a comparison that failed, 2 wrong command line, 3 defect of cnnc (a report is written), 130 cancelled.
+        cnnc VERB --help tells more about a verb.
         """;
 
     /// <summary>Parses and runs; the exit code.</summary>
@@ -39,6 +41,11 @@ internal static class CommandLine
         }
 
         root.Options.Add(version);
+        foreach (var help in root.Options.OfType<HelpOption>())
+        {
+            help.Action = new HelpWithExamples((HelpAction)help.Action!, Closing);
+        }
+
         root.SetAction(parse =>
         {
             if (parse.GetValue(version))
@@ -67,7 +74,7 @@ internal static class CommandLine
         });
     }
 
-    private static bool AsksForHelp(ParseResult parse) => parse.Action is System.CommandLine.Help.HelpAction;
+    private static bool AsksForHelp(ParseResult parse) => parse.Action is HelpWithExamples;
 
     private static IEnumerable<Diagnostic> Explain(ParseResult parse, RootCommand root)
     {

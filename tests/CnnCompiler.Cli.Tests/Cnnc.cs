@@ -28,7 +28,8 @@ internal static class Cnnc
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
-        var code = Program.Run(args, change(new(output, error, TestContext.Current.CancellationToken)));
+        var environment = new CliEnvironment(output, error, TestContext.Current.CancellationToken) { CrashFolder = Path.Combine(Path.GetTempPath(), "cnnc-tests-keep-no-reports") };
+        var code = Program.Run(args, change(environment));
         return new(code, output.ToString().ReplaceLineEndings("\n"), error.ToString().ReplaceLineEndings("\n"));
     }
 }

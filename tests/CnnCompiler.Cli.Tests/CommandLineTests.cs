@@ -70,11 +70,11 @@ public class CommandLineTests
     [InlineData("verify-vectors", "x", "--max-cycles", "-1")]
     [InlineData("targets", "--frobnicate")]
     [InlineData("")]
-    public void A_command_line_that_does_not_fit_is_a_usage_error_on_one_line_without_results(params string[] args)
+    public void A_command_line_that_does_not_fit_is_a_usage_error_without_results(params string[] args)
     {
         var result = Cnnc.Run(args).Exits(2);
         Assert.Empty(result.Out);
-        Assert.Matches(@"^cnnc: error CNN000[12]: .*\n$", result.Error);
+        Assert.Matches(@"^(cnnc: error CNN000[12]: .*\n)+$", result.Error);
     }
 
     [Fact]

@@ -1,6 +1,10 @@
 using System.IO.Compression;
 using System.Text;
+using CnnCompiler.Core.Numpy;
 using CnnCompiler.Image.Container;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Ir.Text;
+using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Cli.Tests;
 
@@ -43,6 +47,19 @@ public class CompileCommandTests
         var quiet = Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", level, "-o", scratch["out.txt"]).Exits(0);
         Assert.Empty(quiet.Out);
         Assert.Equal(text, File.ReadAllText(scratch["out.txt"]));
+    }
+
+    [Fact]
+    public void The_text_of_a_network_and_the_constants_beside_it_are_read_back_as_the_same_network()
+    {
+        using var scratch = new Scratch();
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "network", "-o", scratch["net"]).Exits(0);
+        Assert.Equal(["net", "net.npz"], scratch.Names);
+        var problems = new DiagnosticBag();
+        var constants = NpzFile.Read(File.ReadAllBytes(scratch["net.npz"]), "net.npz", problems)!.Select(entry => new NamedConstant(entry.Key, entry.Value));
+        var graph = NetworkParser.Parse(File.ReadAllText(scratch["net"]), "net", new(constants), problems);
+        Assert.Empty(problems.Diagnostics);
+        Assert.Equal(File.ReadAllText(scratch["net"]), NetworkPrinter.Print(graph!).Text);
     }
 
     [Fact]

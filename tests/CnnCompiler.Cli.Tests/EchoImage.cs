@@ -14,7 +14,7 @@ internal static class EchoImage
 
     public static byte[] Bytes { get; } = ImageWriter.Write(Make());
 
-    public static byte[] Codes(int top) => [.. Enumerable.Range(0, Classes).Select(index => index == top ? (byte)127 : (byte)(sbyte)-128)];
+    public static byte[] Codes(int top) => [.. Enumerable.Range(0, Classes).Select(index => index == top ? (byte)127 : (byte)0x80)];
 
     public static byte[] Npy(int top) => NpyFile.Write(new(ElementType.Int8, Shape.Of(1, Classes), Codes(top)));
 

@@ -38,15 +38,11 @@ internal sealed class CompareCommand
     public static Command Create(CliSession session)
     {
         var verb = new CompareCommand(session);
-        var command = new Command(
+        var command = new VerbCommand(
             "compare",
-            """
-            Runs a network at every level on the same input and names the first level, tensor and element that differ.
-
-            Examples:
-              cnnc compare samples/lenet5.cnn --input samples/digits/7.npy
-              cnnc compare model.tflite --input 00.input.bin --reference 00.tensors --levels network,gconv
-            """);
+            "Runs a network at every level on the same input and names the first level, tensor and element that differ.",
+            "cnnc compare samples/lenet5.cnn --input samples/digits/7.npy",
+            "cnnc compare model.tflite --input 00.input.bin --reference 00.tensors --levels network,gconv");
         command.Arguments.Add(verb._file);
         verb._compilation.AddTo(command);
         command.Options.Add(verb._inputs);

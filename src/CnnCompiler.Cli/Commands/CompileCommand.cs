@@ -2,6 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using CnnCompiler.Cli.Files;
+using CnnCompiler.Core.Numpy;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -11,6 +14,7 @@ namespace CnnCompiler.Cli.Commands;
 internal sealed class CompileCommand
 {
     private const string ImageExtension = ".cnnb";
+    private const string ConstantsExtension = ".npz";
     private static readonly string[] Emits = ["network", "gconv", "mapped", "asm", "image"];
 
     private readonly CliSession _session;
@@ -19,7 +23,7 @@ internal sealed class CompileCommand
     private readonly Option<string> _output = new("--output", "-o") { Description = "Where to (default: an image beside FILE, text to standard output)", HelpName = "FILE" };
     private readonly Option<string> _emit = new("--emit")
     {
-        Description = $"What to write: {string.Join(", ", Emits)} (default: image)",
+        Description = $"What to write: {string.Join(", ", Emits)}",
         HelpName = "WHAT",
         DefaultValueFactory = _ => "image",
     };
@@ -30,16 +34,12 @@ internal sealed class CompileCommand
     public static Command Create(CliSession session)
     {
         var verb = new CompileCommand(session);
-        var command = new Command(
+        var command = new VerbCommand(
             "compile",
-            """
-            Compiles a network for a target.
-
-            Examples:
-              cnnc compile samples/lenet5.cnn -t openedge
-              cnnc compile model.tflite -t openedge --machine openedge-banked8 -o model.cnnb
-              cnnc compile model.tflite -t openedge --emit gconv
-            """);
+            "Compiles a network for a target.",
+            "cnnc compile samples/lenet5.cnn -t openedge",
+            "cnnc compile model.tflite -t openedge --machine openedge-banked8 -o model.cnnb",
+            "cnnc compile model.tflite -t openedge --emit gconv");
         command.Arguments.Add(verb._file);
         verb._compilation.AddTo(command);
         command.Options.Add(verb._output);
@@ -78,7 +78,7 @@ internal sealed class CompileCommand
         }
         else
         {
-            WriteText(output, result.Modules[level].Print());
+            WriteText(output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : LevelText.Of(result.Modules[level]));
         }
 
         return ExitCodes.Success;
@@ -93,16 +93,22 @@ internal sealed class CompileCommand
         }
     }
 
-    private void WriteText(string? output, string text)
+    /// <summary>Text to standard output, or to a file with its large constants in (file).npz beside it.</summary>
+    private void WriteText(string? output, LevelText level)
     {
-        var ended = text.EndsWith('\n') ? text : text + "\n";
+        var text = level.Text.EndsWith('\n') ? level.Text : level.Text + "\n";
         if (output is null)
         {
-            _session.Environment.Out.Write(ended);
+            _session.Environment.Out.Write(text);
+            return;
         }
-        else
+
+        if (level.Constants.Constants.Count > 0 && !output.StartsWith("/dev/", StringComparison.Ordinal))
         {
-            CliSession.Write(output, Encoding.UTF8.GetBytes(ended));
+            var constants = level.Constants.Constants.Select(constant => new KeyValuePair<string, Tensor>(constant.Name, constant.Value));
+            CliSession.Write(output + ConstantsExtension, NpzFile.Write(constants));
         }
+
+        CliSession.Write(output, Encoding.UTF8.GetBytes(text));
     }
 }

@@ -12,14 +12,10 @@ internal static class DisassembleCommand
     public static Command Create(CliSession session)
     {
         var file = new Argument<string>("FILE") { Description = "An image (.cnnb)" };
-        var command = new Command(
+        var command = new VerbCommand(
             "disasm",
-            """
-            Prints what is in an image: machine, tensors, kernels as assembly, host program, launches.
-
-            Example:
-              cnnc disasm model.cnnb
-            """);
+            "Prints what is in an image: machine, tensors, kernels as assembly, host program, launches.",
+            "cnnc disasm model.cnnb");
         command.Arguments.Add(file);
         command.SetAction(parse => Run(session, parse.GetRequiredValue(file)));
         return command;

@@ -31,16 +31,12 @@ internal sealed class RunCommand
     public static Command Create(CliSession session)
     {
         var verb = new RunCommand(session);
-        var command = new Command(
+        var command = new VerbCommand(
             "run",
-            """
-            Runs a network: executes the bytes of its image, cycle by cycle, and prints outputs and cycles.
-
-            Examples:
-              cnnc run samples/lenet5.cnn -t openedge --input samples/digits/7.npy
-              cnnc run model.cnnb --input image.npy --output scores.npy
-              cnnc run model.cnnb --input image.bin --json
-            """);
+            "Runs a network: executes the bytes of its image, cycle by cycle, and prints outputs and cycles.",
+            "cnnc run samples/lenet5.cnn -t openedge --input samples/digits/7.npy",
+            "cnnc run model.cnnb --input image.npy --output scores.npy",
+            "cnnc run model.cnnb --input image.bin --json");
         command.Arguments.Add(verb._file);
         verb._compilation.AddTo(command);
         command.Options.Add(verb._inputs);

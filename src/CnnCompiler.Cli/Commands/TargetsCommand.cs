@@ -12,14 +12,10 @@ internal static class TargetsCommand
     /// <summary>The verb.</summary>
     public static Command Create(CliSession session)
     {
-        var command = new Command(
+        var command = new VerbCommand(
             "targets",
-            """
-            Lists targets, their machines and the machines' values.
-
-            Example:
-              cnnc targets
-            """);
+            "Lists targets, their machines and the machines' values.",
+            "cnnc targets");
         command.SetAction(_ => Run(session.Environment));
         return command;
     }

@@ -27,14 +27,10 @@ internal sealed class VerifyVectorsCommand
     public static Command Create(CliSession session)
     {
         var verb = new VerifyVectorsCommand(session);
-        var command = new Command(
+        var command = new VerbCommand(
             "verify-vectors",
-            """
-            Runs golden vectors of the array on the interpreter and compares cycles, counters and memory. Ends with 'N passed, N failed'.
-
-            Example:
-              cnnc verify-vectors tests/vectors/openedge
-            """);
+            "Runs golden vectors of the array on the interpreter and compares cycles, counters and memory. Ends with 'N passed, N failed'.",
+            "cnnc verify-vectors tests/vectors/openedge");
         command.Arguments.Add(verb._paths);
         command.Options.Add(verb._maxCycles);
         command.SetAction(verb.Run);
