@@ -84,6 +84,9 @@ internal static class ImageDiagnostics
     public static Diagnostic NotWords(string file, string section, long bytes) =>
         Error(629, file, $"section {section} has {Number(bytes)} bytes, not a whole number of words", Rebuild);
 
+    public static Diagnostic HeaderReserved(string file) =>
+        Error(630, file, $"the header says something that version {ImageFormat.Version} has no meaning for", "use a newer cnnc, or compile the network with this one");
+
     private static Diagnostic Error(int number, string file, string message, string remedy) =>
         new(string.Create(CultureInfo.InvariantCulture, $"CNN{number:D4}"), DiagnosticSeverity.Error, SourceSpan.WholeFile(file), message, remedy);
 

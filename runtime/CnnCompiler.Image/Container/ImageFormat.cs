@@ -18,7 +18,7 @@ public static class ImageFormat
     /// <summary>The version that is written, and the newest that is read.</summary>
     public const int Version = 1;
 
-    /// <summary>Bytes of the header, and of each entry of the section table behind it.</summary>
+    /// <summary>Bytes of the header.</summary>
     public const int HeaderBytes = 32;
 
     /// <summary>Bytes of an entry of the section table.</summary>
@@ -26,6 +26,9 @@ public static class ImageFormat
 
     /// <summary>Bytes of the checksum at the end.</summary>
     public const int TrailerBytes = 4;
+
+    /// <summary>Offset of a header word that is 0.</summary>
+    public const int ReservedOffset = 24;
 
     /// <summary>Offset of the checksum of header and section table.</summary>
     public const int HeaderChecksumOffset = 28;

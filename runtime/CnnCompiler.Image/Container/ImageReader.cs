@@ -62,6 +62,11 @@ public static class ImageReader
             throw new DiagnosticException(ImageDiagnostics.HeaderDamaged(file));
         }
 
+        if (BinaryPrimitives.ReadUInt32LittleEndian(bytes[ImageFormat.ReservedOffset..]) != 0)
+        {
+            throw new DiagnosticException(ImageDiagnostics.HeaderReserved(file));
+        }
+
         var sections = new Dictionary<uint, ReadOnlyMemory<byte>>();
         for (var i = 0; i < (int)count; i++)
         {

@@ -14,7 +14,7 @@ public static class OpenEdgeInstructionSet
     // Rows stand at the index of their opcode, which a test checks: looking one up is an array access.
     private static readonly OpenEdgeInstructionRow[] Table =
     [
-        Row(0, "NOP", Nop, OpenEdgeOperandUse.None, OpenEdgeOperandUse.None, "0", "ROUT and flags keep their value. With a register: clears it, a free clear that keeps ROUT."),
+        Row(0, "NOP", Nop, OpenEdgeOperandUse.None, OpenEdgeOperandUse.None, "0", "Does nothing; with a register, clears it and keeps ROUT."),
         Row(1, "SADD", Alu, Value, Value, "a + b mod 2^32", "Addition."),
         Row(2, "SSUB", Alu, Value, Value, "a - b mod 2^32", "Subtraction."),
         Row(3, "SMUL", Multiply, Value, Value, "low 32 bits of a * b", "Product."),

@@ -74,6 +74,7 @@ internal static class ImageCheck
         var reason = kernel switch
         {
             { Steps: < 1 or > 32 } => $"{kernel.Steps} steps are not between 1 and 32",
+            _ when kernel.Steps < image.Machine.MinStepsPerKernel => $"with {kernel.Steps} steps it would not load correctly; {image.Machine.MinStepsPerKernel} are needed",
             { ColumnMask: < 0 or > 15 } => $"column mask {kernel.ColumnMask} is not between 0 and 15",
             { Rows.Count: not 4 } => $"it has code for {kernel.Rows.Count} rows instead of 4",
             _ when kernel.Rows.Any(row => row.Count != kernel.Steps * columns) => $"a row has not the {kernel.Steps} times {columns} words of its steps and columns",

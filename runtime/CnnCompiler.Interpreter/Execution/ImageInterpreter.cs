@@ -9,7 +9,7 @@ namespace CnnCompiler.Interpreter.Execution;
 public static class ImageInterpreter
 {
     private const string IsaRevision = "openedge-4a179fc";
-    private const int MaxRamBytes = 1 << 30;
+    private const int MaxRamBytes = 1 << 28;
 
     /// <summary>Runs an image on one set of inputs.</summary>
     /// <param name="image">The image.</param>
@@ -51,7 +51,7 @@ public static class ImageInterpreter
             { IsaRevision: not IsaRevision } => $"its instruction set revision is '{machine.IsaRevision}'",
             { Rows: not 4 } or { Columns: not 4 } => $"its array has {machine.Rows} rows and {machine.Columns} columns, and only 4x4 has a validated specification",
             { ContextWordsPerRow: not 128 } or { KernelSlots: not 16 } => $"it has {machine.ContextWordsPerRow} context words a row and {machine.KernelSlots} kernel slots instead of 128 and 16",
-            { Ram.Bytes: <= 0 or > MaxRamBytes } => $"its RAM of {machine.Ram.Bytes} bytes is not between 4 bytes and 1 GiB",
+            { Ram.Bytes: <= 0 or > MaxRamBytes } => $"its RAM of {machine.Ram.Bytes} bytes is not between 1 byte and 256 MiB",
             { Ram.ReservedBytes: < 0 } => "the reserved part of its RAM is negative",
             { Bus: { Banks: < 1 or > 65536 } or { Shift: < 0 or > 31 } or { ReadLatency: < 1 or > 65536 } or { GrantDelay: < 0 or > 65536 } } =>
                 "its bus has numbers outside the range of the specification",

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv.Verification;
@@ -24,7 +25,8 @@ public static class GconvVerifier
     {
         // What the steps so far define; null where the type is unusable, so that one fault isn't reported again by each reader.
         private readonly Dictionary<string, TensorType?> _tensors = new(StringComparer.Ordinal);
-        private readonly Dictionary<string, GconvOperator> _pieces = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, List<GconvOperator>> _unjoined = new(StringComparer.Ordinal);
+        private readonly HashSet<string> _pieces = new(StringComparer.Ordinal);
         private readonly HashSet<string> _soundPieces = new(StringComparer.Ordinal);
         private long _operations;
 
@@ -54,7 +56,7 @@ public static class GconvVerifier
                 }
             }
 
-            foreach (var piece in _pieces.Values)
+            foreach (var piece in program.Steps.OfType<GconvOperator>().Where(step => step.Destination is { } destination && _unjoined.ContainsKey(destination)))
             {
                 Report(GconvInvariant.Pieces, piece, $"no later join '{piece.Destination}' lists it");
             }
@@ -83,7 +85,8 @@ public static class GconvVerifier
         {
             CheckName(piece.Name, NodeText.Of(piece), piece.Span.Value);
             usable &= CheckType(piece.Type, NodeText.Of(piece), piece.Span.Value);
-            _pieces.TryAdd(piece.Name, piece);
+            _pieces.Add(piece.Name);
+            (CollectionsMarshal.GetValueRefOrAddDefault(_unjoined, piece.Destination!, out _) ??= []).Add(piece);
             if (usable)
             {
                 _soundPieces.Add(piece.Name);
@@ -97,7 +100,7 @@ public static class GconvVerifier
                 return Report(GconvInvariant.UniqueNames, node, span, "its name is empty");
             }
 
-            return (!_tensors.ContainsKey(name) && !_pieces.ContainsKey(name)) || Report(GconvInvariant.UniqueNames, node, span, "another tensor has its name");
+            return (!_tensors.ContainsKey(name) && !_pieces.Contains(name)) || Report(GconvInvariant.UniqueNames, node, span, "another tensor has its name");
         }
 
         private bool CheckType(TensorType type, string node, SourceSpan span) => type.Element == ElementType.Float32 || !Enum.IsDefined(type.Element)
@@ -152,24 +155,24 @@ public static class GconvVerifier
 
         private bool Join(GconvView view)
         {
-            var writers = _pieces.Values.Where(piece => piece.Destination == view.Name).Select(piece => piece.Name).ToArray();
-            if (view.Sources.Count == 0 || !writers.SequenceEqual(view.Sources, StringComparer.Ordinal))
+            _unjoined.Remove(view.Name, out var written);
+            var writers = written is null ? [] : written.Select(piece => piece.Name).ToArray();
+            if (writers.Length == 0 || !writers.SequenceEqual(view.Sources, StringComparer.Ordinal))
             {
                 return Report(GconvInvariant.Pieces, view, $"it lists [{string.Join(", ", view.Sources)}], but [{string.Join(", ", writers)}] write it before");
             }
 
             var pieces = new List<PieceBox>();
-            foreach (var name in view.Sources)
+            foreach (var piece in written!)
             {
-                _pieces.Remove(name, out var piece);
-                if (!_soundPieces.Contains(name))
+                if (!_soundPieces.Contains(piece.Name))
                 {
                     return false;
                 }
 
-                if (piece!.Type.Element != view.Type.Element || piece.Type.Shape.Rank != view.Type.Shape.Rank)
+                if (piece.Type.Element != view.Type.Element || piece.Type.Shape.Rank != view.Type.Shape.Rank)
                 {
-                    return Report(GconvInvariant.Pieces, view, $"its piece '{name}' is {piece.Type}");
+                    return Report(GconvInvariant.Pieces, view, $"its piece '{piece.Name}' is {piece.Type}");
                 }
 
                 pieces.Add(PieceBox.Of(piece));
@@ -194,7 +197,7 @@ public static class GconvVerifier
         private bool Tensor(GconvStep step, string name, out TensorType type)
         {
             type = null!;
-            if (_pieces.ContainsKey(name))
+            if (_pieces.Contains(name))
             {
                 return Report(GconvInvariant.Pieces, step, $"it reads '{name}', a piece of a join");
             }

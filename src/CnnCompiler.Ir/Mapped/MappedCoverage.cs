@@ -8,7 +8,7 @@ namespace CnnCompiler.Ir.Mapped;
 /// </summary>
 internal sealed class MappedCoverage
 {
-    private const long MaxEnumerated = 1L << 33;
+    private const long MaxEnumerated = 1L << 31;
 
     private readonly MappedProgram _program;
     private readonly DiagnosticBag _diagnostics;
@@ -90,27 +90,26 @@ internal sealed class MappedCoverage
     {
         var where = $"step {nest.Name}";
         var target = _buffers[nest.Output.Target];
-        if (!InBounds(nest, nest.Output, target.Elements, where, out var points))
-        {
-            return;
-        }
-
-        if (points > target.Elements)
+        var writable = InBounds(nest, nest.Output, target.Elements, where, out var points);
+        if (writable && points > target.Elements)
         {
             // more iterations than elements: some element is written twice, and enumerating them all could take for ever
             _diagnostics.Report(MappedDiagnostics.TooLarge(where, "its writes", target.Elements));
-            return;
+            writable = false;
         }
 
         for (var o = 0; o < nest.Operands.Count; o++)
         {
-            Operand(nest, o, target, where);
+            Operand(nest, o, writable ? target : null, where);
         }
 
-        Writes(nest, step, target, where);
+        if (writable)
+        {
+            Writes(nest, step, target, where);
+        }
     }
 
-    private void Operand(MappedNest nest, int index, State target, string where)
+    private void Operand(MappedNest nest, int index, State? target, string where)
     {
         var access = nest.Operands[index];
         var state = _buffers.GetValueOrDefault(access.Target);

@@ -14,7 +14,7 @@ namespace CnnCompiler.Ir.Mapped;
 public static class MappedVerifier
 {
     /// <summary>Reports every broken invariant (of a step's access or a value the first element).</summary>
-    public static void Check(MappedProgram program, DiagnosticBag diagnostics)
+    public static IReadOnlyList<Diagnostic> Check(MappedProgram program)
     {
         var structure = new DiagnosticBag();
         CheckNames(program, structure);
@@ -28,11 +28,12 @@ public static class MappedVerifier
         }
 
         CheckValues(program, structure);
-        diagnostics.Report(structure.Diagnostics);
         if (!structure.HasErrors)
         {
-            new MappedCoverage(program, diagnostics).Check();
+            new MappedCoverage(program, structure).Check();
         }
+
+        return structure.Diagnostics;
     }
 
     private static void CheckNames(MappedProgram program, DiagnosticBag diagnostics)

@@ -129,6 +129,7 @@ public sealed class ImageTests
         }
 
         Refused(Changed(file => file[^1] ^= 1), "CNN0607", "damaged");
+        Refused(Sealed(file => file[27] = 1), "CNN0630", "no meaning");
         Refused(Sealed(file => file[36] = 3), "CNN0611", "flags");
         Refused(Sealed(file => file[60] = 1), "CNN0611", "flags");
         Refused(Sealed(file => file[40] += 4), "CNN0611", "start where");

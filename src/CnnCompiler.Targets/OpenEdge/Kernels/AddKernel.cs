@@ -56,6 +56,14 @@ public sealed class AddKernel : NestKernel
 
     private int ColumnParameters => WithDoubling ? 8 : 7;
 
+    /// <summary>The largest magnitude of the sum before requantisation, over all pairs of codes.</summary>
+    public static long LargestSum(MappedNest nest)
+    {
+        var (left, right) = ScalarForms.AsSum(nest.Term) ?? throw new InvalidOperationException($"{nest.Name} is no sum");
+        var (first, second) = (Tabulate(left, 0).Select(v => (long)(int)v).ToArray(), Tabulate(right, 1).Select(v => (long)(int)v).ToArray());
+        return Math.Max(first.Max() + second.Max(), -(first.Min() + second.Min()));
+    }
+
     /// <summary>A function of one code, for all codes from -128 to 127.</summary>
     /// <param name="function">Uses one operand only.</param>
     /// <param name="operand">That operand.</param>
