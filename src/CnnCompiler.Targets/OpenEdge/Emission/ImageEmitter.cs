@@ -77,7 +77,7 @@ public sealed class ImageEmitter
         }
 
         var image = emitter.Finish();
-        //CHECK
+        diagnostics.Report(LaunchListChecker.Check(image));
         return diagnostics.HasErrors ? null : image;
     }
 
