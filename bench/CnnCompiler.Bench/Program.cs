@@ -2,4 +2,11 @@ using BenchmarkDotNet.Running;
 using CnnCompiler.Bench;
 
 // dotnet run -c Release --project bench/CnnCompiler.Bench -- --filter '*'
+// dotnet run -c Release --project bench/CnnCompiler.Bench -- selector
+if (args is ["selector"])
+{
+    SelectorBench.Run();
+    return 0;
+}
+
 return BenchmarkSwitcher.FromAssembly(typeof(ArrayBenchmarks).Assembly).Run(args).Any(summary => summary.HasCriticalValidationErrors) ? 1 : 0;
