@@ -141,22 +141,22 @@ public static class GconvParser
             return new(name, reader.Type(), kind, sources.ToEquatableArray());
         }
 
-        // A fault inside the braces is reported once and the rest of them skipped.
+        // A fault is reported once, and the rest up to the closing brace skipped.
         private void Operator(string name, IrToken first)
         {
-            var loops = reader.List(Loop);
-            reader.Punctuation(":");
-            var type = reader.Type();
-            var destination = reader.TryWord("into") ? reader.Value() : null;
-            var span = reader.SpanFrom(first);
-            if (loops.Count > GconvVerifier.MostLoops)
-            {
-                throw new DiagnosticException(GconvDiagnostics.TooManyLoops(span, name, loops.Count, GconvVerifier.MostLoops));
-            }
-
-            reader.Punctuation("{");
             var sound = reader.Recover(() =>
             {
+                var loops = reader.List(Loop);
+                reader.Punctuation(":");
+                var type = reader.Type();
+                var destination = reader.TryWord("into") ? reader.Value() : null;
+                var span = reader.SpanFrom(first);
+                if (loops.Count > GconvVerifier.MostLoops)
+                {
+                    throw new DiagnosticException(GconvDiagnostics.TooManyLoops(span, name, loops.Count, GconvVerifier.MostLoops));
+                }
+
+                reader.Punctuation("{");
                 Add(Body(name, type, loops, destination, span), first);
                 reader.Punctuation("}");
             });
