@@ -46,7 +46,11 @@ public sealed record BusDescription(
 /// <param name="Bytes">Size in bytes.</param>
 /// <param name="BankBytes">Size of one bank in bytes.</param>
 /// <param name="ReservedBytes">Bytes at the bottom (vectors, code, stack) that tensors may not use.</param>
-public sealed record RamDescription(int Bytes, int BankBytes, int ReservedBytes);
+/// <param name="Sparse">
+/// True where every 32-bit byte address is memory, whatever <paramref name="Bytes"/> says (machines of test vectors only, the shipped ones are not).
+/// Addresses of an image for such a machine are the 32-bit pattern: a negative <see cref="int"/> is an address at or above 2^31.
+/// </param>
+public sealed record RamDescription(int Bytes, int BankBytes, int ReservedBytes, bool Sparse = false);
 
 /// <summary>What the host processor's steps cost, in cycles (<c>specs/openedge-system.md</c>).</summary>
 /// <param name="RamToContext">Cycles a word from RAM to context memory.</param>

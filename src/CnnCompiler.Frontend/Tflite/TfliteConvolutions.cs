@@ -28,7 +28,7 @@ internal static class TfliteConvolutions
 
     public static IReadOnlyList<Layer> BuildConv2D(TfliteOperatorContext operation, ConvolutionOptions options)
     {
-        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        var (input, output) = (operation.Value(0), operation.Output);
         var weights = operation.Weights(1, rank: 4, axis: 0, out var quantization);
         var (channels, depth) = (weights.Shape[0], weights.Shape[3]);
         var kernel = operation.Steps("kernel", weights.Shape[1], weights.Shape[2]);
@@ -73,7 +73,7 @@ internal static class TfliteConvolutions
 
     public static IReadOnlyList<Layer> BuildDepthwiseConv2D(TfliteOperatorContext operation, ConvolutionOptions options)
     {
-        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        var (input, output) = (operation.Value(0), operation.Output);
         var weights = operation.Weights(1, rank: 4, axis: 3, out var quantization);
         var channels = weights.Shape[3];
         var kernel = operation.Steps("kernel", weights.Shape[1], weights.Shape[2]);
@@ -113,7 +113,7 @@ internal static class TfliteConvolutions
 
     public static IReadOnlyList<Layer> BuildFullyConnected(TfliteOperatorContext operation, FullyConnectedOptions options)
     {
-        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        var (input, output) = (operation.Value(0), operation.Output);
         var weights = operation.Weights(1, rank: 2, axis: 0, out var quantization);
         var (channels, depth) = (weights.Shape[0], weights.Shape[1]);
         if (input.Shape.Elements % depth != 0 || (options.KeepNumDims && (input.Shape.Rank == 0 || input.Shape[input.Shape.Rank - 1] != depth)))

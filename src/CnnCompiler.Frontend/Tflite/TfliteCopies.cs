@@ -17,7 +17,7 @@ internal static class TfliteCopies
 
     public static IReadOnlyList<Layer> BuildReshape(TfliteOperatorContext operation, IReadOnlyList<long>? asked)
     {
-        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        var (input, output) = (operation.Value(0), operation.Output);
         operation.RequireSameScale(input, output);
         var fits = input.Shape.Elements == output.Shape.Elements;
         if (asked is not null)
@@ -42,12 +42,12 @@ internal static class TfliteCopies
         return new(numbers.Where((_, i) => i % 2 == 0).Select(n => (int)n).ToEquatableArray(), numbers.Where((_, i) => i % 2 == 1).Select(n => (int)n).ToEquatableArray());
     }
 
-    public static IReadOnlyList<Layer> BuildPad(TfliteOperatorContext operation, Paddings paddings) => BuildPad(operation, paddings, operation.ScaledOutput().Type.Quantization!.ZeroPoint);
+    public static IReadOnlyList<Layer> BuildPad(TfliteOperatorContext operation, Paddings paddings) => BuildPad(operation, paddings, operation.Output.Type.Quantization!.ZeroPoint);
 
     public static IReadOnlyList<Layer> BuildPadV2(TfliteOperatorContext operation, Paddings paddings)
     {
         var (code, quantization) = operation.ConstantCode(2);
-        var output = operation.ScaledOutput();
+        var output = operation.Output;
         return quantization is null || quantization == output.Quantization
             ? BuildPad(operation, paddings, code)
             : throw operation.Unsupported($"the value it pads with doesn't have {output.DisplayQuantization}, as its output does", "pad with zero (PAD), or give the value the scale of the output");
@@ -66,7 +66,7 @@ internal static class TfliteCopies
             throw operation.Unsupported("an activation is fused into it", "put the activation into a layer of its own");
         }
 
-        var output = operation.ScaledOutput();
+        var output = operation.Output;
         var asked = operation.RequireOptions(TfliteSchema.ConcatenationOptions.Union).GetInt32(TfliteSchema.ConcatenationOptions.Axis);
         var axis = asked < 0 ? asked + output.Shape.Rank : asked;
         if ((uint)axis >= (uint)output.Shape.Rank || operation.InputCount == 0)
@@ -74,25 +74,19 @@ internal static class TfliteCopies
             throw operation.Inconsistent(FormattableString.Invariant($"it joins {operation.InputCount} values along axis {asked} of {output.Shape.Rank}"));
         }
 
-        var extents = output.Shape.Dimensions.ToArray();
         var names = new string[operation.InputCount];
         long joined = 0;
         for (var i = 0; i < names.Length; i++)
         {
             var input = operation.Value(i);
             operation.RequireSameScale(input, output);
-            names[i] = input.ValueName;
-            if (input.Shape.Rank != output.Shape.Rank)
-            {
-                throw operation.Inconsistent($"shapes {input.Shape} and {output.Shape} can't be joined");
-            }
-
-            joined += input.Shape[axis];
-            extents[axis] = input.Shape[axis];
-            if (input.Shape != Shape.Of(extents))
+            if (!DiffersOnlyAlong(axis, input.Shape, output.Shape))
             {
                 throw operation.Inconsistent(FormattableString.Invariant($"shape {input.Shape} can't be part of {output.Shape} along axis {axis}"));
             }
+
+            names[i] = input.ValueName;
+            joined += input.Shape[axis];
         }
 
         return joined == output.Shape[axis]
@@ -100,9 +94,22 @@ internal static class TfliteCopies
             : throw operation.Inconsistent(FormattableString.Invariant($"its inputs have {joined} elements along axis {axis}, its output {output.Shape[axis]}"));
     }
 
+    private static bool DiffersOnlyAlong(int axis, Shape part, Shape whole)
+    {
+        for (var i = 0; i < part.Rank && part.Rank == whole.Rank; i++)
+        {
+            if (i != axis && part[i] != whole[i])
+            {
+                return false;
+            }
+        }
+
+        return part.Rank == whole.Rank;
+    }
+
     private static IReadOnlyList<Layer> BuildPad(TfliteOperatorContext operation, Paddings paddings, int value)
     {
-        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        var (input, output) = (operation.Value(0), operation.Output);
         operation.RequireSameScale(input, output);
         if (paddings.Before.Count != input.Shape.Rank)
         {

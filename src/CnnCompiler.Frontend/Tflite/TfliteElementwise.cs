@@ -12,14 +12,14 @@ internal static class TfliteElementwise
 
     public static IReadOnlyList<Layer> BuildAdd(TfliteOperatorContext operation, FusedActivation activation)
     {
-        var (first, second, output) = (operation.Value(0), operation.Value(1), operation.ScaledOutput());
+        var (first, second, output) = (operation.Value(0), operation.Value(1), operation.Output);
         operation.RequireShape(Broadcast(operation, first.Shape, second.Shape));
         return [operation.Placed(new Add(output.ValueName, [first.ValueName, second.ValueName], output.Type, activation, RoundingScheme.TfliteDouble))];
     }
 
     public static IReadOnlyList<Layer> BuildActivation(TfliteOperatorContext operation, FusedActivation function)
     {
-        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        var (input, output) = (operation.Value(0), operation.Output);
         operation.RequireSameScale(input, output);
         operation.RequireShape(input.Shape);
         return [operation.Placed(new Activation(output.ValueName, [input.ValueName], output.Type, function))];
@@ -33,7 +33,7 @@ internal static class TfliteElementwise
 
     public static IReadOnlyList<Layer> BuildSoftmax(TfliteOperatorContext operation, float beta)
     {
-        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        var (input, output) = (operation.Value(0), operation.Output);
         operation.RequireShape(input.Shape);
         if (output.Quantization is not { Scale: 1f / 256, ZeroPoint: -128 })
         {

@@ -27,6 +27,9 @@ internal sealed class TfliteFile
     /// <summary>Largest extent: far beyond what fits any machine, and small enough that sizes of windows and paddings fit an int.</summary>
     private const int MaximumExtent = 1 << 24;
 
+    /// <summary>What an operand of an operator costs, in bytes: its name in a layer and what is made to check it.</summary>
+    private const long OperandCost = 64;
+
     private readonly FlatBufferReader _reader;
     private readonly FlatTables _codes;
     private readonly FlatTables _buffers;
@@ -100,12 +103,14 @@ internal sealed class TfliteFile
         // The 8-bit field is full at 127; newer files use the 32-bit one, older ones only the former. The larger of both is the code.
         var code = _codes[(int)codeIndex];
         var builtin = Math.Max((int)(sbyte)code.GetByte(TfliteSchema.OperatorCode.DeprecatedBuiltinCode), code.GetInt32(TfliteSchema.OperatorCode.BuiltinCode));
+        var (inputs, outputs) = (table.GetInt32s(TfliteSchema.Operator.Inputs), table.GetInt32s(TfliteSchema.Operator.Outputs));
+        _reader.Charge(OperandCost * ((long)inputs.Length + outputs.Length), table.Part);
         return new(
             index,
             builtin,
             builtin == TfliteOperatorNames.Custom ? code.GetString(TfliteSchema.OperatorCode.CustomCode) : string.Empty,
-            table.GetInt32s(TfliteSchema.Operator.Inputs),
-            table.GetInt32s(TfliteSchema.Operator.Outputs),
+            inputs,
+            outputs,
             table.GetByte(TfliteSchema.Operator.BuiltinOptionsType),
             table.GetTable(TfliteSchema.Operator.BuiltinOptions));
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
@@ -8,7 +7,7 @@ namespace CnnCompiler.Frontend.Tflite;
 
 /// <summary>
 /// What the builder of one operator sees: its tensors with their types checked, and the ways to refuse it. The reader has already refused
-/// operators with tensors that nothing can use or whose values are not int8.
+/// operators with tensors that nothing can use, or whose values are not int8 with one scale.
 /// </summary>
 internal sealed class TfliteOperatorContext
 {
@@ -46,17 +45,14 @@ internal sealed class TfliteOperatorContext
     /// <summary>The options where they are stored; some operators need none.</summary>
     public FlatTable? OptionsOrNull(byte union) => _operator.OptionsType == union ? _operator.Options : null;
 
-    /// <summary>A value at run time with one scale; constants in its place are refused.</summary>
+    /// <summary>A value at run time; constants in its place are refused.</summary>
     public TfliteTensor Value(int input)
     {
         var tensor = Input(input);
         return tensor.IsConstant
             ? throw Unsupported($"its input {tensor.Display} is a constant", "fold constants before converting, or make the constant an input of the model")
-            : RequireScale(tensor);
+            : tensor;
     }
-
-    /// <summary>The output, with one scale.</summary>
-    public TfliteTensor ScaledOutput() => RequireScale(Output);
 
     /// <summary>Constant int8 weights of a rank with zero points 0 and scales for the whole or along <paramref name="axis"/>.</summary>
     public Tensor Weights(int input, int rank, int axis, out Quantization quantization)
@@ -243,18 +239,5 @@ internal sealed class TfliteOperatorContext
         }
 
         return _file.Tensor(_operator.Inputs[input]);
-    }
-
-    private TfliteTensor RequireScale(TfliteTensor tensor)
-    {
-        if (tensor.Quantization is not { IsPerAxis: false, Scale: > 0 } quantization)
-        {
-            throw Unsupported(
-                tensor.Quantization is null ? $"{tensor.Display} is int8 but has no scale" : $"{tensor.Display} doesn't have one scale greater than 0 for all elements", ConvertInt8);
-        }
-
-        return quantization.ZeroPoint is >= sbyte.MinValue and <= sbyte.MaxValue
-            ? tensor
-            : throw Inconsistent(string.Create(CultureInfo.InvariantCulture, $"the zero point of {tensor.Display} is {quantization.ZeroPoint}, not an int8"));
     }
 }

@@ -32,7 +32,7 @@ internal static class TflitePooling
 
     private static (TfliteTensor Input, TfliteTensor Output, Padding Padding) Prepare(TfliteOperatorContext operation, PoolOptions options)
     {
-        var (input, output) = (operation.Value(0), operation.ScaledOutput());
+        var (input, output) = (operation.Value(0), operation.Output);
         operation.RequireSameScale(input, output);
         var channels = input.Shape.Rank == 4 ? input.Shape[3] : 0;
         return (input, output, operation.Window(options.Table, TfliteSchema.Pool2DOptions.Padding, input, channels, options.Kernel, options.Stride, new(1, 1)));

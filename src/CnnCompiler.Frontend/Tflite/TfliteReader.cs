@@ -94,12 +94,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             throw BadGraph($"its input {tensor.Display} is a constant or is listed twice");
         }
 
-        if (IsUsable(tensor) && tensor.Quantization is not { IsPerAxis: false, Scale: > 0, ZeroPoint: >= sbyte.MinValue and <= sbyte.MaxValue })
-        {
-            Refuse(TfliteDiagnostics.UnsupportedTensor(
-                file.File, tensor.Display, "it is an input of the model and doesn't have one scale above 0 with an int8 zero point", "convert the model with full integer (int8) quantisation"));
-        }
-
+        _ = IsUsable(tensor);
         return new(tensor.ValueName, tensor.Type) { Span = SourceSpan.WholeFile(file.File) };
     }
 
@@ -113,6 +108,14 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
     {
         var row = TfliteOperators.Find(operation.Code);
         var name = row?.Name ?? TfliteOperatorNames.Of(operation.Code, operation.CustomCode);
+        foreach (var output in operation.Outputs)
+        {
+            if (file.Tensor(output) is var tensor && (tensor.IsConstant || _defined.Contains(output)))
+            {
+                throw BadGraph(FormattableString.Invariant($"operator {operation.Index}, {name}, makes {tensor.Display}, which was there before"));
+            }
+        }
+
         if (row is null)
         {
             var made = operation.Outputs.Length > 0 ? file.Tensor(operation.Outputs[0]).Display : "nothing";
@@ -131,14 +134,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             }
         }
 
-        foreach (var output in operation.Outputs)
-        {
-            var tensor = file.Tensor(output);
-            if (tensor.IsConstant || !_defined.Add(output))
-            {
-                throw BadGraph(FormattableString.Invariant($"operator {operation.Index}, {name}, makes {tensor.Display}, which was there before"));
-            }
-        }
+        _defined.UnionWith(operation.Outputs);
     }
 
     /// <summary>True where all tensors at run time are int8 with known shapes and were made before; collects those that are not.</summary>
@@ -171,7 +167,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
 
     private bool IsUsable(TfliteTensor tensor)
     {
-        if (tensor.Unusable is { } reason)
+        if ((tensor.Unusable ?? FindUnusableScale(tensor)) is { } reason)
         {
             if (_unusable.Add(tensor.Index))
             {
@@ -193,6 +189,25 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
 
         tensors.Add(tensor.Index);
         return false;
+    }
+
+    /// <summary>Why an int8 value at run time has no meaning, with a remedy, or null.</summary>
+    private static (string Why, string Remedy)? FindUnusableScale(TfliteTensor tensor)
+    {
+        if (tensor.IsConstant || tensor.TypeCode != TfliteSchema.Int8Type)
+        {
+            return null;
+        }
+
+        const string Remedy = "convert the model with full integer (int8) quantisation";
+        return tensor.Quantization switch
+        {
+            null => ("it is int8 but has no scale", Remedy),
+            { IsPerAxis: true } => ("it has a scale for each channel, which only weights may have", Remedy),
+            { Scale: <= 0 } => ("its scale is 0", Remedy),
+            { ZeroPoint: < sbyte.MinValue or > sbyte.MaxValue } q => (FormattableString.Invariant($"its zero point, {q.ZeroPoint}, is not an int8"), Remedy),
+            _ => null,
+        };
     }
 
     private void ReportCollected()

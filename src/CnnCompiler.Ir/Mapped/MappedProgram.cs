@@ -14,7 +14,7 @@ namespace CnnCompiler.Ir.Mapped;
 /// <param name="HaloBefore">Elements of padding before, for each dimension.</param>
 /// <param name="HaloAfter">Elements of padding after, for each dimension.</param>
 /// <param name="Pitch">Distance in elements between neighbours along each dimension; channel padding shows in the pitch of the dimension outside.</param>
-/// <param name="HaloFill">The code that the halo and the channel padding hold, or null where there are none.</param>
+/// <param name="HaloFill">The code that the halo holds, or null where there is none. Channel padding holds anything: nothing depends on it.</param>
 public sealed record BufferLayout(
     EquatableArray<int> Shape,
     int Lanes,

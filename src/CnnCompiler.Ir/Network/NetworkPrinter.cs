@@ -10,7 +10,7 @@ namespace CnnCompiler.Ir.Network;
 /// <code>
 /// network "resnet8" {
 ///   input %t0 : i8[1x32x32x3] scale 1 zero -128
-///   %t22 = conv2d %t0 weights=@t22.weights#0123456789abcdef:i8[16x3x3x3] scales=... stride=1x1 pad=1,1,1,1 act=relu round=tflite-double : i8[1x32x32x16] scale 0.039393552 zero -128
+///   %t22 = conv2d %t0 weights=@t22.weights#0123456789abcdef:i8[16x3x3x3] scales=... stride=1x1 pad=1,1,1,1 act=relu round=tflite-double : i8[1x32x32x16] scale 0.03939355 zero -128
 ///   output %t22
 /// }
 /// </code>

@@ -21,6 +21,16 @@ public static class NetworkShapes
     /// <param name="diagnostics">Takes what is wrong.</param>
     public static Shape? Infer(Layer layer, IReadOnlyList<TensorType> inputs, DiagnosticBag diagnostics)
     {
+        for (var i = 0; i < inputs.Count; i++)
+        {
+            // The rules multiply extents.
+            if (!NetworkLimits.Allows(inputs[i].Shape))
+            {
+                diagnostics.Report(NetworkDiagnostics.TooManyElements(layer.Span.Value, layer.Inputs[i], inputs[i].Shape));
+                return null;
+            }
+        }
+
         var rules = new Rules(layer, diagnostics);
         return layer.Match<Shape?>(
             conv2D: l => rules.Conv2D(l, inputs[0].Shape),

@@ -1,0 +1,30 @@
+namespace CnnCompiler.Interpreter.Execution;
+
+/// <summary>How an image is run.</summary>
+public sealed record RunOptions
+{
+    /// <summary>Default of <see cref="MaxCycles"/>.</summary>
+    public const long DefaultMaxCycles = 500_000_000;
+
+    /// <summary>Cycles after which a launch counts as one that never ends.</summary>
+    public long MaxCycles { get; init; } = DefaultMaxCycles;
+
+    /// <summary>Stop when the last host step of this layer is done and the array idle; null to run to the end. For looking at intermediate tensors.</summary>
+    public int? StopAfterLayer { get; init; }
+
+    /// <summary>Name of the image file, for messages.</summary>
+    public string FileName { get; init; } = string.Empty;
+
+    /// <summary>Called after each launch and, in long launches, about every million cycles; null for none.</summary>
+    public Action<RunProgress>? Progress { get; init; }
+
+    /// <summary>True to take the array's loop over cycles everywhere; results are the same (<see cref="OpenEdge.OpenEdgeArray.AlwaysWalkCycles"/>).</summary>
+    public bool AlwaysWalkCycles { get; init; }
+}
+
+/// <summary>How far a run is.</summary>
+/// <param name="Step">Host step that is being executed.</param>
+/// <param name="Steps">Number of host steps.</param>
+/// <param name="Layer">Layer of the step, -1 for none.</param>
+/// <param name="ArrayCycles">Array cycles executed so far.</param>
+public readonly record struct RunProgress(int Step, int Steps, int Layer, long ArrayCycles);

@@ -1,0 +1,359 @@
+using CnnCompiler.Image.OpenEdge;
+using CnnCompiler.Primitives.Machines;
+
+namespace CnnCompiler.Interpreter.OpenEdge;
+
+/// <content>Decodes the words in the cells' stores, a step at a time, when a step first runs.</content>
+public sealed partial class OpenEdgeArray
+{
+    private readonly int _banks;
+    private readonly Step[] _decoded = new Step[Slots.Steps * 4];
+    private readonly MemoryAccess[] _accesses = new MemoryAccess[Slots.Steps * 4 * Slots.Cells];
+    private readonly CellInstruction[] _instructions = new CellInstruction[Slots.Steps * Slots.Cells];
+    private readonly Commit[] _commits = new Commit[Slots.Steps * Slots.Cells];
+    private int _decodedMask; // column mask the decoded steps are for; 0 = none
+
+    private enum BusWalk
+    {
+        None,
+
+        /// <summary>Order and duration are part of the decoded step.</summary>
+        Static,
+
+        /// <summary>Bank conflicts depend on addresses.</summary>
+        Banks,
+
+        /// <summary>Cycle by cycle.</summary>
+        Cycles,
+    }
+
+    private BusWalk _walk;
+
+    private void StartDecoding()
+    {
+        if (_decodedMask != _mask)
+        {
+            Array.Clear(_decoded);
+            _decodedMask = _mask;
+        }
+    }
+
+    /// <summary>Decodes a step for one state of the shared bus's pointer (0 where there is none).</summary>
+    private void Decode(int pc, int pointer)
+    {
+        ref var step = ref _decoded[(pc << 2) | pointer];
+        step = default;
+        step.InstructionStart = step.CommitStart = pc * Slots.Cells;
+        step.AccessStart = ((pc << 2) | pointer) * Slots.Cells;
+
+        Span<ushort> readers = stackalloc ushort[Slots.Cells];
+        readers.Clear();
+        Span<byte> rowsOfColumn = stackalloc byte[Slots.Columns];
+        rowsOfColumn.Clear();
+        var computing = 0;
+        var storing = 0;
+        for (var cell = 0; cell < Slots.Cells; cell++)
+        {
+            if ((_mask >> (cell & 3) & 1) == 0)
+            {
+                continue;
+            }
+
+            var instruction = At(cell, pc);
+            _values[Slots.Immediate + (pc * Slots.Cells) + cell] = instruction.Immediate;
+            NoteReads(instruction, cell, readers);
+            switch (instruction.Opcode)
+            {
+                case OpenEdgeOpcode.Lwd or OpenEdgeOpcode.Lwi:
+                    step.Loads++;
+                    step.FlagsWritten |= (ushort)(1 << cell);
+                    rowsOfColumn[cell & 3] |= (byte)(1 << (cell >> 2));
+                    break;
+                case OpenEdgeOpcode.Swd or OpenEdgeOpcode.Swi:
+                    storing |= 1 << cell;
+                    rowsOfColumn[cell & 3] |= (byte)(1 << (cell >> 2));
+                    break;
+                case OpenEdgeOpcode.Nop when !instruction.WritesRegister:
+                    break;
+                default:
+                    computing |= 1 << cell;
+                    step.HasExit |= instruction.Opcode == OpenEdgeOpcode.Exit;
+                    step.IsLastOrBranches |= instruction.Opcode is >= OpenEdgeOpcode.Beq and <= OpenEdgeOpcode.Jump or OpenEdgeOpcode.Exit;
+                    step.HasMultiply |= instruction.Opcode is OpenEdgeOpcode.SMul or OpenEdgeOpcode.FxpMul;
+                    break;
+            }
+        }
+
+        step.FlagsFromTemporary = (ushort)storing;
+        OrderInstructions(ref step, pc, computing, readers);
+        OrderAccesses(ref step, pc, pointer, readers, rowsOfColumn);
+        for (var cell = 0; cell < Slots.Cells; cell++)
+        {
+            if ((storing >> cell & 1) != 0)
+            {
+                AddCommit(ref step, Slots.Temporary + cell, Slots.Rout + cell);
+            }
+        }
+    }
+
+    private OpenEdgeInstruction At(int cell, int pc) => new(_store[(cell << 5) | pc]);
+
+    /// <summary>
+    /// Puts each cell behind the cells that read its ROUT, so that it can write ROUT at once; where they read one another in a circle,
+    /// one result is put aside until the end of the step.
+    /// </summary>
+    private void OrderInstructions(ref Step step, int pc, int computing, ReadOnlySpan<ushort> readers)
+    {
+        var left = computing;
+        while (left != 0)
+        {
+            var cell = int.TrailingZeroCount(left);
+            var deferred = true;
+            for (var candidates = left; candidates != 0; candidates &= candidates - 1)
+            {
+                var candidate = int.TrailingZeroCount(candidates);
+                if ((readers[candidate] & left & ~(1 << candidate)) == 0)
+                {
+                    cell = candidate;
+                    deferred = false;
+                    break;
+                }
+            }
+
+            left &= ~(1 << cell);
+            var source = At(cell, pc);
+            ref var instruction = ref _instructions[step.InstructionStart + step.InstructionCount++];
+            instruction = DecodeInstruction(source, cell, pc);
+            if (source.Opcode != OpenEdgeOpcode.Nop)
+            {
+                step.FlagsWritten |= (ushort)(1 << cell);
+                instruction.Result = (ushort)((deferred ? Slots.Deferred : Slots.Rout) + cell);
+                if (deferred)
+                {
+                    AddCommit(ref step, Slots.Deferred + cell, Slots.Rout + cell);
+                }
+            }
+        }
+    }
+
+    private static CellInstruction DecodeInstruction(OpenEdgeInstruction source, int cell, int pc)
+    {
+        var result = new CellInstruction
+        {
+            A = Operand(source.A, cell, pc),
+            B = Operand(source.B, cell, pc),
+            Result = Slots.Discard,
+            Register = RegisterSlot(source, cell),
+        };
+        result.Operation = source.Opcode switch
+        {
+            OpenEdgeOpcode.SAdd => CellOperation.Add,
+            OpenEdgeOpcode.SSub => CellOperation.Subtract,
+            OpenEdgeOpcode.SMul => CellOperation.Multiply,
+            OpenEdgeOpcode.FxpMul => CellOperation.MultiplyFixed,
+            OpenEdgeOpcode.Sll => CellOperation.ShiftLeft,
+            OpenEdgeOpcode.Srl => CellOperation.ShiftRightLogical,
+            OpenEdgeOpcode.Sra => CellOperation.ShiftRightArithmetic,
+            OpenEdgeOpcode.LAnd => CellOperation.And,
+            OpenEdgeOpcode.LOr => CellOperation.Or,
+            OpenEdgeOpcode.LXor => CellOperation.Xor,
+            OpenEdgeOpcode.LNand => CellOperation.Nand,
+            OpenEdgeOpcode.LNor => CellOperation.Nor,
+            OpenEdgeOpcode.LXnor => CellOperation.Xnor,
+            OpenEdgeOpcode.Bsfa => CellOperation.SelectOnSign,
+            OpenEdgeOpcode.Bzfa => CellOperation.SelectOnZero,
+            OpenEdgeOpcode.Beq => CellOperation.BranchEqual,
+            OpenEdgeOpcode.Bne => CellOperation.BranchNotEqual,
+            OpenEdgeOpcode.Blt => CellOperation.BranchLess,
+            OpenEdgeOpcode.Bge => CellOperation.BranchNotLess,
+            OpenEdgeOpcode.Jump => CellOperation.Jump,
+            _ => CellOperation.Zero, // NOP with a register, EXIT, reserved
+        };
+        if (source.Opcode is OpenEdgeOpcode.Bsfa or OpenEdgeOpcode.Bzfa)
+        {
+            if (FlagCell(source.Flag, cell) is { } flags)
+            {
+                result.Extra = (ushort)(Slots.Rout + flags);
+                result.FlagCell = (byte)flags;
+            }
+            else
+            {
+                // Both flags read as 0: always b.
+                result.Operation = CellOperation.Or;
+                result.A = Slots.Zero;
+            }
+        }
+        else
+        {
+            result.Extra = (ushort)source.BranchTarget;
+        }
+
+        return result;
+    }
+
+    /// <summary>
+    /// Lists the accesses in the order in which they happen and, where the bus allows it, with their grant cycles: row order within a
+    /// column (section 6.2), arbitration between columns, loads before stores in a cycle (section 14).
+    /// </summary>
+    private void OrderAccesses(ref Step step, int pc, int pointer, ReadOnlySpan<ushort> readers, Span<byte> rowsOfColumn)
+    {
+        Span<byte> grants = stackalloc byte[Slots.Cells];
+        var waiting = 0;
+        for (var column = 0; column < Slots.Columns; column++)
+        {
+            step.ColumnAccesses |= (uint)int.PopCount(rowsOfColumn[column]) << (8 * column);
+            waiting |= rowsOfColumn[column] != 0 ? 1 << column : 0;
+        }
+
+        if (_walk != BusWalk.Static)
+        {
+            // Column after column; the walk decides about the cycles.
+            for (var column = 0; column < Slots.Columns; column++)
+            {
+                for (; rowsOfColumn[column] != 0; rowsOfColumn[column] &= (byte)(rowsOfColumn[column] - 1))
+                {
+                    AddAccess(ref step, (int.TrailingZeroCount((int)rowsOfColumn[column]) << 2) | column, pc, readers);
+                }
+            }
+
+            step.Duration = step.HasMultiply ? 3 : 1;
+            return;
+        }
+
+        var cycle = 0;
+        for (; waiting != 0; cycle++)
+        {
+            var granted = waiting;
+            if (_bus.Kind != BusKind.Ideal)
+            {
+                granted = 1 << (_bus.Arbitration == BusArbitration.Fixed
+                    ? int.TrailingZeroCount(waiting)
+                    : BusArbiter.RoundRobin(waiting, ref pointer));
+            }
+
+            for (var stores = 0; stores < 2; stores++)
+            {
+                for (var column = 0; column < Slots.Columns; column++)
+                {
+                    if ((granted >> column & 1) == 0 || rowsOfColumn[column] == 0)
+                    {
+                        continue;
+                    }
+
+                    var cell = (int.TrailingZeroCount((int)rowsOfColumn[column]) << 2) | column;
+                    if (IsLoad(At(cell, pc).Opcode) == (stores == 0))
+                    {
+                        grants[step.AccessCount] = (byte)cycle;
+                        AddAccess(ref step, cell, pc, readers);
+                        rowsOfColumn[column] &= (byte)(rowsOfColumn[column] - 1);
+                        granted &= ~(1 << column);
+                        waiting &= rowsOfColumn[column] == 0 ? ~(1 << column) : ~0;
+                    }
+                }
+            }
+        }
+
+        step.NextPointer = (byte)pointer;
+        step.Stall = cycle;
+        step.Duration = Math.Max(step.HasMultiply ? 3 : 1, cycle > 0 ? cycle + 1 : 1);
+        for (var i = 0; i < step.AccessCount; i++)
+        {
+            // TMP takes a load's data unless it arrives in the last cycle (section 6.4).
+            ref var access = ref _accesses[step.AccessStart + i];
+            if (access.IsLoad && grants[i] + 2 < step.Duration)
+            {
+                access.Temporary = (ushort)(Slots.Temporary + access.Cell);
+                step.TemporaryWritten |= (ushort)(1 << access.Cell);
+            }
+        }
+    }
+
+    private void AddAccess(ref Step step, int cell, int pc, ReadOnlySpan<ushort> readers)
+    {
+        var source = At(cell, pc);
+        ref var access = ref _accesses[step.AccessStart + step.AccessCount++];
+        access = default;
+        access.Cell = (byte)cell;
+        access.IsLoad = IsLoad(source.Opcode);
+        access.Register = access.IsLoad ? RegisterSlot(source, cell) : (ushort)Slots.Discard;
+        access.Temporary = Slots.Discard;
+        if (source.Opcode is OpenEdgeOpcode.Lwi or OpenEdgeOpcode.Swi)
+        {
+            access.Address = Operand(source.B, cell, pc);
+            access.Pointer = Slots.Discard;
+        }
+        else
+        {
+            access.Address = access.Pointer = (ushort)((access.IsLoad ? Slots.ReadPointer : Slots.WritePointer) + (cell & 3));
+            access.Increment = (short)source.Immediate;
+        }
+
+        if (!access.IsLoad)
+        {
+            access.Data = Operand(source.A, cell, pc);
+            return;
+        }
+
+        var unread = (readers[cell] & ~(1 << cell)) == 0;
+        access.Result = (ushort)((unread ? Slots.Rout : Slots.Deferred) + cell);
+        if (!unread)
+        {
+            AddCommit(ref step, Slots.Deferred + cell, Slots.Rout + cell);
+        }
+    }
+
+    private void AddCommit(ref Step step, int from, int to) =>
+        _commits[step.CommitStart + step.CommitCount++] = new Commit { From = (ushort)from, To = (ushort)to };
+
+    private static bool IsLoad(OpenEdgeOpcode opcode) => opcode is OpenEdgeOpcode.Lwd or OpenEdgeOpcode.Lwi;
+
+    private static ushort RegisterSlot(OpenEdgeInstruction source, int cell) =>
+        (ushort)(source.WritesRegister ? Slots.Registers + (cell << 2) + source.Register : Slots.Discard);
+
+    private static ushort Operand(OpenEdgeSource source, int cell, int pc) => source switch
+    {
+        OpenEdgeSource.Immediate => (ushort)(Slots.Immediate + (pc * Slots.Cells) + cell),
+        >= OpenEdgeSource.R0 and <= OpenEdgeSource.R3 => (ushort)(Slots.Registers + (cell << 2) + (source - OpenEdgeSource.R0)),
+        >= OpenEdgeSource.Rout and <= OpenEdgeSource.Bottom => (ushort)(Slots.Rout + Neighbour(cell, source)),
+        _ => Slots.Zero,
+    };
+
+    private static int Neighbour(int cell, OpenEdgeSource source) => source switch
+    {
+        OpenEdgeSource.Left => (cell & 12) | ((cell - 1) & 3),
+        OpenEdgeSource.Right => (cell & 12) | ((cell + 1) & 3),
+        OpenEdgeSource.Top => (cell - 4) & 15,
+        OpenEdgeSource.Bottom => (cell + 4) & 15,
+        _ => cell,
+    };
+
+    private static int? FlagCell(OpenEdgeFlagSource flag, int cell) => flag switch
+    {
+        OpenEdgeFlagSource.Own => cell,
+        OpenEdgeFlagSource.Left => Neighbour(cell, OpenEdgeSource.Left),
+        OpenEdgeFlagSource.Right => Neighbour(cell, OpenEdgeSource.Right),
+        OpenEdgeFlagSource.Top => Neighbour(cell, OpenEdgeSource.Top),
+        OpenEdgeFlagSource.Bottom => Neighbour(cell, OpenEdgeSource.Bottom),
+        _ => null,
+    };
+
+    /// <summary>Adds the cell to the readers of every ROUT that it may read in this step; too many do no harm.</summary>
+    private static void NoteReads(OpenEdgeInstruction source, int cell, Span<ushort> readers)
+    {
+        var bit = (ushort)(1 << cell);
+        if (source.A is >= OpenEdgeSource.Rout and <= OpenEdgeSource.Bottom)
+        {
+            readers[Neighbour(cell, source.A)] |= bit;
+        }
+
+        if (source.B is >= OpenEdgeSource.Rout and <= OpenEdgeSource.Bottom)
+        {
+            readers[Neighbour(cell, source.B)] |= bit;
+        }
+
+        if (source.Opcode is OpenEdgeOpcode.Bsfa or OpenEdgeOpcode.Bzfa && FlagCell(source.Flag, cell) is { } flags)
+        {
+            readers[flags] |= bit;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+using CnnCompiler.Cli.Files;
+using CnnCompiler.Cli.Reporting;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Cli;
+
+/// <summary>Ends a verb because the command line is wrong: exit code 2.</summary>
+/// <param name="diagnostic">What is wrong with it.</param>
+internal sealed class UsageException(Diagnostic diagnostic) : Exception(diagnostic.ToString())
+{
+    /// <summary>What is wrong.</summary>
+    public Diagnostic Diagnostic { get; } = diagnostic;
+}
+
+/// <summary>What the parts of one invocation share.</summary>
+/// <param name="environment">The world.</param>
+internal sealed class CliSession(CliEnvironment environment)
+{
+    /// <summary>The world.</summary>
+    public CliEnvironment Environment { get; } = environment;
+
+    /// <summary>Prints diagnostics.</summary>
+    public DiagnosticPrinter Printer { get; } = new(environment);
+
+    /// <summary>Collects what a report of a defect needs.</summary>
+    public CrashReport Crash { get; } = new();
+
+    /// <summary>The contents of a file, kept for excerpts and crash reports.</summary>
+    /// <exception cref="DiagnosticException">It can't be read.</exception>
+    public byte[] Read(string path, string kind, long limit)
+    {
+        var problems = new DiagnosticBag();
+        var bytes = InputFiles.Read(path, kind, limit, problems) ?? throw new DiagnosticException(problems.Diagnostics[0]);
+        Crash.AddInput(path, bytes);
+        return bytes;
+    }
+
+    /// <summary>Writes a result.</summary>
+    /// <exception cref="DiagnosticException">It can't be written.</exception>
+    public static void Write(string path, ReadOnlySpan<byte> bytes)
+    {
+        var problems = new DiagnosticBag();
+        if (!OutputFiles.Write(path, bytes, problems))
+        {
+            throw new DiagnosticException(problems.Diagnostics[0]);
+        }
+    }
+
+    /// <summary>Ends the verb with a usage error.</summary>
+    public static UsageException Usage(string message, string remedy) => new(FileDiagnostics.Usage(message, remedy));
+}

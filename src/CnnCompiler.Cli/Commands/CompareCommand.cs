@@ -1,0 +1,171 @@
+using System.CommandLine;
+using System.Globalization;
+using CnnCompiler.Cli.Files;
+using CnnCompiler.Cli.Reporting;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+using Spectre.Console;
+
+namespace CnnCompiler.Cli.Commands;
+
+/// <summary><c>cnnc compare</c>: the same input through every level; names the first level, tensor and element that differ.</summary>
+internal sealed class CompareCommand
+{
+    private const string ReferenceLevel = "reference";
+    private static readonly string[] LevelNames = Enum.GetValues<IrLevel>().Select(level => level.Name()).ToArray();
+
+    private readonly CliSession _session;
+    private readonly CompilationOptions _compilation = new(requireTarget: false);
+    private readonly Argument<string> _file = new("FILE") { Description = "The network: a .cnn description or a .tflite model" };
+    private readonly Option<string[]> _inputs = new("--input", "-i") { Description = "Input: .npy, or raw bytes under any other name; one for each network input, in graph order", HelpName = "FILE" };
+    private readonly Option<string> _levels = new("--levels")
+    {
+        Description = $"Levels to run, separated by commas (default: {string.Join(',', LevelNames)}); the first one is what the others are compared with",
+        HelpName = "LEVEL,...",
+    };
+
+    private readonly Option<string> _reference = new("--reference")
+    {
+        Description = "Tensors of another implementation to compare with: an .npz, or a folder of .npy or raw .bin files, named like the values",
+        HelpName = "DIR|FILE.npz",
+    };
+
+    private CompareCommand(CliSession session) => _session = session;
+
+    /// <summary>The verb.</summary>
+    public static Command Create(CliSession session)
+    {
+        var verb = new CompareCommand(session);
+        var command = new VerbCommand(
+            "compare",
+            "Runs a network at every level on the same input and names the first level, tensor and element that differ.",
+            "cnnc compare samples/lenet5.cnn --input samples/digits/7.npy",
+            "cnnc compare model.tflite --input 00.input.bin --reference 00.tensors --levels network,gconv");
+        command.Arguments.Add(verb._file);
+        verb._compilation.AddTo(command);
+        command.Options.Add(verb._inputs);
+        command.Options.Add(verb._levels);
+        command.Options.Add(verb._reference);
+        command.SetAction(verb.Run);
+        return command;
+    }
+
+    private int Run(ParseResult parse)
+    {
+        var levels = ChooseLevels(parse.GetValue(_levels));
+        _compilation.ChooseTarget(parse);
+        var file = parse.GetRequiredValue(_file);
+        var source = _session.Read(file, "a network", InputFiles.LargestSource);
+        if (_compilation.Compile(parse, _session, file, source, levels.Max()) is not { } compiled)
+        {
+            return ExitCodes.Failure;
+        }
+
+        var graph = ((NetworkModule)compiled.Modules[IrLevel.Network]).Graph;
+        var inputs = TensorFiles.ReadInputs(_session, file, parse.GetValue(_inputs) ?? [], graph.Inputs.Select(input => new TensorPort(input.Name, input.Type)).ToList());
+        var against = parse.GetValue(_reference) is { } reference
+            ? (Name: ReferenceLevel, Values: ReferenceTensors.Read(_session, reference, TypesOf(graph), compiled.TensorNames))
+            : default((string Name, IReadOnlyDictionary<string, Tensor> Values)?);
+        var results = new List<LevelComparison>();
+        foreach (var level in levels)
+        {
+            if (Evaluate(compiled, level, inputs, graph) is not { } values)
+            {
+                return ExitCodes.Failure;
+            }
+
+            var result = LevelComparison.Of(level.Name(), graph.Inputs.Select(input => input.Name).Concat(graph.Layers.Select(layer => layer.Name)), against?.Values ?? values, values);
+            against ??= (level.Name(), values);
+            results.Add(result);
+            if (result.Difference is not null)
+            {
+                break;
+            }
+        }
+
+        Print(results, against!.Value.Name, compiled.TensorNames);
+        return results[^1].Difference is null ? ExitCodes.Success : ExitCodes.Failure;
+    }
+
+    private static List<IrLevel> ChooseLevels(string? list)
+    {
+        var levels = new List<IrLevel>();
+        foreach (var name in list?.Split(',', StringSplitOptions.TrimEntries) ?? LevelNames)
+        {
+            var level = IrLevels.Parse(name) ?? throw new UsageException(FileDiagnostics.UnknownName("level", name, LevelNames));
+            if (!levels.Contains(level))
+            {
+                levels.Add(level);
+            }
+        }
+
+        return levels;
+    }
+
+    private Dictionary<string, Tensor>? Evaluate(CompileResult compiled, IrLevel level, IReadOnlyList<Tensor> inputs, NetworkGraph graph)
+    {
+        var problems = new DiagnosticBag();
+        var evaluation = compiled.Modules[level].Evaluate(inputs, problems, _session.Environment.Cancellation);
+        _session.Printer.Print(problems.Diagnostics);
+        if (evaluation is null || problems.HasErrors)
+        {
+            return null;
+        }
+
+        var values = new Dictionary<string, Tensor>(evaluation.Values, StringComparer.Ordinal);
+        for (var index = 0; index < graph.Outputs.Count; index++)
+        {
+            values[graph.Outputs[index]] = evaluation.Outputs[index];
+        }
+
+        return values;
+    }
+
+    private static Dictionary<string, TensorType> TypesOf(NetworkGraph graph)
+    {
+        var types = new Dictionary<string, TensorType>(StringComparer.Ordinal);
+        foreach (var input in graph.Inputs)
+        {
+            types[input.Name] = input.Type;
+        }
+
+        foreach (var layer in graph.Layers)
+        {
+            types[layer.Name] = layer.Type;
+        }
+
+        return types;
+    }
+
+    private void Print(IReadOnlyList<LevelComparison> results, string against, IReadOnlyDictionary<string, string> labels)
+    {
+        var environment = _session.Environment;
+        var console = Consoles.Create(environment.Out, environment.OutRedirected);
+        var table = new Table().Border(environment.OutRedirected ? TableBorder.Ascii : TableBorder.Rounded);
+        table.AddColumn("level");
+        table.AddColumn(new TableColumn("tensors").RightAligned());
+        table.AddColumn(new TableColumn("elements").RightAligned());
+        table.AddColumn($"compared with {against}");
+        foreach (var result in results)
+        {
+            var verdict = result.Difference is not null ? "differs" : result.Level == against ? "-" : "equal";
+            table.AddRow(result.Level, result.Tensors.ToString("N0", CultureInfo.InvariantCulture), result.Elements.ToString("N0", CultureInfo.InvariantCulture), verdict);
+        }
+
+        console.Write(table);
+        if (results[^1] is { Difference: { } difference } last)
+        {
+            var label = labels.TryGetValue(difference.Tensor, out var name) ? $" ({name})" : string.Empty;
+            var place = difference.Place.Length == 0 ? "type" : $"element {difference.Place}";
+            var count = difference.Elements > 1 ? string.Create(CultureInfo.InvariantCulture, $"; {difference.Elements:N0} elements of this tensor differ") : string.Empty;
+            console.WriteLine(DiagnosticPrinter.OneLine(
+                $"level {last.Level}, tensor {difference.Tensor}{label}, {place}: {against} has {difference.Expected}, {last.Level} has {difference.Actual}{count}"));
+        }
+        else
+        {
+            console.WriteLine("all levels are equal");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+using System.CommandLine;
+using CnnCompiler.Cli.Files;
+using CnnCompiler.Core;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+
+namespace CnnCompiler.Cli.Commands;
+
+/// <summary>The options of every verb that compiles, and how they become a <see cref="CompileRequest"/>.</summary>
+internal sealed class CompilationOptions
+{
+    private const string DefaultTarget = "openedge";
+
+    /// <summary>Makes the options.</summary>
+    /// <param name="requireTarget">True for a verb that does nothing but compile.</param>
+    public CompilationOptions(bool requireTarget) => Target = new("--target", "-t")
+    {
+        Description = $"Target: {string.Join(", ", CompilerTargets.All.Select(target => target.Name))}{(requireTarget ? string.Empty : $" (default: {DefaultTarget})")}",
+        HelpName = "TARGET",
+        Required = requireTarget,
+    };
+
+    /// <summary>-t.</summary>
+    public Option<string> Target { get; }
+
+    /// <summary>--machine.</summary>
+    public Option<string> Machine { get; } = new("--machine")
+    {
+        Description = "Machine of the target: a shipped one by name (see cnnc targets), a description FILE.json, or FILE.json#NAME for one of its variants",
+        HelpName = "NAME|FILE.json",
+    };
+
+    /// <summary>--verify-each.</summary>
+    public Option<bool> VerifyEach { get; } = new("--verify-each") { Description = "Verify the program after every pass" };
+
+    /// <summary>--print-after.</summary>
+    public Option<string[]> PrintAfter { get; } = new("--print-after")
+    {
+        Description = "Print the program after a pass to standard error; may be given several times",
+        HelpName = "PASS",
+        AllowMultipleArgumentsPerToken = false,
+    };
+
+    /// <summary>Adds the options to a verb.</summary>
+    public void AddTo(Command command)
+    {
+        command.Options.Add(Target);
+        command.Options.Add(Machine);
+        command.Options.Add(PrintAfter);
+        command.Options.Add(VerifyEach);
+    }
+
+    /// <summary>The target that the command line names.</summary>
+    /// <exception cref="UsageException">There is none of that name.</exception>
+    public CompilerTarget ChooseTarget(ParseResult parse)
+    {
+        var name = parse.GetValue(Target) ?? DefaultTarget;
+        return CompilerTargets.Find(name)
+            ?? throw new UsageException(FileDiagnostics.UnknownName("target", name, CompilerTargets.All.Select(target => target.Name).ToList()));
+    }
+
+    /// <summary>The machine that the command line names: the target's default, a shipped one, or one of a file.</summary>
+    /// <exception cref="UsageException">There is none of that name.</exception>
+    /// <exception cref="DiagnosticException">The file can't be read or is wrong.</exception>
+    public MachineDescription ChooseMachine(ParseResult parse, CompilerTarget target, CliSession session)
+    {
+        if (parse.GetValue(Machine) is not { } name)
+        {
+            return target.DefaultMachine;
+        }
+
+        if (target.FindMachine(name) is { } shipped)
+        {
+            return shipped;
+        }
+
+        var (file, variant) = SplitVariant(name);
+        if (!file.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new UsageException(FileDiagnostics.UnknownName("machine", name, target.Machines.Select(machine => machine.Name).ToList()));
+        }
+
+        var problems = new DiagnosticBag();
+        var bytes = session.Read(file, "a machine description", InputFiles.LargestMachine);
+        session.Printer.AddSource(file, bytes);
+        var machines = MachineDescriptionJson.Parse(bytes, file, problems);
+        session.Printer.Print(machines is null ? problems.Diagnostics.SkipLast(1) : problems.Diagnostics);
+        if (machines is null)
+        {
+            throw new DiagnosticException(problems.Diagnostics[^1]);
+        }
+
+        return variant is null
+            ? machines[0]
+            : machines.FirstOrDefault(machine => machine.Name == variant)
+                ?? throw new DiagnosticException(FileDiagnostics.UnknownVariant(file, variant, machines.Select(machine => machine.Name).ToList()));
+    }
+
+    /// <summary>Compiles a source as the command line says; prints its diagnostics; null where there were errors.</summary>
+    public CompileResult? Compile(ParseResult parse, CliSession session, string file, byte[] source, IrLevel stopLevel)
+    {
+        var target = ChooseTarget(parse);
+        var machine = ChooseMachine(parse, target, session);
+        var printAfter = CheckPasses(parse, target.Pipeline(machine));
+        session.Printer.AddSource(file, source);
+        var files = new DiagnosticBag();
+        var request = new CompileRequest(file, source, target.Name)
+        {
+            Machine = machine,
+            StopLevel = stopLevel,
+            VerifyEach = parse.GetValue(VerifyEach),
+            Companion = name => ReadCompanion(file, name, session, files),
+            Cancellation = session.Environment.Cancellation,
+            AfterFrontend = module => session.Crash.SetLastProgram(module),
+            AfterPass = snapshot => Show(snapshot, printAfter, session),
+        };
+        var result = session.Environment.Compile(request);
+        session.Printer.Print(files.Diagnostics.Concat(result.Diagnostics));
+        return result.Succeeded && !files.HasErrors ? result : null;
+    }
+
+    private static (string File, string? Variant) SplitVariant(string name)
+    {
+        var mark = name.LastIndexOf('#');
+        return mark < 0 || File.Exists(name) ? (name, null) : (name[..mark], name[(mark + 1)..]);
+    }
+
+    private HashSet<string> CheckPasses(ParseResult parse, Pipeline pipeline)
+    {
+        var known = pipeline.Passes.Select(pass => pass.Description.Name).ToList();
+        var chosen = parse.GetValue(PrintAfter) ?? [];
+        foreach (var name in chosen.Where(name => !known.Contains(name, StringComparer.Ordinal)))
+        {
+            throw new UsageException(FileDiagnostics.UnknownName("pass", name, known));
+        }
+
+        return [.. chosen];
+    }
+
+    private static void Show(PassSnapshot snapshot, HashSet<string> printAfter, CliSession session)
+    {
+        session.Crash.SetLastProgram(snapshot.After);
+        if (printAfter.Contains(snapshot.Pass.Description.Name))
+        {
+            session.Environment.Error.WriteLine($"// after {snapshot.Pass.Description.Name}");
+            session.Environment.Error.WriteLine(snapshot.After.Print());
+        }
+    }
+
+    private static ReadOnlyMemory<byte>? ReadCompanion(string source, string name, CliSession session, DiagnosticBag problems)
+    {
+        var path = Path.Join(Path.GetDirectoryName(source), name);
+        if (Path.IsPathRooted(name))
+        {
+            path = name;
+        }
+
+        // a missing companion is told by the front end, at the place that names it
+        if (!Path.Exists(path))
+        {
+            return null;
+        }
+
+        if (InputFiles.Read(path, "a file of weights", InputFiles.LargestSource, problems) is not { } bytes)
+        {
+            return null;
+        }
+
+        session.Crash.AddInput(path, bytes);
+        return bytes;
+    }
+}

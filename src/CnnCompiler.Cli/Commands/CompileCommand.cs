@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using CnnCompiler.Cli.Files;
+using CnnCompiler.Core.Numpy;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Text;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Cli.Commands;
+
+/// <summary><c>cnnc compile</c>: a network in, an image or the text of a level out.</summary>
+internal sealed class CompileCommand
+{
+    private const string ImageExtension = ".cnnb";
+    private const string ConstantsExtension = ".npz";
+    private static readonly string[] Emits = ["network", "gconv", "mapped", "asm", "image"];
+
+    private readonly CliSession _session;
+    private readonly CompilationOptions _compilation = new(requireTarget: true);
+    private readonly Argument<string> _file = new("FILE") { Description = "The network: a .cnn description or a .tflite model" };
+    private readonly Option<string> _output = new("--output", "-o") { Description = "Where to (default: an image beside FILE, text to standard output)", HelpName = "FILE" };
+    private readonly Option<string> _emit = new("--emit")
+    {
+        Description = $"What to write: {string.Join(", ", Emits)}",
+        HelpName = "WHAT",
+        DefaultValueFactory = _ => "image",
+    };
+
+    private CompileCommand(CliSession session) => _session = session;
+
+    /// <summary>The verb.</summary>
+    public static Command Create(CliSession session)
+    {
+        var verb = new CompileCommand(session);
+        var command = new VerbCommand(
+            "compile",
+            "Compiles a network for a target.",
+            "cnnc compile samples/lenet5.cnn -t openedge",
+            "cnnc compile model.tflite -t openedge --machine openedge-banked8 -o model.cnnb",
+            "cnnc compile model.tflite -t openedge --emit gconv");
+        command.Arguments.Add(verb._file);
+        verb._compilation.AddTo(command);
+        command.Options.Add(verb._output);
+        command.Options.Add(verb._emit);
+        command.SetAction(verb.Run);
+        return command;
+    }
+
+    private int Run(ParseResult parse)
+    {
+        var file = parse.GetRequiredValue(_file);
+        var emit = parse.GetRequiredValue(_emit);
+        if (!Emits.Contains(emit, StringComparer.Ordinal))
+        {
+            throw new UsageException(FileDiagnostics.UnknownName("level to emit", emit, Emits));
+        }
+
+        _compilation.ChooseTarget(parse);
+        var level = IrLevels.Parse(emit) ?? IrLevel.Image;
+        var output = parse.GetValue(_output) ?? (emit == "image" ? Path.ChangeExtension(file, ImageExtension) : null);
+        if (output is not null && Path.GetFullPath(output) == Path.GetFullPath(file))
+        {
+            throw new DiagnosticException(FileDiagnostics.SameOutput(output));
+        }
+
+        var source = _session.Read(file, "a network", InputFiles.LargestSource);
+        if (_compilation.Compile(parse, _session, file, source, level) is not { } result)
+        {
+            return ExitCodes.Failure;
+        }
+
+        _session.Environment.Cancellation.ThrowIfCancellationRequested();
+        if (emit == "image")
+        {
+            WriteImage(output!, result.Image!.Value);
+        }
+        else
+        {
+            WriteText(output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : LevelText.Of(result.Modules[level]));
+        }
+
+        return ExitCodes.Success;
+    }
+
+    private void WriteImage(string output, ReadOnlyMemory<byte> image)
+    {
+        CliSession.Write(output, image.Span);
+        if (!output.StartsWith("/dev/", StringComparison.Ordinal))
+        {
+            _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}: {image.Length:N0} bytes"));
+        }
+    }
+
+    /// <summary>Text to standard output, or to a file with its large constants in (file).npz beside it.</summary>
+    private void WriteText(string? output, LevelText level)
+    {
+        var text = level.Text.EndsWith('\n') ? level.Text : level.Text + "\n";
+        if (output is null)
+        {
+            _session.Environment.Out.Write(text);
+            return;
+        }
+
+        if (level.Constants.Constants.Count > 0 && !output.StartsWith("/dev/", StringComparison.Ordinal))
+        {
+            var constants = level.Constants.Constants.Select(constant => new KeyValuePair<string, Tensor>(constant.Name, constant.Value));
+            CliSession.Write(output + ConstantsExtension, NpzFile.Write(constants));
+        }
+
+        CliSession.Write(output, Encoding.UTF8.GetBytes(text));
+    }
+}

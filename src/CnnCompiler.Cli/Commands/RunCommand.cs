@@ -1,0 +1,148 @@
+using System.CommandLine;
+using CnnCompiler.Cli.Files;
+using CnnCompiler.Cli.Reporting;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.Container;
+using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Cli.Commands;
+
+/// <summary><c>cnnc run</c>: executes an image's bytes on the interpreter; a source is compiled first.</summary>
+internal sealed class RunCommand
+{
+    private readonly CliSession _session;
+    private readonly CompilationOptions _compilation = new(requireTarget: false);
+    private readonly Argument<string> _file = new("FILE") { Description = "An image (.cnnb), or a network that is compiled first (.cnn, .tflite)" };
+    private readonly Option<string[]> _inputs = new("--input", "-i") { Description = "Input: .npy, or raw bytes under any other name; one for each network input, in graph order", HelpName = "FILE" };
+    private readonly Option<string[]> _outputs = new("--output", "-o") { Description = "Where to write an output: .npy, or raw bytes; in graph order", HelpName = "FILE" };
+    private readonly Option<bool> _json = new("--json") { Description = "Print the report as JSON" };
+    private readonly Option<long> _maxCycles = new("--max-cycles")
+    {
+        Description = "Cycles after which a kernel counts as one that never ends",
+        HelpName = "N",
+        DefaultValueFactory = _ => RunOptions.DefaultMaxCycles,
+    };
+
+    private RunCommand(CliSession session) => _session = session;
+
+    /// <summary>The verb.</summary>
+    public static Command Create(CliSession session)
+    {
+        var verb = new RunCommand(session);
+        var command = new VerbCommand(
+            "run",
+            "Runs a network: executes the bytes of its image, cycle by cycle, and prints outputs and cycles.",
+            "cnnc run samples/lenet5.cnn -t openedge --input samples/digits/7.npy",
+            "cnnc run model.cnnb --input image.npy --output scores.npy",
+            "cnnc run model.cnnb --input image.bin --json");
+        command.Arguments.Add(verb._file);
+        verb._compilation.AddTo(command);
+        command.Options.Add(verb._inputs);
+        command.Options.Add(verb._outputs);
+        command.Options.Add(verb._json);
+        command.Options.Add(verb._maxCycles);
+        command.SetAction(verb.Run);
+        return command;
+    }
+
+    private int Run(ParseResult parse)
+    {
+        var maxCycles = parse.GetValue(_maxCycles);
+        if (maxCycles < 1)
+        {
+            throw CliSession.Usage("--max-cycles has to be at least 1", "leave it out for the default");
+        }
+
+        _compilation.ChooseTarget(parse);
+        var file = parse.GetRequiredValue(_file);
+        if (Load(parse, file) is not { } image)
+        {
+            return ExitCodes.Failure;
+        }
+
+        var outputPorts = ImageSource.Ports(image.Outputs);
+        var outputFiles = parse.GetValue(_outputs) ?? [];
+        if (outputFiles.Length > outputPorts.Count)
+        {
+            throw new DiagnosticException(FileDiagnostics.TooManyOutputs(file, outputFiles.Length, outputPorts.Select(port => port.Display).ToList()));
+        }
+
+        CheckDistinct(outputFiles);
+        var inputs = TensorFiles.ReadInputs(_session, file, parse.GetValue(_inputs) ?? [], ImageSource.Ports(image.Inputs));
+        var result = Execute(file, image, inputs, maxCycles);
+        _session.Printer.Print(result.Diagnostics);
+        if (!result.Succeeded)
+        {
+            return ExitCodes.Failure;
+        }
+
+        var outputs = outputPorts.Select((port, index) => new NetworkOutput(port, new(port.Type.Element, port.Type.Shape, result.Outputs[index].ToArray()))).ToList();
+        for (var index = 0; index < outputFiles.Length; index++)
+        {
+            TensorFiles.Write(outputFiles[index], outputs[index].Value);
+        }
+
+        Print(parse.GetValue(_json), file, image, result, outputs);
+        return ExitCodes.Success;
+    }
+
+    private CnnImage? Load(ParseResult parse, string file)
+    {
+        var bytes = _session.Read(file, "an image or network", InputFiles.LargestImage);
+        if (ImageSource.IsImage(file, bytes))
+        {
+            return parse.GetValue(_compilation.Machine) is null
+                ? ImageSource.Read(_session, file, bytes)
+                : throw CliSession.Usage("--machine has no effect on an image: it runs on the machine it was compiled for", "compile the network for the other machine");
+        }
+
+        if (!Compiler.IsSource(file, bytes))
+        {
+            throw new DiagnosticException(FileDiagnostics.UnknownKind(file, $"an image (.cnnb), {string.Join(" or ", Compiler.SourceKinds)}"));
+        }
+
+        // through the bytes and the reader, as if they came from a file: what runs is what would be shipped
+        return _compilation.Compile(parse, _session, file, bytes, IrLevel.Image) is { } result ? ImageSource.Read(_session, file, result.Image!.Value) : null;
+    }
+
+    private RunResult Execute(string file, CnnImage image, IReadOnlyList<Tensor> inputs, long maxCycles)
+    {
+        var progress = new RunProgressPrinter(_session.Environment, image);
+        try
+        {
+            var options = new RunOptions { FileName = file, MaxCycles = maxCycles, Progress = progress.Report };
+            return ImageInterpreter.Run(image, inputs.Select(input => (ReadOnlyMemory<byte>)input.Bytes.ToArray()).ToList(), options, _session.Environment.Cancellation);
+        }
+        finally
+        {
+            progress.Finish();
+        }
+    }
+
+    private void Print(bool json, string file, CnnImage image, RunResult result, IReadOnlyList<NetworkOutput> outputs)
+    {
+        var writer = _session.Environment.Out;
+        if (json)
+        {
+            writer.Write(RunJson.Print(file, image.Machine, result, outputs));
+            return;
+        }
+
+        RunReport.Write(_session.Environment, image.Machine, result);
+        foreach (var output in outputs)
+        {
+            OutputReport.Write(writer, output);
+        }
+    }
+
+    private static void CheckDistinct(IReadOnlyList<string> files)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var file in files.Where(file => !seen.Add(Path.GetFullPath(file))))
+        {
+            throw new DiagnosticException(FileDiagnostics.SameOutput(file));
+        }
+    }
+}

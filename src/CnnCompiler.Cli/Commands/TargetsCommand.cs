@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.Globalization;
+using CnnCompiler.Cli.Reporting;
+using CnnCompiler.Primitives.Machines;
+using Spectre.Console;
+
+namespace CnnCompiler.Cli.Commands;
+
+/// <summary><c>cnnc targets</c>: targets, their machines and the machines' values.</summary>
+internal static class TargetsCommand
+{
+    /// <summary>The verb.</summary>
+    public static Command Create(CliSession session)
+    {
+        var command = new VerbCommand(
+            "targets",
+            "Lists targets, their machines and the machines' values.",
+            "cnnc targets");
+        command.SetAction(_ => Run(session.Environment));
+        return command;
+    }
+
+    private static int Run(CliEnvironment environment)
+    {
+        var console = Consoles.Create(environment.Out, environment.OutRedirected);
+        foreach (var target in CompilerTargets.All)
+        {
+            console.WriteLine($"{target.Name}: {target.Summary}");
+            var table = new Table().Border(environment.OutRedirected ? TableBorder.Ascii : TableBorder.Rounded);
+            table.AddColumn(string.Empty);
+            foreach (var machine in target.Machines)
+            {
+                table.AddColumn(new TableColumn(Markup.Escape(machine.Name)).RightAligned());
+            }
+
+            foreach (var (name, value) in Values)
+            {
+                table.AddRow([Markup.Escape(name), .. target.Machines.Select(machine => Markup.Escape(value(machine)))]);
+            }
+
+            console.Write(table);
+            console.WriteLine($"default machine: {target.DefaultMachine.Name}; another one: --machine NAME or --machine FILE.json");
+        }
+
+        return ExitCodes.Success;
+    }
+
+    private static readonly (string Name, Func<MachineDescription, string> Value)[] Values =
+    [
+        ("instruction set", machine => machine.IsaRevision),
+        ("rows x columns", machine => $"{N(machine.Rows)}x{N(machine.Columns)}"),
+        ("steps a kernel", machine => $"{N(machine.MinStepsPerKernel)} to {N(machine.StepsPerKernel)}"),
+        ("context words a row", machine => N(machine.ContextWordsPerRow)),
+        ("kernel slots", machine => N(machine.KernelSlots)),
+        ("bus", machine => Bus(machine.Bus)),
+        ("RAM, bytes", machine => N(machine.Ram.Bytes)),
+        ("reserved at its bottom, bytes", machine => N(machine.Ram.ReservedBytes)),
+        ("flash, bytes", machine => N(machine.FlashBytes)),
+        ("host cycles: RAM to context, a word", machine => N(machine.Host.RamToContext)),
+        ("host cycles: flash to RAM, a word", machine => N(machine.Host.FlashToRam)),
+        ("host cycles: flash to context, a word", machine => N(machine.Host.FlashToContext)),
+        ("host cycles: patch an immediate", machine => N(machine.Host.PatchImmediate)),
+        ("host cycles: write a register", machine => N(machine.Host.RegisterWrite)),
+        ("host cycles: a launch", machine => N(machine.Host.LaunchOverhead)),
+        ("host cycles: softmax, an element", machine => N(machine.Host.SoftmaxPerElement)),
+        ("host cycles: copy in RAM, a word", machine => N(machine.Host.CopyPerWord)),
+    ];
+
+    private static string Bus(BusDescription bus) => bus.Kind switch
+    {
+        BusKind.Ideal => "four private ports",
+        BusKind.Shared => "one access a cycle",
+        _ => $"{N(bus.Banks)} banks, shift {N(bus.Shift)}, {(bus.Arbitration == BusArbitration.Fixed ? "fixed priority" : "round robin")}",
+    };
+
+    private static string N(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,65 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using CnnCompiler.Cli.Commands;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Cli;
+
+/// <summary>The command line <c>cnnc</c>.</summary>
+public static class Program
+{
+    /// <summary>Runs with the process's console. The first Ctrl-C ends the verb cleanly, a second one at once.</summary>
+    public static int Main(string[] args)
+    {
+        using var cancellation = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
+        return Run(args, new(Console.Out, Console.Error, cancellation.Token)
+        {
+            OutRedirected = Console.IsOutputRedirected,
+            ErrorRedirected = Console.IsErrorRedirected,
+        });
+
+        void Cancel(PosixSignalContext signal)
+        {
+            signal.Cancel = !cancellation.IsCancellationRequested;
+            cancellation.Cancel();
+        }
+    }
+
+    /// <summary>Runs in process, with redirected output.</summary>
+    public static int Run(string[] args, TextWriter output, TextWriter error) => Run(args, new(output, error));
+
+    /// <summary>Runs in process; the result is the exit code (<see cref="ExitCodes"/>). Users never see an exception.</summary>
+    public static int Run(string[] args, CliEnvironment environment)
+    {
+        var session = new CliSession(environment);
+        try
+        {
+            return CommandLine.Invoke(args, session);
+        }
+        catch (UsageException refusal)
+        {
+            session.Printer.Print([refusal.Diagnostic]);
+            return ExitCodes.Usage;
+        }
+        catch (DiagnosticException refusal)
+        {
+            session.Printer.Print([refusal.Diagnostic]);
+            return ExitCodes.Failure;
+        }
+        catch (OperationCanceledException)
+        {
+            environment.Error.WriteLine("cnnc: cancelled");
+            return ExitCodes.Cancelled;
+        }
+#pragma warning disable CA1031 // the boundary where a defect becomes a report
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            var report = session.Crash.Write(environment.CrashFolder, args, CliVersion.Text, exception);
+            session.Printer.Print([FileDiagnostics.Internal(exception.Message.Split('\n')[0], report)]);
+            return ExitCodes.InternalError;
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using System.Globalization;
+using CnnCompiler.Core.Tensors;
+
+namespace CnnCompiler.Cli.Reporting;
+
+/// <summary>Where two levels differ first.</summary>
+/// <param name="Tensor">Name of the value.</param>
+/// <param name="Place">Coordinates in the value's shape, or empty where the shapes differ.</param>
+/// <param name="Expected">What the level that is compared with has there.</param>
+/// <param name="Actual">What the level has there.</param>
+/// <param name="Elements">Number of elements that differ in this tensor.</param>
+internal sealed record TensorDifference(string Tensor, string Place, string Expected, string Actual, long Elements);
+
+/// <summary>The result of comparing one level.</summary>
+/// <param name="Level">Its name.</param>
+/// <param name="Tensors">Values compared.</param>
+/// <param name="Elements">Elements compared.</param>
+/// <param name="Difference">The first difference; null where there is none.</param>
+internal sealed record LevelComparison(string Level, int Tensors, long Elements, TensorDifference? Difference)
+{
+    /// <summary>Compares the values that both have, in the given order, up to the first that differs.</summary>
+    /// <param name="level">Name of the level.</param>
+    /// <param name="order">Names of values in the order in which the network computes them.</param>
+    /// <param name="expected">Values of the level compared with.</param>
+    /// <param name="actual">Values of the level.</param>
+    public static LevelComparison Of(string level, IEnumerable<string> order, IReadOnlyDictionary<string, Tensor> expected, IReadOnlyDictionary<string, Tensor> actual)
+    {
+        var tensors = 0;
+        var elements = 0L;
+        foreach (var name in order)
+        {
+            if (!expected.TryGetValue(name, out var left) || !actual.TryGetValue(name, out var right))
+            {
+                continue;
+            }
+
+            tensors++;
+            elements += left.Shape.Elements;
+            if (Compare(name, left, right) is { } difference)
+            {
+                return new(level, tensors, elements, difference);
+            }
+        }
+
+        return new(level, tensors, elements, null);
+    }
+
+    private static TensorDifference? Compare(string name, Tensor expected, Tensor actual)
+    {
+        if (expected.Element != actual.Element || expected.Shape.Elements != actual.Shape.Elements)
+        {
+            return new(name, string.Empty, expected.ToString(), actual.ToString(), 0);
+        }
+
+        // a level may see the same elements under another shape
+        if (expected.Bytes.SequenceEqual(actual.Bytes))
+        {
+            return null;
+        }
+
+        var size = expected.Element.Size();
+        var first = -1L;
+        var count = 0L;
+        for (var index = 0L; index < expected.Shape.Elements; index++)
+        {
+            var offset = (int)index * size;
+            if (!expected.Bytes.Slice(offset, size).SequenceEqual(actual.Bytes.Slice(offset, size)))
+            {
+                first = first < 0 ? index : first;
+                count++;
+            }
+        }
+
+        return new(name, Coordinates(expected.Shape, first), Value(expected, first), Value(actual, first), count);
+    }
+
+    private static string Coordinates(Shape shape, long index)
+    {
+        var coordinates = new long[shape.Rank];
+        for (var dimension = shape.Rank - 1; dimension >= 0; dimension--)
+        {
+            coordinates[dimension] = index % shape[dimension];
+            index /= shape[dimension];
+        }
+
+        return $"[{string.Join(", ", coordinates.Select(coordinate => coordinate.ToString(CultureInfo.InvariantCulture)))}]";
+    }
+
+    private static string Value(Tensor tensor, long index) => tensor.Element == ElementType.Float32
+        ? tensor.AsSpan<float>()[(int)index].ToString("R", CultureInfo.InvariantCulture)
+        : tensor.GetInteger(index).ToString(CultureInfo.InvariantCulture);
+}

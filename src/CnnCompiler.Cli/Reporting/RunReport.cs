@@ -1,0 +1,54 @@
+using System.Globalization;
+using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Primitives.Machines;
+using Spectre.Console;
+
+namespace CnnCompiler.Cli.Reporting;
+
+/// <summary>Prints the cycles of a run for people.</summary>
+internal static class RunReport
+{
+    /// <summary>The layers as a table and the sums below.</summary>
+    public static void Write(CliEnvironment environment, MachineDescription machine, RunResult result)
+    {
+        var console = Consoles.Create(environment.Out, environment.OutRedirected);
+        var table = new Table().Border(environment.OutRedirected ? TableBorder.Ascii : TableBorder.Rounded);
+        table.AddColumns("layer", "kind");
+        foreach (var title in (ReadOnlySpan<string>)["MACs", "cycles", "array", "host exposed", "host hidden", "MAC/cycle", "launches"])
+        {
+            table.AddColumn(new TableColumn(title).RightAligned());
+        }
+
+        foreach (var layer in result.Layers)
+        {
+            AddRow(table, layer.Layer.Name, layer.Layer.Kind, layer.Cycles);
+        }
+
+        if (result.Outside is { Total: > 0 } or { HiddenHost: > 0 })
+        {
+            AddRow(table, "(no layer)", string.Empty, result.Outside);
+        }
+
+        AddRow(table, "sum", string.Empty, result.Cycles);
+        console.Write(table);
+        var cycles = result.Cycles;
+        console.WriteLine($"cycles: {N(cycles.Total)} = {N(cycles.Array)} array + {N(cycles.ExposedHost)} exposed host; {N(cycles.HiddenHost)} host cycles are hidden behind the array");
+        console.WriteLine($"{N(cycles.Macs)} MACs, {Ratio(cycles)} a cycle; {N(cycles.Launches)} launches; the array read {N(cycles.Reads)} words and wrote {N(cycles.Writes)}");
+        console.WriteLine($"measured by the interpreter on the image's bytes, machine {machine.Name}; the array is cycle-exact, the host is a model (docs/architecture.md)");
+    }
+
+    private static void AddRow(Table table, string name, string kind, RunCycles cycles) => table.AddRow(
+        Markup.Escape(DiagnosticPrinter.OneLine(name)),
+        Markup.Escape(DiagnosticPrinter.OneLine(kind)),
+        N(cycles.Macs),
+        N(cycles.Total),
+        N(cycles.Array),
+        N(cycles.ExposedHost),
+        N(cycles.HiddenHost),
+        Ratio(cycles),
+        N(cycles.Launches));
+
+    private static string Ratio(RunCycles cycles) => cycles.Macs == 0 ? "-" : cycles.MacsPerCycle.ToString("0.000", CultureInfo.InvariantCulture);
+
+    private static string N(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+}

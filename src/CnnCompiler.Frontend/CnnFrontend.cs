@@ -1,0 +1,43 @@
+using CnnCompiler.Frontend.Binding;
+using CnnCompiler.Frontend.Syntax;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Frontend;
+
+/// <summary>Reads networks written in the <c>.cnn</c> language (<c>docs/language.md</c>).</summary>
+public static class CnnFrontend
+{
+    /// <summary>
+    /// The network of a text, or null where <paramref name="diagnostics"/> has errors: CNN0200 to CNN0299 for the language, CNN0300 to CNN0314 for the
+    /// weight file, CNN0100 to CNN0199 for shapes and types. They come in the order of the text; a mistake is reported once, and what follows from it is not. A network
+    /// that is returned has passed <see cref="NetworkVerifier"/>.
+    /// </summary>
+    /// <param name="text">The text.</param>
+    /// <param name="file">The file as the user named it.</param>
+    /// <param name="companions">Gives the bytes of a file that the text names (a path relative to the text's own folder), or null where there is none.</param>
+    /// <param name="diagnostics">Takes what is wrong.</param>
+    public static NetworkGraph? Parse(string text, string file, Func<string, byte[]?> companions, DiagnosticBag diagnostics)
+    {
+        if (text.Length > LanguageLimits.Characters)
+        {
+            diagnostics.Report(LanguageDiagnostics.FileTooLong(file, text.Length));
+            return null;
+        }
+
+        var found = new DiagnosticBag();
+        var graph = SyntaxReader.Read(text, file, found) is { } syntax ? NetworkBinder.Bind(syntax, companions, found) : null;
+        Report(found, file, diagnostics);
+        return found.HasErrors ? null : graph;
+    }
+
+    private static void Report(DiagnosticBag found, string file, DiagnosticBag diagnostics)
+    {
+        var sorted = found.Diagnostics.OrderBy(diagnostic => diagnostic.Span.Line).ThenBy(diagnostic => diagnostic.Span.Column).ToList();
+        diagnostics.Report(sorted.Take(LanguageLimits.Diagnostics));
+        if (sorted.Count > LanguageLimits.Diagnostics)
+        {
+            diagnostics.Report(LanguageDiagnostics.TooMany(SourceSpan.WholeFile(file)));
+        }
+    }
+}

@@ -1,0 +1,31 @@
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Passes.Infrastructure;
+
+/// <summary>A program at the mapped level.</summary>
+/// <param name="Program">The loop nests and buffers.</param>
+public sealed record MappedModule(MappedProgram Program) : IrModule
+{
+    /// <inheritdoc/>
+    public override IrLevel Level => IrLevel.Mapped;
+
+    /// <inheritdoc/>
+    public override EquatableArray<NetworkInput> Inputs => Program.Inputs.Select(p => new NetworkInput(p.Name, p.Type)).ToEquatableArray();
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Diagnostic> Verify() => MappedVerifier.Check(Program);
+
+    /// <inheritdoc/>
+    public override string Print() => MappedPrinter.Print(Program).Text;
+
+    /// <inheritdoc/>
+    public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return MappedEvaluator.Run(Program, inputs, diagnostics, keepValues: true) is { } evaluation ? new(evaluation.Values, evaluation.Outputs) : null;
+    }
+}

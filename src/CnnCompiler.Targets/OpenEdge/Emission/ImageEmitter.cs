@@ -1,0 +1,217 @@
+using System.Buffers.Binary;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.Container;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+using CnnCompiler.Targets.OpenEdge.Mapping;
+
+namespace CnnCompiler.Targets.OpenEdge.Emission;
+
+/// <summary>
+/// Makes an image of a mapped program: assembles the kernels, plans the memory, and writes launches with their parameter blocks and the host
+/// program. The host copies the parameters of the next launch, and its code where that changes, while the array runs.
+/// </summary>
+public sealed class ImageEmitter
+{
+    private const int AllColumns = (1 << Cell.Side) - 1;
+    private const int WordBytes = NestView.WordBytes;
+
+    private readonly MappedProgram _program;
+    private readonly MachineDescription _machine;
+    private readonly Data _data;
+    private readonly List<byte> _flash = [];
+    private readonly List<KernelImage> _kernels = [];
+    private readonly List<Launch> _launches = [];
+    private readonly List<HostStep> _host = [];
+    private readonly List<LayerInfo> _layers = [];
+    private readonly Dictionary<string, int> _layerOf = new(StringComparer.Ordinal);
+    private readonly MemoryLayout _memory;
+    private int _resident = -1;
+    private int _residentId;
+    private int _slot;
+
+    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data) =>
+        (_program, _machine, _memory, _data) = (program, machine, memory, data);
+
+    /// <summary>Emits an image, or reports what exceeds the machine.</summary>
+    public static CnnImage? Emit(MappedProgram program, MachineDescription machine, DiagnosticBag diagnostics, CancellationToken cancellation)
+    {
+        var data = new Data(program);
+        var compiled = new Dictionary<MappedNest, (NestKernel Kernel, ArrayAssembly Code)>(ReferenceEqualityComparer.Instance);
+        foreach (var nest in program.Steps.OfType<MappedNest>())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            try
+            {
+                var kernel = KernelCompiler.Compile(nest, data);
+                compiled.Add(nest, (kernel, ArrayAssembler.Assemble(kernel.Program, machine)));
+            }
+            catch (ArrayResourceException exception)
+            {
+                diagnostics.Report(OpenEdgeDiagnostics.ResourceExceeded(nest.Origin.Value.Layer, nest.Origin.Value.Keyword, exception));
+            }
+        }
+
+        var parameterWords = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
+        if (diagnostics.HasErrors || MemoryLayout.Plan(program, parameterWords, machine, diagnostics) is not { } memory)
+        {
+            return null;
+        }
+
+        data.Memory = memory;
+        var emitter = new ImageEmitter(program, machine, memory, data);
+        foreach (var step in program.Steps)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            emitter.Add(step, compiled);
+        }
+
+        if (emitter._flash.Count > machine.FlashBytes)
+        {
+            diagnostics.Report(OpenEdgeDiagnostics.FlashTooSmall(emitter._flash.Count, machine.FlashBytes));
+            return null;
+        }
+
+        var image = emitter.Finish();
+        diagnostics.Report(LaunchListChecker.Check(image));
+        return diagnostics.HasErrors ? null : image;
+    }
+
+    private void Add(MappedStep step, Dictionary<MappedNest, (NestKernel Kernel, ArrayAssembly Code)> compiled)
+    {
+        var layer = LayerOf(step.Origin.Value);
+        step.Match(
+            nest: n =>
+            {
+                var (kernel, code) = compiled[n];
+                var index = KernelOf(code);
+                for (var launch = 0; launch < kernel.Launches; launch++)
+                {
+                    AddLaunch(layer, index, kernel, launch);
+                }
+
+                return 0;
+            },
+            softmax: s =>
+            {
+                _host.Add(new HostSoftmax(
+                    layer,
+                    _memory.AddressOf(s.Source),
+                    LayoutOf(s.Source),
+                    _memory.AddressOf(s.Destination),
+                    LayoutOf(s.Destination),
+                    s.Rows,
+                    s.Columns,
+                    s.Multiplier,
+                    s.LeftShift,
+                    s.DiffMin));
+                return 0;
+            });
+    }
+
+    private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)
+    {
+        var slot = _memory.Slot(_slot);
+        var launch = kernel.Launch(index, slot, _data);
+        if (launch.Parameters.Length > 0)
+        {
+            // the launch before may still read the other slot; the one before that, which read this slot, has ended
+            _host.Add(new HostCopyFlash(layer, AddFlash(launch.Parameters), slot, launch.Parameters.Length));
+            _slot = 1 - _slot;
+        }
+
+        if (_resident != kernelIndex)
+        {
+            // a resident id is never loaded again: new code always gets the next id
+            _resident = kernelIndex;
+            _residentId = (_residentId % (_machine.KernelSlots - 1)) + 1;
+            _host.Add(new HostLoadKernel(layer, kernelIndex, _residentId, 0));
+        }
+
+        uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? slot : 0)) : null;
+        _host.Add(new HostLaunch(layer, _launches.Count));
+        _launches.Add(new(kernelIndex, _residentId, [.. launch.Read.Select(Pointer)], [.. launch.Write.Select(Pointer)]));
+    }
+
+    private int KernelOf(ArrayAssembly code)
+    {
+        var known = _kernels.FindIndex(k => k.Steps == code.Steps && k.Rows.Zip(code.Rows).All(r => r.First.SequenceEqual(r.Second)));
+        if (known >= 0)
+        {
+            return known;
+        }
+
+        var flash = AddFlash([.. code.Rows.SelectMany(r => r)]);
+        _kernels.Add(new(code.Name, code.Steps, AllColumns, code.Rows, flash));
+        return _kernels.Count - 1;
+    }
+
+    private int AddFlash(uint[] words)
+    {
+        var address = _flash.Count;
+        Span<byte> bytes = stackalloc byte[WordBytes];
+        foreach (var word in words)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(bytes, word);
+            _flash.AddRange(bytes);
+        }
+
+        return address;
+    }
+
+    private int LayerOf(GconvOrigin origin)
+    {
+        if (!_layerOf.TryGetValue(origin.Layer, out var index))
+        {
+            index = _layers.Count;
+            _layerOf.Add(origin.Layer, index);
+            _layers.Add(new(origin.Layer, origin.Keyword, 0));
+        }
+
+        _layers[index] = _layers[index] with { Macs = _layers[index].Macs + origin.Macs };
+        return index;
+    }
+
+    private HostElementLayout LayoutOf(string buffer) =>
+        _program.Buffers.First(b => b.Name == buffer).Layout.Lanes == 1 ? HostElementLayout.Word : HostElementLayout.PackedByte;
+
+    private CnnImage Finish()
+    {
+        _host.Add(new HostWait(_layers.Count - 1));
+        return new(
+            _machine,
+            _kernels,
+            [],
+            _flash.ToArray(),
+            [.. _program.Inputs.Select(Describe)],
+            [.. _program.Outputs.Select(Describe)],
+            _layers,
+            _host,
+            _launches,
+            [.. _memory.Ranges.Select(r => new Symbol(r.Name, _memory.AddressOf(r.Name), (int)r.Bytes))]);
+    }
+
+    private TensorDescriptor Describe(MappedPort port) => new(
+        port.Name,
+        [.. port.Type.Shape.Dimensions],
+        ImageElementType.Int8,
+        port.Type.Quantization?.Scale ?? 1,
+        port.Type.Quantization?.ZeroPoint ?? 0,
+        _memory.AddressOf(port.Buffer));
+
+    /// <summary>Addresses, once they are planned, and constants.</summary>
+    private sealed class Data(MappedProgram program) : IKernelData
+    {
+        private readonly Dictionary<string, Tensor> _constants = program.Constants.ToDictionary(c => c.Name, c => c.Value, StringComparer.Ordinal);
+
+        public MemoryLayout? Memory { get; set; }
+
+        public int AddressOf(string buffer) => Memory?.AddressOf(buffer) ?? throw new InvalidOperationException("the memory is not planned yet");
+
+        public Tensor Constant(string name) => _constants[name];
+    }
+}

@@ -1,0 +1,24 @@
+using CnnCompiler.Ir.Mapped;
+
+namespace CnnCompiler.Targets.OpenEdge.Kernels;
+
+/// <summary>The kernels of the target, by the name of their strategy.</summary>
+public static class KernelCompiler
+{
+    /// <summary>Compiles a nest with the kernel it names.</summary>
+    /// <exception cref="ArrayPrograms.ArrayResourceException">The nest exceeds the array.</exception>
+    /// <exception cref="InvalidOperationException">There is no kernel of that name.</exception>
+    public static NestKernel Compile(MappedNest nest, IKernelData data) => nest.Kernel switch
+    {
+        ContractKernel.Strategy => new ContractKernel(nest),
+        WindowKernel.Strategy => new WindowKernel(nest),
+        DenseKernel.Strategy => new DenseKernel(nest),
+        RequantizeKernel.Strategy => new RequantizeKernel(nest, data),
+        AddKernel.Strategy => new AddKernel(nest),
+        PointKernel.Strategy => new PointKernel(nest),
+        FillKernel.Strategy => new FillKernel(nest),
+        UnpackKernel.Strategy => new UnpackKernel(nest),
+        PackKernel.Strategy => new PackKernel(nest),
+        _ => throw new InvalidOperationException($"{nest.Name}: no kernel is called {nest.Kernel}"),
+    };
+}

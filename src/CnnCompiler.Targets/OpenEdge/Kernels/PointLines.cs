@@ -1,0 +1,114 @@
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+
+namespace CnnCompiler.Targets.OpenEdge.Kernels;
+
+/// <summary>
+/// How a nest without reduction is spread over the four columns: every column walks its own lines, one element a step, and gets the first address
+/// of each line from its parameters. Columns that run out of lines repeat one: they write the same values again.
+/// </summary>
+public sealed class PointLines
+{
+    private readonly MappedAccess[] _accesses;
+    private readonly int[][] _starts;
+    private readonly int[] _columnStep;
+    private readonly bool _columnsAreLanes;
+
+    private PointLines(MappedAccess[] accesses, int pixels, int[] pixelStep, int[][] starts, int[] columnStep, bool columnsAreLanes)
+    {
+        (_accesses, Pixels, _starts, _columnStep, _columnsAreLanes) = (accesses, pixels, starts, columnStep, columnsAreLanes);
+        PixelBytes = [.. pixelStep.Select(s => s * NestView.WordBytes)];
+        LinesPerColumn = columnsAreLanes ? starts.Length : (starts.Length + Cell.Side - 1) / Cell.Side;
+    }
+
+    /// <summary>Elements of a line.</summary>
+    public int Pixels { get; }
+
+    /// <summary>For each access the bytes between neighbouring elements of a line.</summary>
+    public IReadOnlyList<int> PixelBytes { get; }
+
+    /// <summary>Lines that each column walks.</summary>
+    public int LinesPerColumn { get; }
+
+    /// <summary>Words of the tables of all columns.</summary>
+    public int TableWords => Cell.Side * LinesPerColumn * _accesses.Length;
+
+    /// <summary>First byte address of an access in a column's line.</summary>
+    public uint Address(int column, int line, int access, IKernelData data)
+    {
+        var start = _columnsAreLanes
+            ? _starts[line][access] + (column * _columnStep[access])
+            : _starts[Math.Min((column * LinesPerColumn) + line, _starts.Length - 1)][access];
+        return (uint)(data.AddressOf(_accesses[access].Target) + ((start + NestView.Base(_accesses[access])) * NestView.WordBytes));
+    }
+
+    /// <summary>Words that an access reaches into its buffer: in lane mode all four lanes are touched even where the last quad has fewer channels.</summary>
+    public int Extent(int access) =>
+        NestView.Base(_accesses[access]) + _starts.Max(s => s[access]) + (Math.Max(0, Pixels - 1) * (PixelBytes[access] / NestView.WordBytes))
+        + (_columnsAreLanes ? (Cell.Side - 1) * _columnStep[access] : 0) + 1;
+
+    /// <summary>Columns are the four channels of a quad; lines are given by some loops, the elements of a line by another.</summary>
+    /// <param name="nest">A nest with a lane loop.</param>
+    /// <param name="accesses">The accesses that get addresses.</param>
+    /// <param name="lineLoops">Loops that make lines, outermost first.</param>
+    /// <param name="pixelLoop">Loop along a line.</param>
+    public static PointLines OfLanes(MappedNest nest, MappedAccess[] accesses, string[] lineLoops, string pixelLoop)
+    {
+        var view = new NestView(nest);
+        var starts = Enumerate(lineLoops.Select(l => (view.Extent(l), accesses.Select(a => view.Step(a, l)).ToArray())), accesses.Length);
+        return new(
+            accesses,
+            view.Extent(pixelLoop),
+            [.. accesses.Select(a => view.Step(a, pixelLoop))],
+            starts,
+            [.. accesses.Select(a => view.Step(a, NestView.Lane))],
+            columnsAreLanes: true);
+    }
+
+    /// <summary>Columns share the lines of a nest whose iterations are independent; neighbouring loops are joined where every access is regular over both.</summary>
+    /// <param name="nest">A nest without reduction.</param>
+    /// <param name="accesses">The accesses that get addresses.</param>
+    public static PointLines OfLines(MappedNest nest, MappedAccess[] accesses)
+    {
+        var loops = new List<(int Extent, int[] Steps)>();
+        foreach (var (loop, index) in nest.Loops.Select((l, i) => (l, i)).Where(l => l.l.Extent > 1))
+        {
+            var steps = accesses.Select(a => checked((int)a.Element.Coefficients[index])).ToArray();
+            if (loops.Count > 0 && loops[^1].Steps.Zip(steps).All(s => s.First == s.Second * loop.Extent))
+            {
+                loops[^1] = (loops[^1].Extent * loop.Extent, steps);
+            }
+            else
+            {
+                loops.Add((loop.Extent, steps));
+            }
+        }
+
+        var longest = loops.Count == 0 ? -1 : loops.IndexOf(loops.MaxBy(l => l.Extent));
+        var (pixels, pixelSteps) = longest < 0 ? (1, new int[accesses.Length]) : loops[longest];
+        var starts = Enumerate(loops.Where((_, i) => i != longest), accesses.Length);
+        if (starts.Length < Cell.Side)
+        {
+            // too few lines for the columns: cut each into pieces of one length, the last one overlapping the piece before
+            var pieces = (Cell.Side + starts.Length - 1) / starts.Length;
+            var length = (pixels + pieces - 1) / pieces;
+            var whole = pixels;
+            starts = [.. starts.SelectMany(s => Enumerable.Range(0, pieces).Select(i =>
+                s.Zip(pixelSteps).Select(p => p.First + (Math.Min(i * length, whole - length) * p.Second)).ToArray()))];
+            pixels = length;
+        }
+
+        return new(accesses, pixels, pixelSteps, starts, new int[accesses.Length], columnsAreLanes: false);
+    }
+
+    private static int[][] Enumerate(IEnumerable<(int Extent, int[] Steps)> loops, int accesses)
+    {
+        int[][] starts = [new int[accesses]];
+        foreach (var (extent, steps) in loops)
+        {
+            starts = [.. starts.SelectMany(s => Enumerable.Range(0, extent).Select(i => s.Zip(steps).Select(p => p.First + (i * p.Second)).ToArray()))];
+        }
+
+        return starts;
+    }
+}

@@ -1,0 +1,383 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using CnnCompiler.Image.Container;
+using CnnCompiler.Image.OpenEdge;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+
+namespace CnnCompiler.Targets.OpenEdge;
+
+/// <summary>
+/// Checks a finished image against the rules of <c>specs/openedge.md</c> that hardware does not check: it walks the host program once, keeping what every
+/// column and context word holds, and looks at each kernel's control flow. Nothing is shared with what makes images.
+/// </summary>
+public sealed class LaunchListChecker
+{
+    private const int WordBytes = 4;
+
+    private readonly CnnImage _image;
+    private readonly MachineDescription _machine;
+    private readonly List<Diagnostic> _faults = [];
+    private readonly bool[] _usable;
+
+    // What context memory and columns hold, while the host program is walked. Loads are numbered from 1.
+    private readonly int[] _wordOwner;
+    private readonly Loaded?[] _configured;
+    private readonly (int Id, int Kernel)?[] _resident;
+    private readonly bool[] _readPointerSet;
+    private readonly bool[] _writePointerSet;
+    private readonly List<int> _kernelOfLoad = [-1];
+    private Loaded? _running;
+
+    private LaunchListChecker(CnnImage image)
+    {
+        (_image, _machine) = (image, image.Machine);
+        _usable = new bool[image.Kernels.Count];
+        _wordOwner = new int[Math.Clamp(_machine.ContextWordsPerRow, 0, 1 << 20)];
+        _configured = new Loaded?[Math.Clamp(_machine.KernelSlots, 0, 1 << 16)];
+        var columns = Math.Clamp(_machine.Columns, 0, 64);
+        (_resident, _readPointerSet, _writePointerSet) = (new (int, int)?[columns], new bool[columns], new bool[columns]);
+    }
+
+    /// <summary>The faults of an image; none where it is right.</summary>
+    public static IReadOnlyList<Diagnostic> Check(CnnImage image)
+    {
+        var checker = new LaunchListChecker(image);
+        checker.CheckData();
+        for (var k = 0; k < image.Kernels.Count; k++)
+        {
+            checker._usable[k] = checker.CheckKernel(image.Kernels[k]);
+        }
+
+        for (var s = 0; s < image.HostProgram.Count; s++)
+        {
+            checker.CheckStep(image.HostProgram[s], Text($"host step {s}"));
+        }
+
+        return checker._faults;
+    }
+
+    private bool CheckKernel(KernelImage kernel)
+    {
+        var before = _faults.Count;
+        if (kernel.Steps < _machine.MinStepsPerKernel || kernel.Steps > _machine.StepsPerKernel)
+        {
+            _faults.Add(LaunchListDiagnostics.StepCount(kernel.Name, kernel.Steps, _machine.MinStepsPerKernel, _machine.StepsPerKernel));
+        }
+
+        if (kernel.ColumnMask < 1 || kernel.ColumnMask >= 1 << _resident.Length || (kernel.ColumnMask & (kernel.ColumnMask + 1)) != 0)
+        {
+            _faults.Add(LaunchListDiagnostics.ColumnMask(kernel.Name, kernel.ColumnMask));
+        }
+
+        if (_faults.Count > before)
+        {
+            return false;
+        }
+
+        var words = kernel.Steps * Columns(kernel);
+        if (kernel.Rows.Count != _machine.Rows || kernel.Rows.Any(row => row.Count != words))
+        {
+            _faults.Add(LaunchListDiagnostics.Malformed($"kernel {kernel.Name}", Text($"its code is not {words} words in each of {_machine.Rows} rows")));
+            return false;
+        }
+
+        CheckFlash(kernel, words);
+        _faults.AddRange(KernelFlow.Check(kernel, _machine));
+        return true;
+    }
+
+    private void CheckFlash(KernelImage kernel, int words)
+    {
+        if (!Range($"kernel {kernel.Name}", "its code", kernel.Flash, (long)words * kernel.Rows.Count, flash: true, write: false))
+        {
+            return;
+        }
+
+        var flash = _image.Flash.Span[kernel.Flash..];
+        for (var row = 0; row < kernel.Rows.Count; row++)
+        {
+            for (var w = 0; w < words; w++)
+            {
+                if (BinaryPrimitives.ReadUInt32LittleEndian(flash[(((row * words) + w) * WordBytes)..]) != kernel.Rows[row][w])
+                {
+                    _faults.Add(LaunchListDiagnostics.FlashDiffers(kernel.Name, row, w));
+                    return;
+                }
+            }
+        }
+    }
+
+    private void CheckData()
+    {
+        long end = 0;
+        for (var b = 0; b < _image.RamConstants.Count; b++)
+        {
+            var block = _image.RamConstants[b];
+            _ = Range(Text($"RAM block {b}"), "its words", block.Address, block.Words.Length, flash: false, write: true);
+            if (block.Address < end)
+            {
+                _faults.Add(LaunchListDiagnostics.BlockOrder(b, block.Address, end));
+            }
+
+            end = block.Address + ((long)block.Words.Length * WordBytes);
+        }
+
+        foreach (var tensor in _image.Inputs.Concat(_image.Outputs))
+        {
+            var bytes = tensor.Shape.Aggregate(tensor.Type == ImageElementType.Int8 ? 1L : WordBytes, (product, extent) => extent < 0 || product > int.MaxValue ? long.MaxValue / (1L << 32) : product * extent);
+            _ = Range($"tensor {tensor.Name}", "its elements", tensor.Address, (bytes + WordBytes - 1) / WordBytes, flash: false, write: true);
+        }
+    }
+
+    private void CheckStep(HostStep step, string where)
+    {
+        if (step.Layer < -1 || step.Layer >= _image.Layers.Count)
+        {
+            _faults.Add(LaunchListDiagnostics.Malformed(where, Text($"layer {step.Layer} of {_image.Layers.Count}")));
+        }
+
+        switch (step)
+        {
+            case HostLoadKernel load:
+                Load(load, where);
+                break;
+            case HostLaunch launch:
+                Launch(launch, where);
+                break;
+            case HostCopyFlash copy:
+                _ = Range(where, "the source", copy.Source, copy.Words, flash: true, write: false);
+                _ = Range(where, "the destination", copy.Destination, copy.Words, flash: false, write: true);
+                break;
+            case HostCopyRam copy:
+                _ = Range(where, "the source", copy.Source, copy.Words, flash: false, write: false);
+                _ = Range(where, "the destination", copy.Destination, copy.Words, flash: false, write: true);
+                if (copy.Words > 0 && Math.Abs((long)copy.Source - copy.Destination) < (long)copy.Words * WordBytes)
+                {
+                    _faults.Add(LaunchListDiagnostics.CopyOverlap(where, copy.Source, copy.Destination, (long)copy.Words * WordBytes));
+                }
+
+                break;
+            case HostSoftmax softmax:
+                Softmax(softmax, where);
+                _running = null;
+                break;
+            case HostWait:
+                _running = null;
+                break;
+            default:
+                _faults.Add(LaunchListDiagnostics.Malformed(where, $"no such step: {step.GetType().Name}"));
+                break;
+        }
+    }
+
+    private void Softmax(HostSoftmax softmax, string where)
+    {
+        if (softmax.Rows < 1 || softmax.Columns < 1 || softmax.SourceLayout is not (HostElementLayout.Word or HostElementLayout.PackedByte)
+            || softmax.DestinationLayout is not (HostElementLayout.Word or HostElementLayout.PackedByte))
+        {
+            _faults.Add(LaunchListDiagnostics.Malformed(where, Text($"softmax of {softmax.Rows} rows of {softmax.Columns} in layouts {softmax.SourceLayout} and {softmax.DestinationLayout}")));
+            return;
+        }
+
+        var elements = (long)softmax.Rows * softmax.Columns;
+        _ = Range(where, "the source", softmax.Source, (elements + (int)softmax.SourceLayout - 1) / (int)softmax.SourceLayout, flash: false, write: false);
+        _ = Range(where, "the destination", softmax.Destination, (elements + (int)softmax.DestinationLayout - 1) / (int)softmax.DestinationLayout, flash: false, write: true);
+    }
+
+    private void Load(HostLoadKernel load, string where)
+    {
+        if (!KernelExists(load.Kernel, where) || !IdExists(load.KernelId, where))
+        {
+            return;
+        }
+
+        var kernel = _image.Kernels[load.Kernel];
+        var words = kernel.Steps * Columns(kernel);
+        if (load.Start < 0 || load.Start + words > _wordOwner.Length)
+        {
+            _faults.Add(LaunchListDiagnostics.ContextLines(where, kernel.Name, load.Start, words, _wordOwner.Length));
+            _configured[load.KernelId] = null;
+            return;
+        }
+
+        if (_running is { } running && load.Start < running.Start + running.Words && running.Start < load.Start + words)
+        {
+            _faults.Add(LaunchListDiagnostics.OverwritesRunning(where, kernel.Name, _image.Kernels[running.Kernel].Name));
+        }
+
+        var number = _kernelOfLoad.Count;
+        _kernelOfLoad.Add(load.Kernel);
+        Array.Fill(_wordOwner, number, load.Start, words);
+        _configured[load.KernelId] = new(load.Kernel, number, load.Start, words);
+    }
+
+    private void Launch(HostLaunch step, string where)
+    {
+        if (step.Launch < 0 || step.Launch >= _image.Launches.Count)
+        {
+            _faults.Add(LaunchListDiagnostics.Malformed(where, Text($"launch {step.Launch} of {_image.Launches.Count}")));
+            return;
+        }
+
+        where = Text($"{where}, launch {step.Launch}");
+        var launch = _image.Launches[step.Launch];
+        CheckPointers(launch, where);
+        if (!KernelExists(launch.Kernel, where) || !IdExists(launch.KernelId, where))
+        {
+            return;
+        }
+
+        var kernel = _image.Kernels[launch.Kernel];
+        if (_configured[launch.KernelId] is not { } loaded)
+        {
+            _faults.Add(LaunchListDiagnostics.NotLoaded(where, kernel.Name, launch.KernelId));
+            return;
+        }
+
+        if (loaded.Kernel != launch.Kernel)
+        {
+            _faults.Add(LaunchListDiagnostics.WrongKernel(where, kernel.Name, launch.KernelId, _image.Kernels[loaded.Kernel].Name));
+            kernel = _image.Kernels[loaded.Kernel];
+        }
+
+        CheckResidency(launch.KernelId, loaded, kernel, where);
+        CheckPointersUsed(kernel, where);
+        for (var column = 0; column < Columns(kernel); column++)
+        {
+            _resident[column] = (launch.KernelId, loaded.Kernel);
+        }
+
+        _running = loaded;
+    }
+
+    private void CheckResidency(int id, Loaded loaded, KernelImage kernel, string where)
+    {
+        // Masks are prefixes and an id stands for one kernel, so that whatever replaced a higher column replaced the lower ones too: that a lower column is
+        // resident and a higher one loads (and gets the lower one's code) can't happen.
+        var loads = false;
+        for (var column = 0; column < Columns(kernel); column++)
+        {
+            if (_resident[column] is { } resident && resident.Id == id)
+            {
+                // the same code loaded again under its id is the code that the column holds
+                if (resident.Kernel != loaded.Kernel)
+                {
+                    _faults.Add(LaunchListDiagnostics.StillResident(where, kernel.Name, id, column, _image.Kernels[resident.Kernel].Name));
+                    return;
+                }
+
+                continue;
+            }
+
+            loads = true;
+        }
+
+        for (var w = loaded.Start; loads && w < loaded.Start + loaded.Words; w++)
+        {
+            if (_wordOwner[w] != loaded.Number)
+            {
+                _faults.Add(LaunchListDiagnostics.Overwritten(where, kernel.Name, id, w, _image.Kernels[_kernelOfLoad[_wordOwner[w]]].Name));
+                return;
+            }
+        }
+    }
+
+    private void CheckPointers(Launch launch, string where)
+    {
+        if (launch.ReadPointers.Count != _resident.Length || launch.WritePointers.Count != _resident.Length)
+        {
+            _faults.Add(LaunchListDiagnostics.Malformed(where, Text($"{launch.ReadPointers.Count} read and {launch.WritePointers.Count} write pointers for {_resident.Length} columns")));
+            return;
+        }
+
+        for (var column = 0; column < _resident.Length; column++)
+        {
+            if (launch.ReadPointers[column] is { } read)
+            {
+                _readPointerSet[column] = true;
+                _ = Range(where, Text($"the read pointer of column {column}"), read, 1, flash: false, write: false);
+            }
+
+            if (launch.WritePointers[column] is { } write)
+            {
+                _writePointerSet[column] = true;
+                _ = Range(where, Text($"the write pointer of column {column}"), write, 1, flash: false, write: true);
+            }
+        }
+    }
+
+    private void CheckPointersUsed(KernelImage kernel, string where)
+    {
+        for (var column = 0; column < Columns(kernel); column++)
+        {
+            var code = kernel.Rows.SelectMany(row => row.Skip(column * kernel.Steps).Take(kernel.Steps)).Select(word => OpenEdgeInstructionSet.Get(new OpenEdgeInstruction(word)).Kind).ToHashSet();
+            if (code.Contains(OpenEdgeInstructionKind.LoadDirect) && !_readPointerSet[column])
+            {
+                _faults.Add(LaunchListDiagnostics.PointerNeverSet(where, kernel.Name, column, "read"));
+            }
+
+            if (code.Contains(OpenEdgeInstructionKind.StoreDirect) && !_writePointerSet[column])
+            {
+                _faults.Add(LaunchListDiagnostics.PointerNeverSet(where, kernel.Name, column, "write"));
+            }
+        }
+    }
+
+    // Faulty kernels are reported once, where they are defined, and not followed.
+    private bool KernelExists(int kernel, string where)
+    {
+        if (kernel >= 0 && kernel < _usable.Length)
+        {
+            return _usable[kernel];
+        }
+
+        _faults.Add(LaunchListDiagnostics.Malformed(where, Text($"kernel {kernel} of {_usable.Length}")));
+        return false;
+    }
+
+    private bool IdExists(int id, string where)
+    {
+        if (id >= 1 && id < _configured.Length)
+        {
+            return true;
+        }
+
+        _faults.Add(LaunchListDiagnostics.KernelId(where, id, _configured.Length));
+        return false;
+    }
+
+    private bool Range(string where, string what, long address, long words, bool flash, bool write)
+    {
+        var before = _faults.Count;
+        var size = flash ? Math.Min(_image.Flash.Length, _machine.FlashBytes) : _machine.Ram.Bytes;
+        if (words < 0)
+        {
+            _faults.Add(LaunchListDiagnostics.Malformed(where, Text($"{what} has {words} words")));
+            return false;
+        }
+
+        if (address % WordBytes != 0)
+        {
+            _faults.Add(LaunchListDiagnostics.Unaligned(where, what + " at", address));
+        }
+
+        if (address < 0 || words > size || address + (words * WordBytes) > size)
+        {
+            _faults.Add(LaunchListDiagnostics.Outside(where, what, address, address + (Math.Min(words, int.MaxValue) * WordBytes), flash ? "flash" : "RAM", size));
+        }
+        else if (write && words > 0 && address < _machine.Ram.ReservedBytes)
+        {
+            _faults.Add(LaunchListDiagnostics.WritesReserve(where, what, address, _machine.Ram.ReservedBytes));
+        }
+
+        return _faults.Count == before;
+    }
+
+    private static int Columns(KernelImage kernel) => System.Numerics.BitOperations.PopCount((uint)kernel.ColumnMask);
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Code in context memory under an id.</summary>
+    private sealed record Loaded(int Kernel, int Number, int Start, int Words);
+}

@@ -1,0 +1,59 @@
+using System.Globalization;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <summary>What OpenEdgeCGRA can't do: CNN0800 to CNN0829, each naming the layer, the resource and the amounts.</summary>
+public static class OpenEdgeDiagnostics
+{
+    /// <summary>CNN0800: an operator that no kernel executes.</summary>
+    public static Diagnostic NoKernel(GconvStep step, string why) =>
+        Error("CNN0800", step, $"{Layer(step)} can't run on OpenEdgeCGRA: {why}", "replace the layer, or run it on another target");
+
+    /// <summary>CNN0801: an accumulator that may leave the range in which the array requantises exactly.</summary>
+    public static Diagnostic AccumulatorTooLarge(GconvStep step, int channel, long bound, long limit) =>
+        Error(
+            "CNN0801",
+            step,
+            $"{Layer(step)}, channel {channel}: the accumulator may reach {bound}, the array requantises exactly below {limit}",
+            "use smaller weights or bias in this channel, or fewer input channels");
+
+    /// <summary>CNN0802: a kernel exceeds the array.</summary>
+    public static Diagnostic ResourceExceeded(string layer, string keyword, ArrayResourceException cause) =>
+        new(
+            "CNN0802",
+            DiagnosticSeverity.Error,
+            SourceSpan.None,
+            Text($"layer {layer} ({keyword}) needs {cause.Needed} {cause.Resource}, the machine has {cause.Available}"),
+            "use a smaller kernel, stride or dilation in this layer");
+
+    /// <summary>CNN0803: an element type the array has no kernels for.</summary>
+    public static Diagnostic ElementType(string tensor, string type) =>
+        new("CNN0803", DiagnosticSeverity.Error, SourceSpan.None, Text($"tensor {tensor} is {type}; OpenEdgeCGRA executes i8 networks"), "quantise the network to int8");
+
+    /// <summary>CNN0804: flash is full.</summary>
+    public static Diagnostic FlashTooSmall(long needed, long available) =>
+        new(
+            "CNN0804",
+            DiagnosticSeverity.Error,
+            SourceSpan.None,
+            Text($"code, tables and weights need {needed} bytes of flash, the machine has {available}, {needed - available} too few"),
+            "use fewer weights, or a machine with more flash");
+
+    /// <summary>CNN0805: two readers want different padding around the same tensor.</summary>
+    public static Diagnostic ConflictingPadding(GconvStep step, string tensor, int first, int second) =>
+        Error(
+            "CNN0805",
+            step,
+            $"{Layer(step)} reads {tensor} padded with code {second}, another layer with code {first}",
+            "put a layer of its own between them, for example a pad layer");
+
+    private static string Layer(GconvStep step) => $"layer {step.Origin.Value.Layer} ({step.Origin.Value.Keyword})";
+
+    private static Diagnostic Error(string code, GconvStep step, FormattableString message, string remedy) =>
+        new(code, DiagnosticSeverity.Error, step.Span.Value, Text(message), remedy);
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,390 @@
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Primitives.Arithmetic;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <content>Operators that reduce: a first nest writes raw 32-bit sums or maxima, a second one makes codes of them.</content>
+public sealed partial class OpenEdgeMapper
+{
+    /// <summary>How positions are spread: which loops make lines, which one runs along a line.</summary>
+    private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels);
+
+    private string? MapContraction(GconvOperator operation, OperatorShape shape)
+    {
+        if (ScalarForms.AsRequantize(operation.Post) is not { Multiplier: ScalarExtra multiplier, Shift: ScalarExtra shift } form
+            || BiasOf(form.Value) is not { } bias)
+        {
+            return "only sums requantised per channel with TFLite's two roundings have a kernel";
+        }
+
+        if (shape.Single(LoopKind.Group) is not var (groupLoop, groups) || shape.Single(LoopKind.OutputParallel) is not var (channelLoop, channels))
+        {
+            return "its channels are split over several loops";
+        }
+
+        // depthwise: every group has one channel, which reads inputs of its own
+        var depthwise = groups > 1 && channels == 1;
+        if (SpreadPositions(operation, shape, depthwise) is not { } positions)
+        {
+            return "it has more than three dimensions of output positions";
+        }
+
+        if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts))
+        {
+            return null;
+        }
+
+        var map = new LoopMap(operation.Loops.Count);
+        if (!depthwise && groups > 1)
+        {
+            map.Add(NestView.Group, groups, reduced: false, groupLoop);
+        }
+
+        map.AddQuads(depthwise ? groups : channels, depthwise ? groupLoop : channelLoop);
+        AddPositions(map, positions);
+        var parallel = map.Loops.Count;
+        AddReduced(map, operation, shape);
+        var taps = map.Loops.Skip(parallel).ToArray();
+        var input = map.Map(Element(operation, operation.Input));
+        var dense = !depthwise && groups == 1 && positions is { Pixels: 1, Lines: 1 } && taps.Length == 1 && input.Coefficients[^1] == 1;
+        var guard = map.Guard(depthwise ? groupLoop : channelLoop, depthwise ? groups : channels);
+        var sums = AddAccumulators(operation.Name, map, positions, depthwise, dense);
+        var weights = AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel));
+        _steps.Add(new MappedNest(
+            $"{operation.Name}.sums",
+            (depthwise, dense) switch { (true, _) => WindowKernel.Strategy, (_, true) => DenseKernel.Strategy, _ => ContractKernel.Strategy },
+            map.Loops,
+            [guard],
+            [new(_bufferOf[operation.Input.Tensor], input), new(weights, map.Map(ConstantElement(operation, operation.Kernel)))],
+            new(sums.Name, SumElement(map, sums)),
+            GconvReduction.Add,
+            new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
+            new ScalarAccumulator())
+        {
+            Origin = operation.Origin,
+        });
+
+        var point = new LoopMap(operation.Loops.Count);
+        if (!depthwise && groups > 1)
+        {
+            point.Add(NestView.Group, groups, reduced: false, groupLoop);
+        }
+
+        point.AddQuads(depthwise ? groups : channels, depthwise ? groupLoop : channelLoop);
+        AddPositions(point, positions);
+        var (buffer, element) = Output(operation);
+        var channel = point.Map(ConstantElement(operation, operation.Extra[multiplier.Index]));
+        Add(
+            new(
+                operation.Name,
+                RequantizeKernel.Strategy,
+                point.Loops,
+                [point.Guard(depthwise ? groupLoop : channelLoop, depthwise ? groups : channels)],
+                [
+                    new(sums.Name, SumElement(point, sums)),
+                    new(AddConstant($"{operation.Name}.folded.bias", foldedBias), channel),
+                    new(AddConstant($"{operation.Name}.folded.multiplier", multipliers), channel),
+                    new(AddConstant($"{operation.Name}.folded.shift", shifts), channel),
+                ],
+                new(buffer.Name, point.Map(element)),
+                GconvReduction.None,
+                new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
+                new ScalarClamp(
+                    new ScalarBinary(
+                        ScalarBinaryOperator.Add,
+                        new ScalarRequantize(Ir.Network.RoundingScheme.TfliteDouble, new ScalarAccumulator(), new ScalarExtra(2), new ScalarExtra(3)),
+                        new ScalarLiteral(form.ZeroPoint)),
+                    new ScalarLiteral(form.Low),
+                    new ScalarLiteral(form.High))),
+            operation.Origin.Value);
+        return null;
+    }
+
+    /// <summary>The bias operand of acc + bias, -1 for acc alone, null for anything else.</summary>
+    private static int? BiasOf(ScalarExpression value) => value switch
+    {
+        ScalarAccumulator => -1,
+        ScalarBinary { Operator: ScalarBinaryOperator.Add, Left: ScalarAccumulator, Right: ScalarExtra extra } => extra.Index,
+        _ => null,
+    };
+
+    private static Positions? SpreadPositions(GconvOperator operation, OperatorShape shape, bool window)
+    {
+        int Extent(int loop) => loop < 0 ? 1 : operation.Loops[loop].Extent;
+        Positions Of(int outer, int line, int pixel) => new(outer, line, pixel, Extent(outer), Extent(line), Extent(pixel));
+
+        // steps the array takes: four lines side by side, or four positions of a line
+        long Cost(Positions p)
+        {
+            var lines = p.Outer * p.Lines;
+            return window ? (long)lines * RoundUp(p.Pixels) : (long)RoundUp(lines) * p.Pixels;
+        }
+
+        return shape.Loops(LoopKind.OutputPosition).ToArray() switch
+        {
+            [] => Of(-1, -1, -1),
+            [var a] => new[] { Of(-1, -1, a), Of(-1, a, -1) }.MinBy(Cost),
+            [var a, var b] => new[] { Of(-1, a, b), Of(-1, b, a) }.MinBy(Cost),
+            [var a, var b, var c] => new[] { Of(a, b, c), Of(a, c, b) }.MinBy(Cost),
+            _ => null,
+        };
+    }
+
+    private static int RoundUp(int count) => (count + LoopMap.Lanes - 1) / LoopMap.Lanes * LoopMap.Lanes;
+
+    private static void AddPositions(LoopMap map, Positions positions)
+    {
+        map.Add(NestView.OuterLine, positions.Outer, reduced: false, positions.OuterLoop);
+        map.Add(NestView.Line, positions.Lines, reduced: false, positions.LineLoop);
+        map.Add(NestView.Pixel, positions.Pixels, reduced: false, positions.PixelLoop);
+    }
+
+    private static void AddReduced(LoopMap map, GconvOperator operation, OperatorShape shape)
+    {
+        var loops = shape.Loops(LoopKind.KernelSize).ToArray();
+        foreach (var loop in loops)
+        {
+            map.Add(operation.Loops[loop].Name, operation.Loops[loop].Extent, reduced: true, loop);
+        }
+
+        if (loops.Length == 0)
+        {
+            map.Add("tap", 1, reduced: true, -1);
+        }
+    }
+
+    /// <summary>
+    /// The buffer of raw sums, [group][quad][line][pixel][lane]: lines are rounded up to whole columns where columns are lines, positions of a line
+    /// to four where rows are positions.
+    /// </summary>
+    private MappedBuffer AddAccumulators(string name, LoopMap map, Positions positions, bool window, bool dense)
+    {
+        int Extent(string loop) => map.Loops.FirstOrDefault(l => l.Name == loop) is { Extent: > 0 } found ? found.Extent : 1;
+        var pixels = window ? RoundUp(positions.Pixels) : positions.Pixels;
+        var lines = positions.Outer * positions.Lines;
+        var linePitch = pixels * LoopMap.Lanes;
+        var quadPitch = (window || dense ? lines : RoundUp(lines)) * linePitch;
+        var quads = Extent(NestView.Quad);
+        int[] shape = [Extent(NestView.Group), quads, positions.Outer, positions.Lines, positions.Pixels, LoopMap.Lanes];
+        return AddBuffer(
+            $"{name}.sums",
+            BufferRole.Accumulator,
+            new(
+                shape.ToEquatableArray(),
+                1,
+                new int[shape.Length].ToEquatableArray(),
+                new int[shape.Length].ToEquatableArray(),
+                [quads * quadPitch, quadPitch, positions.Lines * linePitch, linePitch, LoopMap.Lanes, 1],
+                null));
+    }
+
+    private static AffineExpression SumElement(LoopMap map, MappedBuffer sums)
+    {
+        var pitch = sums.Layout.Pitch;
+        return map.Over(loop => loop switch
+        {
+            NestView.Group => pitch[0],
+            NestView.Quad => pitch[1],
+            NestView.OuterLine => pitch[2],
+            NestView.Line => pitch[3],
+            NestView.Pixel => pitch[4],
+            NestView.Lane => pitch[5],
+            _ => 0,
+        });
+    }
+
+    private string AddConstant(string name, Tensor value)
+    {
+        if (_newConstants.All(c => c.Name != name))
+        {
+            _newConstants.Add(new(name, value));
+        }
+
+        return name;
+    }
+
+    /// <summary>
+    /// Per-channel bias, multiplier and shift for raw sums of codes: the input's zero point times the channel's weights goes into the bias. A channel
+    /// without any weight other than 0 is a constant, whatever its bias: it is computed here. Null after reporting a channel that is too large.
+    /// </summary>
+    private (Tensor Bias, Tensor Multiplier, Tensor Shift)? FoldChannels(GconvOperator operation, RequantizeForm form, int bias, int multiplier, int shift)
+    {
+        var multipliers = ConstantOf(operation.Extra[multiplier]).AsSpan<int>().ToArray();
+        var shifts = ConstantOf(operation.Extra[shift]).AsSpan<int>().ToArray();
+        var biases = bias < 0 ? new int[multipliers.Length] : ConstantOf(operation.Extra[bias]).AsSpan<int>().ToArray();
+        var zero = new OperatorShape(operation, _constants.ContainsKey).InputZeroPoint!.Value;
+        var reach = Math.Max(sbyte.MaxValue - zero, zero - sbyte.MinValue);
+        var (sums, magnitudes) = WeightSums(operation, multiplier, multipliers.Length);
+        for (var channel = 0; channel < multipliers.Length; channel++)
+        {
+            if (magnitudes[channel] == 0)
+            {
+                // any value v as a requantisation of 4v: times 1/2, then a rounding shift by 1
+                var code = FixedPoint.MultiplyByQuantizedMultiplier(biases[channel], multipliers[channel], shifts[channel]) + form.ZeroPoint;
+                (biases[channel], multipliers[channel], shifts[channel]) = (4 * (Math.Clamp(code, form.Low, form.High) - form.ZeroPoint), 1 << 30, -1);
+                continue;
+            }
+
+            var bound = ((magnitudes[channel] * reach) + Math.Abs((long)biases[channel])) << Math.Max(shifts[channel], 0);
+            if (bound >= RequantizeTail.Bound)
+            {
+                _diagnostics.Report(OpenEdgeDiagnostics.AccumulatorTooLarge(operation, channel, bound, RequantizeTail.Bound));
+                return null;
+            }
+
+            biases[channel] = (int)(biases[channel] - (zero * sums[channel]));
+        }
+
+        var type = Shape.Of(multipliers.Length);
+        return (
+            Tensor.From<int>(ElementType.Int32, type, biases),
+            Tensor.From<int>(ElementType.Int32, type, multipliers),
+            Tensor.From<int>(ElementType.Int32, type, shifts));
+    }
+
+    /// <summary>For each channel the sum of its weights and of their magnitudes.</summary>
+    private (long[] Sums, long[] Magnitudes) WeightSums(GconvOperator operation, int channelOperand, int channels)
+    {
+        var weights = ConstantOf(operation.Kernel!);
+        var channelOf = ConstantElement(operation, operation.Extra[channelOperand]);
+        var weightOf = ConstantElement(operation, operation.Kernel!);
+        var (sums, magnitudes) = (new long[channels], new long[channels]);
+
+        // loops over positions reach neither weights nor channels
+        var loops = Enumerable.Range(0, operation.Loops.Count).Where(i => operation.Loops[i].Kind != LoopKind.OutputPosition).ToArray();
+        Visit(0, channelOf.Constant, weightOf.Constant);
+        return (sums, magnitudes);
+
+        void Visit(int depth, long channel, long weight)
+        {
+            if (depth == loops.Length)
+            {
+                var value = weights.GetInteger(weight);
+                sums[channel] += value;
+                magnitudes[channel] += Math.Abs(value);
+                return;
+            }
+
+            for (var i = 0; i < operation.Loops[loops[depth]].Extent; i++)
+            {
+                Visit(depth + 1, channel + (i * channelOf.Coefficients[loops[depth]]), weight + (i * weightOf.Coefficients[loops[depth]]));
+            }
+        }
+    }
+
+    private string? MapPooling(GconvOperator operation, OperatorShape shape)
+    {
+        var counts = operation.Reduce == GconvReduction.Add;
+        if (ScalarForms.AsClamp(operation.Post) is not var (value, low, high)
+            || (counts
+                ? value is not ScalarBinary { Operator: ScalarBinaryOperator.DivideRoundHalfAway, Left: ScalarAccumulator, Right: ScalarTapCount }
+                : value is not ScalarAccumulator))
+        {
+            return "only maxima and averages of windows, clamped, have a kernel";
+        }
+
+        var channelLoop = ChannelLoop(operation);
+        if (channelLoop is null)
+        {
+            return "its channels are not the innermost dimension";
+        }
+
+        if (PoolRegion.Split(operation, TypeOf(operation.Input.Tensor).Shape) is not { } regions)
+        {
+            return "a position and a window share no dimension, or one has no tap inside its input";
+        }
+
+        foreach (var (region, index) in regions.Select((r, i) => (r, i)))
+        {
+            if (MapRegion(operation, shape, region, channelLoop.Value, index, (counts, low, high)) is { } refusal)
+            {
+                return refusal;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The position loop that moves along the innermost dimension of input and output, or null.</summary>
+    private static int? ChannelLoop(GconvOperator operation)
+    {
+        var candidates = Enumerable.Range(0, operation.Loops.Count)
+            .Where(i => operation.Loops[i].Kind is LoopKind.OutputPosition or LoopKind.Group
+                && operation.OutputIndex[^1].Coefficients[i] == 1 && operation.Input.Index[^1].Coefficients[i] == 1).ToArray();
+        return candidates.Length == 1 ? candidates[0] : null;
+    }
+
+    private string? MapRegion(
+        GconvOperator operation, OperatorShape shape, PoolRegion region, int channelLoop, int index, (bool Average, int Low, int High) post)
+    {
+        var within = operation with
+        {
+            Loops = operation.Loops.Select((l, i) => l with { Extent = region.Extents[i] }).ToEquatableArray(),
+        };
+        var withinShape = new OperatorShape(
+            within with { Loops = within.Loops.Select((l, i) => i == channelLoop ? l with { Kind = LoopKind.Group } : l).ToEquatableArray() },
+            _constants.ContainsKey);
+        if (SpreadPositions(within, withinShape, window: true) is not { } positions)
+        {
+            return "it has more than three dimensions of output positions";
+        }
+
+        LoopMap Map(bool reduced)
+        {
+            var map = new LoopMap(operation.Loops.Count);
+            for (var i = 0; i < operation.Loops.Count; i++)
+            {
+                map.Offset(i, region.Firsts[i]);
+            }
+
+            map.AddQuads(region.Extents[channelLoop], channelLoop);
+            AddPositions(map, positions);
+            if (reduced)
+            {
+                AddReduced(map, within, withinShape);
+            }
+
+            return map;
+        }
+
+        var reduction = Map(reduced: true);
+        var suffix = index == 0 ? string.Empty : FormattableString.Invariant($".{index}");
+        var sums = AddAccumulators(operation.Name + suffix, reduction, positions, window: true, dense: false);
+        Add(
+            new(
+                $"{operation.Name}.sums{suffix}",
+                WindowKernel.Strategy,
+                reduction.Loops,
+                [reduction.Guard(channelLoop, region.Extents[channelLoop])],
+                [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input)))],
+                new(sums.Name, SumElement(reduction, sums)),
+                operation.Reduce,
+                new ScalarExtra(0),
+                new ScalarAccumulator()),
+            operation.Origin.Value);
+
+        var point = Map(reduced: false);
+        var (buffer, element) = Output(operation);
+        ScalarExpression divided = post.Average
+            ? new ScalarBinary(ScalarBinaryOperator.DivideRoundHalfAway, new ScalarAccumulator(), new ScalarLiteral(region.Taps(operation)))
+            : new ScalarAccumulator();
+        Add(
+            new(
+                operation.Name + suffix,
+                PointKernel.Strategy,
+                point.Loops,
+                [point.Guard(channelLoop, region.Extents[channelLoop])],
+                [new(sums.Name, SumElement(point, sums))],
+                new(buffer.Name, point.Map(element)),
+                GconvReduction.None,
+                new ScalarExtra(0),
+                new ScalarClamp(divided, new ScalarLiteral(post.Low), new ScalarLiteral(post.High))),
+            operation.Origin.Value);
+        return null;
+    }
+}

@@ -1,0 +1,351 @@
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <summary>
+/// Maps a chain of general convolutions to loop nests over buffers in RAM, each executed by one of the target's kernels. Activations lie one a
+/// word, row-major, inside a halo where a reader pads; inputs are unpacked, outputs packed.
+/// </summary>
+public sealed partial class OpenEdgeMapper
+{
+    private readonly GconvProgram _program;
+    private readonly DiagnosticBag _diagnostics;
+    private readonly Dictionary<string, Tensor> _constants;
+    private readonly ValueLayouts _layouts;
+    private readonly Dictionary<string, MappedBuffer> _buffers = new(StringComparer.Ordinal);
+    private readonly List<MappedConstant> _newConstants = [];
+    private readonly List<MappedStep> _steps = [];
+    private readonly List<MappedValue> _values = [];
+    private readonly List<MappedPort> _inputs = [];
+    private readonly List<MappedPort> _outputs = [];
+
+    /// <summary>The buffer of each tensor; tensors that are views share one.</summary>
+    private readonly Dictionary<string, string> _bufferOf = new(StringComparer.Ordinal);
+
+    private OpenEdgeMapper(GconvProgram program, DiagnosticBag diagnostics)
+    {
+        (_program, _diagnostics) = (program, diagnostics);
+        _constants = program.Constants.ToDictionary(c => c.Name, c => c.Value, StringComparer.Ordinal);
+        _layouts = new(program, _constants.ContainsKey, diagnostics);
+    }
+
+    /// <summary>Maps a program, or reports what the target can't do.</summary>
+    public static MappedProgram? Map(GconvProgram program, DiagnosticBag diagnostics, CancellationToken cancellation)
+    {
+        var mapper = new OpenEdgeMapper(program, diagnostics);
+        return mapper.CheckTypes() ? mapper.Run(cancellation) : null;
+    }
+
+    private bool CheckTypes()
+    {
+        foreach (var (name, type) in _program.Inputs.Select(i => (i.Name, i.Type)).Concat(_program.Steps.Select(s => (s.Name, s.Type))))
+        {
+            if (type.Element != ElementType.Int8)
+            {
+                _diagnostics.Report(OpenEdgeDiagnostics.ElementType(name, type.Element.Name()));
+            }
+        }
+
+        return !_diagnostics.HasErrors;
+    }
+
+    private MappedProgram? Run(CancellationToken cancellation)
+    {
+        foreach (var input in _program.Inputs)
+        {
+            MapInput(input);
+        }
+
+        foreach (var step in _program.Steps)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            step.Match(
+                operation: o => Do(() => MapOperator(o)),
+                view: v => Do(() => MapView(v)),
+                softmax: s => Do(() => MapSoftmax(s)));
+        }
+
+        if (_diagnostics.HasErrors)
+        {
+            return null;
+        }
+
+        foreach (var (output, index) in _program.Outputs.Select((o, i) => (o, i)))
+        {
+            MapOutput(output, index);
+        }
+
+        return new(
+            _program.Name,
+            WithKernelExtents().ToEquatableArray(),
+            _newConstants.ToEquatableArray(),
+            _steps.ToEquatableArray(),
+            _inputs.ToEquatableArray(),
+            _outputs.ToEquatableArray(),
+            _values.ToEquatableArray());
+    }
+
+    private static int Do(Action action)
+    {
+        action();
+        return 0;
+    }
+
+    /// <summary>Kernels may touch whole groups of words beyond what their nests say: buffers are made long enough for that.</summary>
+    private IEnumerable<MappedBuffer> WithKernelExtents()
+    {
+        var needed = _buffers.Values.ToDictionary(b => b.Name, b => b.Words, StringComparer.Ordinal);
+        var data = new ConstantsOnly(_newConstants);
+        foreach (var nest in _steps.OfType<MappedNest>())
+        {
+            foreach (var (buffer, words) in KernelCompiler.Compile(nest, data).Extents)
+            {
+                needed[buffer] = Math.Max(needed[buffer], words);
+            }
+        }
+
+        return _buffers.Values.Select(b => b with { Words = needed[b.Name] });
+    }
+
+    private MappedBuffer AddBuffer(string name, BufferRole role, BufferLayout layout)
+    {
+        var buffer = new MappedBuffer(name, role, layout, (layout.Elements + layout.Lanes - 1) / layout.Lanes);
+        _buffers.Add(name, buffer);
+        return buffer;
+    }
+
+    /// <summary>The buffer of a tensor, made and its halo filled when first asked for.</summary>
+    private MappedBuffer BufferFor(string tensor, GconvOrigin origin)
+    {
+        if (_bufferOf.TryGetValue(tensor, out var known))
+        {
+            return _buffers[known];
+        }
+
+        var buffer = AddBuffer(tensor, BufferRole.Activation, _layouts.Of(tensor));
+        _bufferOf[tensor] = buffer.Name;
+        if (buffer.Layout.HaloFill is { } fill)
+        {
+            Fill(buffer, fill, origin);
+        }
+
+        return buffer;
+    }
+
+    private void Fill(MappedBuffer buffer, int code, GconvOrigin origin) =>
+        Add(
+            new(
+                $"{buffer.Name}.fill",
+                FillKernel.Strategy,
+                [new("word", buffer.Words, Reduced: false)],
+                [],
+                [],
+                new(buffer.Name, new([1], 0)),
+                GconvReduction.None,
+                new ScalarLiteral(code),
+                new ScalarAccumulator()),
+            origin);
+
+    private void Add(MappedNest nest, GconvOrigin origin) => _steps.Add(nest with { Origin = origin with { Macs = 0 } });
+
+    private void Complete(string tensor) =>
+        _values.Add(new(tensor, _bufferOf[tensor], TypeOf(tensor).Shape.Dimensions, _steps.Count - 1));
+
+    private TensorType TypeOf(string tensor) =>
+        _program.Steps.FirstOrDefault(s => s.Name == tensor)?.Type ?? _program.Inputs.First(i => i.Name == tensor).Type;
+
+    private static GconvOrigin InputOrigin(string name) => new(name, "input", 0);
+
+    private void MapInput(NetworkInput input)
+    {
+        var origin = InputOrigin(input.Name);
+        var shape = input.Type.Shape.Dimensions;
+        var port = AddBuffer($"{input.Name}.bytes", BufferRole.Input, BufferLayout.Dense(shape, 4));
+        _inputs.Add(new(input.Name, input.Type, port.Name));
+        var layout = _layouts.Of(input.Name);
+        if (layout.IsDense)
+        {
+            Unpack(port, BufferFor(input.Name, origin), origin);
+        }
+        else
+        {
+            var flat = AddBuffer($"{input.Name}.flat", BufferRole.Activation, BufferLayout.Dense(shape, 1));
+            Unpack(port, flat, origin);
+            Copy(flat, BufferFor(input.Name, origin), shape, origin);
+        }
+
+        Complete(input.Name);
+    }
+
+    private void Unpack(MappedBuffer bytes, MappedBuffer words, GconvOrigin origin) =>
+        Add(Linear($"{words.Name}.unpack", UnpackKernel.Strategy, bytes, words), origin);
+
+    private static MappedNest Linear(string name, string strategy, MappedBuffer from, MappedBuffer to) => new(
+        name,
+        strategy,
+        [new("element", LayoutElements.Count(from.Layout), Reduced: false)],
+        [],
+        [new(from.Name, new([1], 0))],
+        new(to.Name, new([1], 0)),
+        GconvReduction.None,
+        new ScalarExtra(0),
+        new ScalarAccumulator());
+
+    /// <summary>Copies between two layouts of tensors with the same elements; the one whose shape isn't <paramref name="shape"/> is dense.</summary>
+    private void Copy(MappedBuffer from, MappedBuffer to, EquatableArray<int> shape, GconvOrigin origin)
+    {
+        var map = new LoopMap(0);
+        for (var d = 0; d < shape.Count; d++)
+        {
+            map.Add($"d{d}", shape[d], reduced: false, -1);
+        }
+
+        MappedAccess Access(MappedBuffer buffer)
+        {
+            var layout = buffer.Layout.Shape == shape ? buffer.Layout : BufferLayout.Dense(shape, 1);
+            return new(buffer.Name, new(layout.Pitch.Select(p => (long)p).ToEquatableArray(), layout.Origin));
+        }
+
+        Add(
+            new(
+                $"{to.Name}.copy",
+                PointKernel.Strategy,
+                map.Loops,
+                [],
+                [Access(from)],
+                Access(to),
+                GconvReduction.None,
+                new ScalarExtra(0),
+                new ScalarAccumulator()),
+            origin);
+    }
+
+    private void MapView(GconvView view)
+    {
+        var origin = view.Origin.Value;
+        if (view.Kind == ViewKind.Join)
+        {
+            Complete(view.Name);
+            return;
+        }
+
+        var source = _buffers[_bufferOf[view.Sources[0]]];
+        var layout = _layouts.Of(view.Name);
+        if (source.Layout.IsDense && layout.IsDense)
+        {
+            _bufferOf[view.Name] = source.Name;
+            Complete(view.Name);
+            return;
+        }
+
+        var sourceShape = TypeOf(view.Sources[0]).Shape.Dimensions;
+        if (source.Layout.Shape != sourceShape)
+        {
+            // the source is itself a dense view
+            sourceShape = view.Type.Shape.Dimensions;
+        }
+
+        if (!source.Layout.IsDense && !layout.IsDense)
+        {
+            var flat = AddBuffer($"{view.Name}.flat", BufferRole.Activation, BufferLayout.Dense(sourceShape, 1));
+            Copy(source, flat, sourceShape, origin);
+            source = flat;
+        }
+
+        var target = BufferFor(view.Name, origin);
+        Copy(source, target, source.Layout.IsDense ? view.Type.Shape.Dimensions : sourceShape, origin);
+        Complete(view.Name);
+    }
+
+    /// <summary>The tensor in dense order, one element a word.</summary>
+    private MappedBuffer DenseWords(string tensor, string suffix, GconvOrigin origin)
+    {
+        var source = _buffers[_bufferOf[tensor]];
+        if (source.Layout.IsDense)
+        {
+            return source;
+        }
+
+        var flat = AddBuffer($"{tensor}.{suffix}", BufferRole.Activation, BufferLayout.Dense(source.Layout.Shape, 1));
+        Copy(source, flat, source.Layout.Shape, origin);
+        return flat;
+    }
+
+    private void MapSoftmax(GconvHostSoftmax softmax)
+    {
+        var origin = softmax.Origin.Value;
+        var source = DenseWords(softmax.Source, $"for.{softmax.Name}", origin);
+        var shape = softmax.Type.Shape.Dimensions;
+        var direct = _program.Outputs.Count(o => o == softmax.Name) == 1 && !IsRead(softmax.Name);
+        var layout = _layouts.Of(softmax.Name);
+        var target = (direct, layout.IsDense) switch
+        {
+            (true, _) => AddBuffer($"{softmax.Name}.bytes", BufferRole.Output, BufferLayout.Dense(shape, 4)),
+            (_, true) => BufferFor(softmax.Name, origin),
+            _ => AddBuffer($"{softmax.Name}.flat", BufferRole.Activation, BufferLayout.Dense(shape, 1)),
+        };
+        var columns = shape[^1];
+        _steps.Add(new MappedSoftmax(
+            softmax.Name,
+            source.Name,
+            target.Name,
+            LayoutElements.Count(target.Layout) / columns,
+            columns,
+            softmax.Multiplier,
+            softmax.LeftShift,
+            softmax.DiffMin)
+        {
+            Origin = origin,
+        });
+        if (direct)
+        {
+            _bufferOf[softmax.Name] = target.Name;
+        }
+        else if (!layout.IsDense)
+        {
+            Copy(target, BufferFor(softmax.Name, origin), shape, origin);
+        }
+
+        Complete(softmax.Name);
+    }
+
+    private bool IsRead(string tensor) => _program.Steps.Any(s => s.Match(
+        operation: o => o.Input.Tensor == tensor || o.Kernel?.Tensor == tensor || o.Extra.Any(e => e.Tensor == tensor),
+        view: v => v.Sources.Contains(tensor, StringComparer.Ordinal),
+        softmax: h => h.Source == tensor));
+
+    private void MapOutput(string output, int index)
+    {
+        var type = TypeOf(output);
+        var buffer = _buffers[_bufferOf[output]];
+        if (buffer.Role == BufferRole.Output)
+        {
+            _outputs.Add(new(output, type, buffer.Name));
+            return;
+        }
+
+        var origin = new GconvOrigin(output, "output", 0);
+        var name = FormattableString.Invariant($"{output}.bytes.{index}");
+        var words = DenseWords(output, FormattableString.Invariant($"dense.{index}"), origin);
+        var port = AddBuffer(name, BufferRole.Output, BufferLayout.Dense(type.Shape.Dimensions, 4));
+        Add(Linear($"{name}.pack", PackKernel.Strategy, words, port), origin);
+        _outputs.Add(new(output, type, port.Name));
+    }
+
+    /// <summary>The constants, where no address is known yet.</summary>
+    private sealed class ConstantsOnly(IEnumerable<MappedConstant> constants) : IKernelData
+    {
+        private readonly Dictionary<string, Tensor> _byName = constants.ToDictionary(c => c.Name, c => c.Value, StringComparer.Ordinal);
+
+        public int AddressOf(string buffer) => throw new InvalidOperationException("no addresses yet");
+
+        public Tensor Constant(string name) => _byName[name];
+    }
+}

@@ -1,0 +1,52 @@
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+
+namespace CnnCompiler;
+
+/// <summary>What to compile, for what, and how far. Bytes in: the compiler opens no files.</summary>
+/// <param name="FileName">Name of the source, for messages and, by its extension, the choice of the front end.</param>
+/// <param name="Source">Contents of the source.</param>
+/// <param name="Target">Name of the target, one of <see cref="CompilerTargets.All"/>.</param>
+public sealed record CompileRequest(string FileName, ReadOnlyMemory<byte> Source, string Target)
+{
+    /// <summary>Contents of a file that the source names (weights), or null where there is none. Names are as written in the source. May be called from the calling thread only.</summary>
+    public Func<string, ReadOnlyMemory<byte>?> Companion { get; init; } = static _ => null;
+
+    /// <summary>The machine; null for the target's default.</summary>
+    public MachineDescription? Machine { get; init; }
+
+    /// <summary>Last level to make.</summary>
+    public IrLevel StopLevel { get; init; } = IrLevel.Image;
+
+    /// <summary>Verify after every pass. The network is verified in any case.</summary>
+    public bool VerifyEach { get; init; }
+
+    /// <summary>Called with the network as it was read, before anything is done with it.</summary>
+    public Action<IrModule>? AfterFrontend { get; init; }
+
+    /// <summary>Called after every pass, before its result is verified.</summary>
+    public Action<PassSnapshot>? AfterPass { get; init; }
+
+    /// <summary>Values of pass options that differ from their defaults, by <c>pass.option</c>.</summary>
+    public IReadOnlyDictionary<string, string> Options { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Ends a compilation early with <see cref="OperationCanceledException"/>.</summary>
+    public CancellationToken Cancellation { get; init; }
+}
+
+/// <summary>What a compilation gave.</summary>
+/// <param name="Diagnostics">In the order in which they were found.</param>
+/// <param name="Modules">The last program of every level that was reached.</param>
+/// <param name="Image">Bytes of the image (<c>.cnnb</c>); null where the compilation failed or stopped before.</param>
+/// <param name="TensorNames">The model's own names of values, by the names they have in the levels, where they differ.</param>
+public sealed record CompileResult(
+    IReadOnlyList<Diagnostic> Diagnostics,
+    IReadOnlyDictionary<IrLevel, IrModule> Modules,
+    ReadOnlyMemory<byte>? Image,
+    IReadOnlyDictionary<string, string> TensorNames)
+{
+    /// <summary>True where no diagnostic is an error.</summary>
+    public bool Succeeded => Diagnostics.All(diagnostic => diagnostic.Severity != DiagnosticSeverity.Error);
+}

@@ -1,0 +1,32 @@
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge;
+
+namespace CnnCompiler;
+
+/// <summary>A family of machines that networks are compiled for.</summary>
+/// <param name="Name">Name on the command line.</param>
+/// <param name="Summary">One line for help.</param>
+/// <param name="Machines">Shipped machines; the first is the default.</param>
+/// <param name="Pipeline">The passes from network to image for a machine.</param>
+public sealed record CompilerTarget(string Name, string Summary, IReadOnlyList<MachineDescription> Machines, Func<MachineDescription, Pipeline> Pipeline)
+{
+    /// <summary>The machine that is compiled for where none is named.</summary>
+    public MachineDescription DefaultMachine => Machines[0];
+
+    /// <summary>The shipped machine of this name, or null.</summary>
+    public MachineDescription? FindMachine(string name) => Machines.FirstOrDefault(machine => machine.Name == name);
+}
+
+/// <summary>The table of targets: one row each.</summary>
+public static class CompilerTargets
+{
+    /// <summary>All targets.</summary>
+    public static IReadOnlyList<CompilerTarget> All { get; } =
+    [
+        new("openedge", "OpenEdgeCGRA: a 4x4 array of 32-bit cells beside a host processor (HEEPsilon)", BuiltInMachines.All, OpenEdgeTarget.Pipeline),
+    ];
+
+    /// <summary>The target of this name, or null.</summary>
+    public static CompilerTarget? Find(string name) => All.FirstOrDefault(target => target.Name == name);
+}
