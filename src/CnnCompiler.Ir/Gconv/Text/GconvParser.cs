@@ -12,7 +12,7 @@ namespace CnnCompiler.Ir.Gconv;
 /// </summary>
 public static class GconvParser
 {
-    /// <summary>The chain of a text, or null and diagnostics (CNN0901 to CNN0919, CNN0953 to CNN0959).</summary>
+    /// <summary>The chain of a text, or null and diagnostics (CNN0901 to CNN0919, CNN0953 to CNN0955).</summary>
     /// <param name="text">The text.</param>
     /// <param name="file">Its name in diagnostics and spans.</param>
     /// <param name="constants">The companion it was written with.</param>
