@@ -10,6 +10,8 @@ namespace CnnCompiler.Bench;
 /// 200 ns.
 /// </summary>
 [InProcess]
+[WarmupCount(3)]
+[IterationCount(5)]
 public class ArrayBenchmarks
 {
     /// <summary>Cycles of one measured launch, about.</summary>

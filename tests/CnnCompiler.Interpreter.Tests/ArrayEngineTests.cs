@@ -69,6 +69,44 @@ public sealed class ArrayEngineTests
     }
 
     [Fact]
+    public void Every_opcode_calculates_what_the_instruction_table_says()
+    {
+        int[] operands = [0, 1, -1, 2, 31, 32, 33, 127, -128, 4095, 65536, -65536, 0x12345678, unchecked((int)0x9ABCDEF0), int.MaxValue, int.MinValue];
+        var ram = new uint[8];
+        var memory = new FlatMemory(ram, 0);
+        foreach (var row in OpenEdgeInstructionSet.Rows.Where(r => !r.IsMemory && r.Kind is not (OpenEdgeInstructionKind.Jump or OpenEdgeInstructionKind.Exit)))
+        {
+            // a to R0, b to R1 and so into the flags, the operation (a branch goes where it falls), the result out.
+            OpenEdgeInstruction[] code =
+            [
+                TestPrograms.Load,
+                OpenEdgeInstruction.Encode(OpenEdgeOpcode.Lwd, register: 1),
+                OpenEdgeInstruction.Encode(row.Opcode, OpenEdgeSource.R0, OpenEdgeSource.R1, 2, immediate: 3),
+                OpenEdgeInstruction.Encode(OpenEdgeOpcode.Swd, OpenEdgeSource.R2),
+                TestPrograms.Exit,
+            ];
+            var array = new OpenEdgeArray(new BusDescription(BusKind.Shared));
+            array.WriteConfiguration(1, (ushort)((code.Length - 1) | (1 << 12)));
+            array.WriteWritePointer(0, 8);
+            for (var step = 0; step < code.Length; step++)
+            {
+                array.WriteContext(0, step, code[step].Word);
+            }
+
+            foreach (var a in operands)
+            {
+                foreach (var b in operands)
+                {
+                    (ram[0], ram[1], ram[2]) = ((uint)a, (uint)b, 0xDEAD);
+                    array.Begin(1);
+                    Assert.Equal(ArrayStop.Done, array.Continue(ref memory, Limit));
+                    Assert.Equal(OpenEdgeSemantics.Evaluate(row.Opcode, a, b, b < 0, b == 0), (int)ram[2]);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void Configuration_word_zero_and_id_zero_request_nothing()
     {
         var array = new OpenEdgeArray(new BusDescription(BusKind.Ideal));

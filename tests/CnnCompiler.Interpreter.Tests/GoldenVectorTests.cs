@@ -46,6 +46,7 @@ public sealed class GoldenVectorTests
     {
         var results = VectorVerifier.Verify(Path.GetFileName(path), File.ReadAllBytes(path), alwaysWalkCycles: alwaysWalkCycles, cancellation: TestContext.Current.CancellationToken);
         Assert.NotEmpty(results);
+        Assert.All(results, r => Assert.True(r.FromBytes, $"{r.Name} did not go through the bytes of an image"));
         Assert.Equal([], results.Where(r => !r.Passed).Select(r => $"{r.Name}: {r.Difference ?? r.Diagnostic!.ToString()}"));
     }
 }

@@ -86,7 +86,7 @@ public sealed class VectorVerifierTests
         var vector = WithInstructions("op2_SSUB", w => (w >> 19 & 31) == 25 ? 0 : w);
         var result = Assert.Single(VerifyBytes(Bytes(vector), maxCycles: 5000));
         Assert.Equal("op2_SSUB", result.Name);
-        Assert.StartsWith("x.json: error CNN0701: launch 0 (kernel 'op2_SSUB#1') has not ended after 5,000 cycles; it is at step ", result.Diagnostic!.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("x.json: error CNN0701: launch 0 (kernel 'id 1') has not ended after 5,000 cycles; it is at step ", result.Diagnostic!.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -199,8 +199,28 @@ public sealed class MappedVerifierTests
     }
 
     [Fact]
-    public void Enumerations_are_bounded() =>
-        Finds("CNN0969", "iterations", Small.WithNest(2, nest => nest with { Loops = [.. nest.Loops.Take(5), Loop("c", int.MaxValue, true)] }));
+    public void Enumerations_are_bounded()
+    {
+        // 35 loops of 2: their sum is a small index, their product is not
+        var ones = Enumerable.Repeat(1L, 35).ToArray();
+        var zeros = new long[35];
+        var many = Nest(
+            "many",
+            [.. Enumerable.Range(0, 35).Select(l => Loop($"l{l}", 2, true))],
+            [new("weights", Affine(0, ones))],
+            new("out", Affine(0, zeros)),
+            First,
+            Accumulator,
+            GconvReduction.Maximum);
+        Finds("CNN0969", "step many: its iterations", Small with { Steps = [.. Small.Steps, many] });
+        var bag = new DiagnosticBag();
+        Assert.Null(MappedEvaluator.Run(Small with { Steps = [.. Small.Steps, many] }, [Bytes([3, 4, 2], new int[24])], bag));
+        Assert.Equal("CNN0969", Assert.Single(bag.Diagnostics).Code);
+
+        // guards have to be tried
+        var guarded = many with { Guards = [new(Affine(0, Enumerable.Repeat(-1L, 35).ToArray()), 1)], Loops = [.. many.Loops.Select(loop => loop with { Reduced = false })], Reduce = GconvReduction.None };
+        Finds("CNN0969", "step many: its iterations", Small with { Steps = [.. Small.Steps, guarded] });
+    }
 
     [Fact]
     public void The_evaluator_runs_what_the_verifier_admits()

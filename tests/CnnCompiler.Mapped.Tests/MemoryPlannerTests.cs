@@ -11,7 +11,7 @@ public sealed class MemoryPlannerTests
         var random = new Xorshift(2026);
         long used = 0;
         long bound = 0;
-        for (var round = 0; round < 300; round++)
+        for (var round = 0; round < 150; round++)
         {
             var ranges = Random(random, 1 + random.Below(round % 10 == 0 ? 120 : 25));
             var baseAddress = 4 * random.Below(100);
@@ -115,7 +115,7 @@ public sealed class MemoryPlannerTests
     public void The_checker_finds_injected_faults()
     {
         var random = new Xorshift(11);
-        for (var round = 0; round < 100; round++)
+        for (var round = 0; round < 40; round++)
         {
             var ranges = Random(random, 3 + random.Below(20));
             var plan = Planned(ranges, 1 << 20, 4096);

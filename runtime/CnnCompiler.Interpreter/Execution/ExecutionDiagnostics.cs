@@ -15,8 +15,8 @@ public static class ExecutionDiagnostics
         "CNN0702", span, $"{launch} asks for a kernel whose configuration word has column mask 0: the array's controller would hang for ever", "give the kernel at least one column, or load it before it is launched");
 
     /// <summary>A kernel id that requests nothing.</summary>
-    public static Diagnostic BadKernelId(SourceSpan span, string who, int id) => Error(
-        "CNN0703", span, $"{who} uses kernel id {id}", "use an id from 1 to 15; 0 requests nothing");
+    public static Diagnostic BadKernelId(SourceSpan span, string who, int id, int highest) => Error(
+        "CNN0703", span, $"{who} uses kernel id {id}", string.Create(CultureInfo.InvariantCulture, $"use an id from 1 to {highest}; 0 requests nothing"));
 
     /// <summary>The array accessed an address where there is no RAM.</summary>
     public static Diagnostic UnmappedAccess(SourceSpan span, LaunchPlace launch, int step, int row, int column, bool isWrite, uint address, long ramBytes) => Error(

@@ -57,16 +57,11 @@ internal static class ImageCheck
     }
 
     /// <summary>Name of a host step in messages.</summary>
-    public static string Name(int index, HostStep step) => string.Create(CultureInfo.InvariantCulture, $"host step {index} ({step switch
+    public static string Name(int index, HostStep step)
     {
-        HostLoadKernel => "load kernel",
-        HostCopyFlash => "copy from flash",
-        HostCopyRam => "copy in RAM",
-        HostLaunch => "launch",
-        HostWait => "wait",
-        HostSoftmax => "softmax",
-        _ => "unknown",
-    }})");
+        var kind = step.Match(_ => "load kernel", _ => "copy from flash", _ => "copy in RAM", _ => "launch", _ => "wait", _ => "softmax");
+        return string.Create(CultureInfo.InvariantCulture, $"host step {index} ({kind})");
+    }
 
     private static void CheckKernel(CnnImage image, SourceSpan span, KernelImage kernel)
     {
@@ -107,35 +102,25 @@ internal static class ImageCheck
             CheckIndex(span, who, "layer", step.Layer, image.Layers.Count);
         }
 
-        switch (step)
-        {
-            case HostLoadKernel load:
-                CheckIndex(span, who, "kernel", load.Kernel, image.Kernels.Count);
-                break;
-            case HostCopyFlash copy:
+        step.Match<Action>(
+            load => () => CheckIndex(span, who, "kernel", load.Kernel, image.Kernels.Count),
+            copy => () =>
+            {
                 CheckFlash(image, span, who, "its source", copy.Source, 4L * copy.Words);
                 CheckRam(image, span, who, "its destination", copy.Destination, 4L * copy.Words, written: true);
-                break;
-            case HostCopyRam copy:
+            },
+            copy => () =>
+            {
                 CheckRam(image, span, who, "its source", copy.Source, 4L * copy.Words);
                 CheckRam(image, span, who, "its destination", copy.Destination, 4L * copy.Words, written: true);
                 if (Math.Abs((long)copy.Source - copy.Destination) < 4L * copy.Words)
                 {
                     throw new DiagnosticException(ExecutionDiagnostics.BadHostStep(span, who, "its source and destination overlap"));
                 }
-
-                break;
-            case HostLaunch launch:
-                CheckIndex(span, who, "launch", launch.Launch, image.Launches.Count);
-                break;
-            case HostWait:
-                break;
-            case HostSoftmax softmax:
-                CheckSoftmax(image, span, who, softmax);
-                break;
-            default:
-                throw new DiagnosticException(ExecutionDiagnostics.BadHostStep(span, who, "this version does not know it"));
-        }
+            },
+            launch => () => CheckIndex(span, who, "launch", launch.Launch, image.Launches.Count),
+            _ => () => { },
+            softmax => () => CheckSoftmax(image, span, who, softmax))();
     }
 
     private static void CheckSoftmax(CnnImage image, SourceSpan span, string who, HostSoftmax step)

@@ -94,32 +94,13 @@ internal sealed class ImageExecutor<TMemory>(
         return new RunCycles(times.Array, times.HiddenHost, times.ExposedHost, times.Launches, _accesses[layer + 1].Reads, _accesses[layer + 1].Writes, macs);
     }
 
-    private void Execute(HostStep step)
-    {
-        switch (step)
-        {
-            case HostLoadKernel load:
-                LoadKernel(load);
-                break;
-            case HostCopyFlash copy:
-                CopyFlash(copy);
-                break;
-            case HostCopyRam copy:
-                CopyRam(copy);
-                break;
-            case HostLaunch launch:
-                Launch(launch);
-                break;
-            case HostWait:
-                Wait();
-                break;
-            case HostSoftmax softmax:
-                Softmax(softmax);
-                break;
-            default:
-                throw Failure(ExecutionDiagnostics.BadHostStep(span, Here, "this version does not know it"));
-        }
-    }
+    private void Execute(HostStep step) => step.Match<Action>(
+        load => () => LoadKernel(load),
+        copy => () => CopyFlash(copy),
+        copy => () => CopyRam(copy),
+        launch => () => Launch(launch),
+        _ => Wait,
+        softmax => () => Softmax(softmax))();
 
     private void LoadKernel(HostLoadKernel load)
     {
@@ -128,9 +109,9 @@ internal sealed class ImageExecutor<TMemory>(
         if (!RunsHazards)
         {
             CheckId(Here, load.KernelId);
-            if (load.Start < 0 || load.Start + words > 128)
+            if (load.Start < 0 || load.Start + words > image.Machine.ContextWordsPerRow)
             {
-                throw Failure(ExecutionDiagnostics.BadKernelImage(span, $"'{kernel.Name}'", $"{words} context words a row from word {load.Start} do not fit into 128"));
+                throw Failure(ExecutionDiagnostics.BadKernelImage(span, $"'{kernel.Name}'", $"{words} context words a row from word {load.Start} do not fit into {image.Machine.ContextWordsPerRow}"));
             }
         }
 
@@ -406,9 +387,9 @@ internal sealed class ImageExecutor<TMemory>(
 
     private void CheckId(string who, int id)
     {
-        if (id is < 1 or > 15)
+        if (id < 1 || id >= image.Machine.KernelSlots)
         {
-            throw Failure(ExecutionDiagnostics.BadKernelId(span, who, id));
+            throw Failure(ExecutionDiagnostics.BadKernelId(span, who, id, image.Machine.KernelSlots - 1));
         }
     }
 
@@ -418,7 +399,7 @@ internal sealed class ImageExecutor<TMemory>(
         var fault = _array.Fault;
         return stop switch
         {
-            ArrayStop.BadKernelId => ExecutionDiagnostics.BadKernelId(span, place.ToString(), id),
+            ArrayStop.BadKernelId => ExecutionDiagnostics.BadKernelId(span, place.ToString(), id, image.Machine.KernelSlots - 1),
             ArrayStop.NoColumns => ExecutionDiagnostics.KernelHasNoColumns(span, place),
             ArrayStop.NeverGranted => ExecutionDiagnostics.NeverGranted(span, place, step),
             ArrayStop.StoreResponseTakenAsData => ExecutionDiagnostics.StoreResponseTakenAsData(span, place, step, fault.Row, fault.Column),

@@ -10,6 +10,7 @@ public static class ImageInterpreter
 {
     private const string IsaRevision = "openedge-4a179fc";
     private const int MaxRamBytes = 1 << 28;
+    private const int MaxBusNumber = 1_000_000;
 
     /// <summary>Runs an image on one set of inputs.</summary>
     /// <param name="image">The image.</param>
@@ -50,10 +51,12 @@ public static class ImageInterpreter
         {
             { IsaRevision: not IsaRevision } => $"its instruction set revision is '{machine.IsaRevision}'",
             { Rows: not 4 } or { Columns: not 4 } => $"its array has {machine.Rows} rows and {machine.Columns} columns, and only 4x4 has a validated specification",
-            { ContextWordsPerRow: not 128 } or { KernelSlots: not 16 } => $"it has {machine.ContextWordsPerRow} context words a row and {machine.KernelSlots} kernel slots instead of 128 and 16",
+            { ContextWordsPerRow: < 1 or > 128 } or { KernelSlots: < 2 or > 16 } =>
+                $"it has {machine.ContextWordsPerRow} context words a row and {machine.KernelSlots} kernel slots; the instruction set addresses 128 and 16",
+            { Ram.Sparse: true } => "its memory is sparse, as only that of golden vectors is, which cnnc verify-vectors runs",
             { Ram.Bytes: <= 0 or > MaxRamBytes } => $"its RAM of {machine.Ram.Bytes} bytes is not between 1 byte and 256 MiB",
             { Ram.ReservedBytes: < 0 } => "the reserved part of its RAM is negative",
-            { Bus: { Banks: < 1 or > 65536 } or { Shift: < 0 or > 31 } or { ReadLatency: < 1 or > 65536 } or { GrantDelay: < 0 or > 65536 } } =>
+            { Bus: { Banks: < 1 or > MaxBusNumber } or { Shift: < 0 or > 31 } or { ReadLatency: < 1 or > MaxBusNumber } or { GrantDelay: < 0 or > MaxBusNumber } } =>
                 "its bus has numbers outside the range of the specification",
             { Host: { RamToContext: < 0 } or { FlashToRam: < 0 } or { FlashToContext: < 0 } or { PatchImmediate: < 0 } or { RegisterWrite: < 0 } or { LaunchOverhead: < 0 } or { SoftmaxPerElement: < 0 } or { CopyPerWord: < 0 } } =>
                 "a host cost is negative",

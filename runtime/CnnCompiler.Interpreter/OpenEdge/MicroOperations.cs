@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using CnnCompiler.Image.OpenEdge;
 
 namespace CnnCompiler.Interpreter.OpenEdge;
 
@@ -31,14 +32,6 @@ internal static class Slots
     public const int Count = Immediate + (Steps * Cells);
 }
 
-/// <summary>What a decoded cell instruction computes.</summary>
-internal enum CellOperation : byte
-{
-    Zero, Add, Subtract, Multiply, MultiplyFixed, ShiftLeft, ShiftRightLogical, ShiftRightArithmetic,
-    And, Or, Xor, Nand, Nor, Xnor, SelectOnSign, SelectOnZero,
-    BranchEqual, BranchNotEqual, BranchLess, BranchNotLess, Jump,
-}
-
 /// <summary>A decoded instruction that is not a memory access. The result goes to two slots; what is not wanted goes to <see cref="Slots.Discard"/>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct CellInstruction
@@ -51,9 +44,9 @@ internal struct CellInstruction
     /// <summary>Selects: slot of the flags' ROUT. Branches: target.</summary>
     public ushort Extra;
 
-    public CellOperation Operation;
+    public OpenEdgeOpcode Opcode;
 
-    /// <summary>SelectOnZero: cell of the flags.</summary>
+    /// <summary>BZFA: cell of the flags.</summary>
     public byte FlagCell;
 }
 
@@ -108,7 +101,7 @@ internal struct Step
     public byte CommitCount;
     public byte Loads;
     public byte NextPointer;
-    public bool IsLastOrBranches;
+    public bool EndsOrBranches;
     public bool HasExit;
     public bool HasMultiply;
 

@@ -60,27 +60,22 @@ public sealed partial class OpenEdgeArray
             }
 
             var instruction = At(cell, pc);
+            var row = OpenEdgeInstructionSet.Get(instruction);
             _values[Slots.Immediate + (pc * Slots.Cells) + cell] = instruction.Immediate;
-            NoteReads(instruction, cell, readers);
-            switch (instruction.Opcode)
+            NoteReads(instruction, row, cell, readers);
+            if (row.IsMemory)
             {
-                case OpenEdgeOpcode.Lwd or OpenEdgeOpcode.Lwi:
-                    step.Loads++;
-                    step.FlagsWritten |= (ushort)(1 << cell);
-                    rowsOfColumn[cell & 3] |= (byte)(1 << (cell >> 2));
-                    break;
-                case OpenEdgeOpcode.Swd or OpenEdgeOpcode.Swi:
-                    storing |= 1 << cell;
-                    rowsOfColumn[cell & 3] |= (byte)(1 << (cell >> 2));
-                    break;
-                case OpenEdgeOpcode.Nop when !instruction.WritesRegister:
-                    break;
-                default:
-                    computing |= 1 << cell;
-                    step.HasExit |= instruction.Opcode == OpenEdgeOpcode.Exit;
-                    step.IsLastOrBranches |= instruction.Opcode is >= OpenEdgeOpcode.Beq and <= OpenEdgeOpcode.Jump or OpenEdgeOpcode.Exit;
-                    step.HasMultiply |= instruction.Opcode is OpenEdgeOpcode.SMul or OpenEdgeOpcode.FxpMul;
-                    break;
+                rowsOfColumn[cell & 3] |= (byte)(1 << (cell >> 2));
+                storing |= row.IsStore ? 1 << cell : 0;
+                step.Loads += row.IsLoad ? (byte)1 : (byte)0;
+                step.FlagsWritten |= row.IsLoad ? (ushort)(1 << cell) : (ushort)0;
+            }
+            else if (row.Kind != OpenEdgeInstructionKind.Nop || instruction.WritesRegister)
+            {
+                computing |= 1 << cell;
+                step.HasExit |= row.Kind == OpenEdgeInstructionKind.Exit;
+                step.HasMultiply |= row.Kind == OpenEdgeInstructionKind.Multiply;
+                step.EndsOrBranches |= row.Kind is OpenEdgeInstructionKind.Branch or OpenEdgeInstructionKind.Jump or OpenEdgeInstructionKind.Exit;
             }
         }
 
@@ -144,32 +139,9 @@ public sealed partial class OpenEdgeArray
             B = Operand(source.B, cell, pc),
             Result = Slots.Discard,
             Register = RegisterSlot(source, cell),
+            Opcode = source.Opcode,
         };
-        result.Operation = source.Opcode switch
-        {
-            OpenEdgeOpcode.SAdd => CellOperation.Add,
-            OpenEdgeOpcode.SSub => CellOperation.Subtract,
-            OpenEdgeOpcode.SMul => CellOperation.Multiply,
-            OpenEdgeOpcode.FxpMul => CellOperation.MultiplyFixed,
-            OpenEdgeOpcode.Sll => CellOperation.ShiftLeft,
-            OpenEdgeOpcode.Srl => CellOperation.ShiftRightLogical,
-            OpenEdgeOpcode.Sra => CellOperation.ShiftRightArithmetic,
-            OpenEdgeOpcode.LAnd => CellOperation.And,
-            OpenEdgeOpcode.LOr => CellOperation.Or,
-            OpenEdgeOpcode.LXor => CellOperation.Xor,
-            OpenEdgeOpcode.LNand => CellOperation.Nand,
-            OpenEdgeOpcode.LNor => CellOperation.Nor,
-            OpenEdgeOpcode.LXnor => CellOperation.Xnor,
-            OpenEdgeOpcode.Bsfa => CellOperation.SelectOnSign,
-            OpenEdgeOpcode.Bzfa => CellOperation.SelectOnZero,
-            OpenEdgeOpcode.Beq => CellOperation.BranchEqual,
-            OpenEdgeOpcode.Bne => CellOperation.BranchNotEqual,
-            OpenEdgeOpcode.Blt => CellOperation.BranchLess,
-            OpenEdgeOpcode.Bge => CellOperation.BranchNotLess,
-            OpenEdgeOpcode.Jump => CellOperation.Jump,
-            _ => CellOperation.Zero, // NOP with a register, EXIT, reserved
-        };
-        if (source.Opcode is OpenEdgeOpcode.Bsfa or OpenEdgeOpcode.Bzfa)
+        if (OpenEdgeInstructionSet.Get(source).UsesFlag)
         {
             if (FlagCell(source.Flag, cell) is { } flags)
             {
@@ -179,7 +151,7 @@ public sealed partial class OpenEdgeArray
             else
             {
                 // Both flags read as 0: always b.
-                result.Operation = CellOperation.Or;
+                result.Opcode = OpenEdgeOpcode.LOr;
                 result.A = Slots.Zero;
             }
         }
@@ -241,7 +213,7 @@ public sealed partial class OpenEdgeArray
                     }
 
                     var cell = (int.TrailingZeroCount((int)rowsOfColumn[column]) << 2) | column;
-                    if (IsLoad(At(cell, pc).Opcode) == (stores == 0))
+                    if (OpenEdgeInstructionSet.Get(At(cell, pc)).IsLoad == (stores == 0))
                     {
                         grants[step.AccessCount] = (byte)cycle;
                         AddAccess(ref step, cell, pc, readers);
@@ -271,13 +243,14 @@ public sealed partial class OpenEdgeArray
     private void AddAccess(ref Step step, int cell, int pc, ReadOnlySpan<ushort> readers)
     {
         var source = At(cell, pc);
+        var row = OpenEdgeInstructionSet.Get(source);
         ref var access = ref _accesses[step.AccessStart + step.AccessCount++];
         access = default;
         access.Cell = (byte)cell;
-        access.IsLoad = IsLoad(source.Opcode);
+        access.IsLoad = row.IsLoad;
         access.Register = access.IsLoad ? RegisterSlot(source, cell) : (ushort)Slots.Discard;
         access.Temporary = Slots.Discard;
-        if (source.Opcode is OpenEdgeOpcode.Lwi or OpenEdgeOpcode.Swi)
+        if (row.B == OpenEdgeOperandUse.Address)
         {
             access.Address = Operand(source.B, cell, pc);
             access.Pointer = Slots.Discard;
@@ -305,55 +278,55 @@ public sealed partial class OpenEdgeArray
     private void AddCommit(ref Step step, int from, int to) =>
         _commits[step.CommitStart + step.CommitCount++] = new Commit { From = (ushort)from, To = (ushort)to };
 
-    private static bool IsLoad(OpenEdgeOpcode opcode) => opcode is OpenEdgeOpcode.Lwd or OpenEdgeOpcode.Lwi;
-
     private static ushort RegisterSlot(OpenEdgeInstruction source, int cell) =>
         (ushort)(source.WritesRegister ? Slots.Registers + (cell << 2) + source.Register : Slots.Discard);
 
-    private static ushort Operand(OpenEdgeSource source, int cell, int pc) => source switch
+    private static ushort Operand(OpenEdgeSource source, int cell, int pc)
     {
-        OpenEdgeSource.Immediate => (ushort)(Slots.Immediate + (pc * Slots.Cells) + cell),
-        >= OpenEdgeSource.R0 and <= OpenEdgeSource.R3 => (ushort)(Slots.Registers + (cell << 2) + (source - OpenEdgeSource.R0)),
-        >= OpenEdgeSource.Rout and <= OpenEdgeSource.Bottom => (ushort)(Slots.Rout + Neighbour(cell, source)),
-        _ => Slots.Zero,
-    };
-
-    private static int Neighbour(int cell, OpenEdgeSource source) => source switch
-    {
-        OpenEdgeSource.Left => (cell & 12) | ((cell - 1) & 3),
-        OpenEdgeSource.Right => (cell & 12) | ((cell + 1) & 3),
-        OpenEdgeSource.Top => (cell - 4) & 15,
-        OpenEdgeSource.Bottom => (cell + 4) & 15,
-        _ => cell,
-    };
-
-    private static int? FlagCell(OpenEdgeFlagSource flag, int cell) => flag switch
-    {
-        OpenEdgeFlagSource.Own => cell,
-        OpenEdgeFlagSource.Left => Neighbour(cell, OpenEdgeSource.Left),
-        OpenEdgeFlagSource.Right => Neighbour(cell, OpenEdgeSource.Right),
-        OpenEdgeFlagSource.Top => Neighbour(cell, OpenEdgeSource.Top),
-        OpenEdgeFlagSource.Bottom => Neighbour(cell, OpenEdgeSource.Bottom),
-        _ => null,
-    };
-
-    /// <summary>Adds the cell to the readers of every ROUT that it may read in this step; too many do no harm.</summary>
-    private static void NoteReads(OpenEdgeInstruction source, int cell, Span<ushort> readers)
-    {
-        var bit = (ushort)(1 << cell);
-        if (source.A is >= OpenEdgeSource.Rout and <= OpenEdgeSource.Bottom)
+        if ((int)source >= OpenEdgeInstructionSet.Sources.Count)
         {
-            readers[Neighbour(cell, source.A)] |= bit;
+            return Slots.Zero;
         }
 
-        if (source.B is >= OpenEdgeSource.Rout and <= OpenEdgeSource.Bottom)
+        var row = OpenEdgeInstructionSet.Sources[(int)source];
+        return (ushort)(row switch
         {
-            readers[Neighbour(cell, source.B)] |= bit;
+            { IsRout: true } => Slots.Rout + Neighbour(cell, row.RowOffset, row.ColumnOffset),
+            { Register: >= 0 } => Slots.Registers + (cell << 2) + row.Register,
+            { Source: OpenEdgeSource.Immediate } => Slots.Immediate + (pc * Slots.Cells) + cell,
+            _ => Slots.Zero,
+        });
+    }
+
+    private static int Neighbour(int cell, int rows, int columns) => ((cell + (4 * rows)) & 12) | ((cell + columns) & 3);
+
+    private static int? FlagCell(OpenEdgeFlagSource flag, int cell)
+    {
+        if ((int)flag >= OpenEdgeInstructionSet.Flags.Count)
+        {
+            return null;
         }
 
-        if (source.Opcode is OpenEdgeOpcode.Bsfa or OpenEdgeOpcode.Bzfa && FlagCell(source.Flag, cell) is { } flags)
+        var row = OpenEdgeInstructionSet.Flags[(int)flag];
+        return Neighbour(cell, row.RowOffset, row.ColumnOffset);
+    }
+
+    /// <summary>Adds the cell to the readers of every ROUT that it reads in this step.</summary>
+    private static void NoteReads(OpenEdgeInstruction source, OpenEdgeInstructionRow row, int cell, Span<ushort> readers)
+    {
+        NoteRead(row.A == OpenEdgeOperandUse.None ? Slots.Zero : Operand(source.A, cell, 0), cell, readers);
+        NoteRead(row.B == OpenEdgeOperandUse.None ? Slots.Zero : Operand(source.B, cell, 0), cell, readers);
+        if (row.UsesFlag && FlagCell(source.Flag, cell) is { } flags)
         {
-            readers[flags] |= bit;
+            NoteRead(Slots.Rout + flags, cell, readers);
+        }
+    }
+
+    private static void NoteRead(int slot, int cell, Span<ushort> readers)
+    {
+        if (slot is >= Slots.Rout and < Slots.Rout + Slots.Cells)
+        {
+            readers[slot - Slots.Rout] |= (ushort)(1 << cell);
         }
     }
 }

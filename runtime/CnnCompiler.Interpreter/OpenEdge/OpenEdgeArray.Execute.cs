@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using CnnCompiler.Image.OpenEdge;
 
 namespace CnnCompiler.Interpreter.OpenEdge;
 
@@ -76,74 +77,74 @@ public sealed partial class OpenEdgeArray
                 var a = Unsafe.Add(ref values, (nint)instruction.A);
                 var b = Unsafe.Add(ref values, (nint)instruction.B);
                 int result;
-                switch (instruction.Operation)
+                switch (instruction.Opcode)
                 {
-                    case CellOperation.Add:
+                    case OpenEdgeOpcode.SAdd:
                         result = a + b;
                         break;
-                    case CellOperation.Subtract:
+                    case OpenEdgeOpcode.SSub:
                         result = a - b;
                         break;
-                    case CellOperation.Multiply:
+                    case OpenEdgeOpcode.SMul:
                         result = a * b;
                         break;
-                    case CellOperation.MultiplyFixed:
+                    case OpenEdgeOpcode.FxpMul:
                         result = (int)(((long)a * b) >> 15);
                         break;
-                    case CellOperation.ShiftLeft:
+                    case OpenEdgeOpcode.Sll:
                         result = a << b;
                         break;
-                    case CellOperation.ShiftRightLogical:
+                    case OpenEdgeOpcode.Srl:
                         result = a >>> b;
                         break;
-                    case CellOperation.ShiftRightArithmetic:
+                    case OpenEdgeOpcode.Sra:
                         result = a >> b;
                         break;
-                    case CellOperation.And:
+                    case OpenEdgeOpcode.LAnd:
                         result = a & b;
                         break;
-                    case CellOperation.Or:
+                    case OpenEdgeOpcode.LOr:
                         result = a | b;
                         break;
-                    case CellOperation.Xor:
+                    case OpenEdgeOpcode.LXor:
                         result = a ^ b;
                         break;
-                    case CellOperation.Nand:
+                    case OpenEdgeOpcode.LNand:
                         result = ~(a & b);
                         break;
-                    case CellOperation.Nor:
+                    case OpenEdgeOpcode.LNor:
                         result = ~(a | b);
                         break;
-                    case CellOperation.Xnor:
+                    case OpenEdgeOpcode.LXnor:
                         result = ~(a ^ b);
                         break;
-                    case CellOperation.SelectOnSign:
+                    case OpenEdgeOpcode.Bsfa:
                         result = Unsafe.Add(ref values, (nint)instruction.Extra) < 0 ? a : b;
                         break;
-                    case CellOperation.SelectOnZero:
+                    case OpenEdgeOpcode.Bzfa:
                         result = Unsafe.Add(ref values, (nint)instruction.Extra) == 0 && (cleared >> instruction.FlagCell & 1) == 0 ? a : b;
                         break;
-                    case CellOperation.BranchEqual:
+                    case OpenEdgeOpcode.Beq:
                         result = a == b ? 1 : 0;
                         goto Branch;
-                    case CellOperation.BranchNotEqual:
+                    case OpenEdgeOpcode.Bne:
                         result = a != b ? 1 : 0;
                         goto Branch;
-                    case CellOperation.BranchLess:
+                    case OpenEdgeOpcode.Blt:
                         result = a < b ? 1 : 0;
                         goto Branch;
-                    case CellOperation.BranchNotLess:
+                    case OpenEdgeOpcode.Bge:
                         result = a >= b ? 1 : 0;
                     Branch:
                         taken += result;
                         target = result != 0 ? instruction.Extra : target;
                         break;
-                    case CellOperation.Jump:
+                    case OpenEdgeOpcode.Jump:
                         result = a + b;
                         taken++;
                         target = result & 31;
                         break;
-                    default:
+                    default: // NOP that clears a register, EXIT, reserved
                         result = 0;
                         break;
                 }
@@ -172,7 +173,7 @@ public sealed partial class OpenEdgeArray
 
             cycle += duration;
             pointer = step.NextPointer;
-            if (step.IsLastOrBranches)
+            if (step.EndsOrBranches)
             {
                 // Exactly one taken branch counts, and only that cancels EXIT (section 5).
                 if (taken == 1)

@@ -121,7 +121,7 @@ public sealed partial class OpenEdgeArray
 
         for (var cycle = firstCycle; ; cycle++)
         {
-            if (cycle - firstCycle > WalkPatience)
+            if (cycle - firstCycle > Patience)
             {
                 return ArrayStop.NeverGranted;
             }
@@ -250,8 +250,8 @@ public sealed partial class OpenEdgeArray
         ? int.TrailingZeroCount(requests)
         : BusArbiter.RoundRobin(requests, ref _bankPointer[bank]);
 
-    /// <summary>Cycles after which a step counts as refused for ever; far beyond what the largest delays need.</summary>
-    private const int WalkPatience = 1 << 20;
+    /// <summary>Cycles after which a step counts as refused for ever: far beyond what its 16 accesses need.</summary>
+    private long Patience => (1L << 20) + (16L * (_bus.GrantDelay + (long)_bus.ReadLatency));
 
     /// <summary>One column's memory port within a step.</summary>
     private struct Port

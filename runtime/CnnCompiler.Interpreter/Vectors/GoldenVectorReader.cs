@@ -15,6 +15,7 @@ namespace CnnCompiler.Interpreter.Vectors;
 internal sealed class GoldenVectorReader(SourceSpan span)
 {
     private const int MaxDelay = 65536;
+    private const int MaxBanks = 4096;
     private const long MaxNumber = long.MaxValue / 2;
 
     /// <summary>The name of a vector, null where it has none.</summary>
@@ -66,7 +67,7 @@ internal sealed class GoldenVectorReader(SourceSpan span)
             "fixed" => BusArbitration.Fixed,
             var other => throw Bad($"{path}.arb", $"'{other}' is not rr or fixed"),
         };
-        var banks = (int)Optional("banks", 1, 1, 65536);
+        var banks = (int)Optional("banks", 1, 1, MaxBanks);
         var bus = new BusDescription(
             kind,
             kind == BusKind.Banked ? banks : 1,

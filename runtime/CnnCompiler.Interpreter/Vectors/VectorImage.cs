@@ -11,9 +11,9 @@ namespace CnnCompiler.Interpreter.Vectors;
 /// flash, launches and waits.
 /// </summary>
 /// <remarks>
-/// Such an image says everything the vector says, but it is not one the compiler would make: kernels may have one or two steps or no
-/// column, start anywhere (context addresses wrap), share context words and use ids above 15; addresses run over all 32 bits, those from
-/// 2^31 as negative numbers. Its machine therefore has no RAM of its own, and <see cref="VectorVerifier"/> runs it on sparse memory.
+/// The image's machine has sparse memory over all 32 address bits and kernels from one step; its host costs nothing. Images can't say
+/// everything that a vector can: a launch of id 0, column mask 0, a kernel whose context addresses wrap and a bus that refuses everything
+/// are left to whoever runs the image as it is built here.
 /// </remarks>
 public static class VectorImage
 {
@@ -42,9 +42,9 @@ public static class VectorImage
             program.Add(new HostWait(-1));
             launches.Add(new Launch(
                 ids.IndexOf(launch.Kernel & 15),
-                launch.Kernel,
-                [.. launch.ReadPointers.Select(p => (uint?)p)],
-                [.. launch.WritePointers.Select(p => (uint?)p)]));
+                (launch.Kernel & 15) == 0 ? launch.Kernel : launch.Kernel & 15,
+                Pointers(launch.ReadPointers),
+                Pointers(launch.WritePointers)));
         }
 
         var bytes = new byte[flash.Count * 4];
@@ -53,11 +53,24 @@ public static class VectorImage
             BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(word * 4), flash[word]);
         }
 
-        return new CnnImage(Machine(vector), kernels, Blocks(vector.Memory), bytes, [], [], [], program, launches, []);
+        return new CnnImage(Machine(vector, bytes.Length), kernels, Blocks(vector.Memory), bytes, [], [], [], program, launches, []);
     }
 
-    private static MachineDescription Machine(GoldenVector vector) => new(
-        "vector", "openedge-4a179fc", 4, 4, 32, 3, 128, 16, vector.Bus, new RamDescription(0, 0, 0), 0, new HostDescription(0, 0, 0, 0, 0, 0, 0, 0));
+    private static MachineDescription Machine(GoldenVector vector, int flashBytes) => new(
+        "vector",
+        "openedge-4a179fc",
+        Rows: 4,
+        Columns: 4,
+        StepsPerKernel: 32,
+        MinStepsPerKernel: 1,
+        ContextWordsPerRow: 128,
+        KernelSlots: 16,
+        vector.Bus,
+        new RamDescription(4, 4, 0, Sparse: true),
+        flashBytes,
+        new HostDescription(0, 0, 0, 0, 0, 0, 0, 0));
+
+    private static uint?[] Pointers(IReadOnlyList<uint> pointers) => [.. Enumerable.Range(0, 4).Select(c => c < pointers.Count ? pointers[c] : (uint?)null)];
 
     private static int Start(GoldenVector vector, int id) => (vector.Configuration[id] >> 5) & 127;
 
@@ -79,7 +92,7 @@ public static class VectorImage
             flash.AddRange(rows[row]);
         }
 
-        return new KernelImage(string.Create(CultureInfo.InvariantCulture, $"{vector.Name}#{id}"), steps, mask, rows, address);
+        return new KernelImage(string.Create(CultureInfo.InvariantCulture, $"id {id}"), steps, mask, rows, address);
     }
 
     /// <summary>Runs of neighbouring words, ascending; of a word given twice the last value counts.</summary>

@@ -11,7 +11,8 @@ namespace CnnCompiler.Interpreter.Vectors;
 /// <param name="Name">Its name, or its place in the file where it has none.</param>
 /// <param name="Difference">The first difference from what the hardware did, in words; null where there is none.</param>
 /// <param name="Diagnostic">Why it could not be read or run to its end; null where it could.</param>
-public sealed record VectorResult(string Name, string? Difference, Diagnostic? Diagnostic)
+/// <param name="FromBytes">True where it ran from the bytes of an image; false where an image can't say what it says.</param>
+public sealed record VectorResult(string Name, string? Difference, Diagnostic? Diagnostic, bool FromBytes = false)
 {
     /// <summary>True where every expected field and the memory agree.</summary>
     public bool Passed => Difference is null && Diagnostic is null;
@@ -24,8 +25,9 @@ public static class VectorVerifier
     public const long DefaultMaxCycles = 10_000_000;
 
     /// <summary>
-    /// Verifies a file: an array of vectors. Each becomes an image (<see cref="VectorImage"/>) that runs on sparse memory with the code
-    /// that runs compiled images; residency and addresses are not checked, because vectors are about the hazards too.
+    /// Verifies a file: an array of vectors. Each becomes an image (<see cref="VectorImage"/>), is written to bytes and read back, and runs
+    /// on sparse memory with the code that runs compiled images; residency and addresses are not checked, because vectors are about the
+    /// hazards too. What an image can't say (<see cref="VectorImage"/>) runs without the way through bytes.
     /// </summary>
     /// <param name="fileName">Name for messages.</param>
     /// <param name="json">Contents of the file.</param>
@@ -64,9 +66,8 @@ public static class VectorVerifier
 
     /// <summary>Runs a vector; null where it does what the hardware did, else the first difference in words.</summary>
     /// <exception cref="DiagnosticException">It does not run to its end.</exception>
-    private static string? Compare(GoldenVector vector, RunOptions options, SourceSpan span, CancellationToken cancellation)
+    private static string? Compare(GoldenVector vector, CnnImage image, RunOptions options, SourceSpan span, CancellationToken cancellation)
     {
-        var image = VectorImage.Build(vector);
         var memory = new SparseWords();
         Put(memory, image.RamConstants.SelectMany(Words), vector, span);
         var before = memory.Clone();
@@ -129,6 +130,7 @@ public static class VectorVerifier
     private static VectorResult Verify(JsonElement element, int index, RunOptions options, SourceSpan span, CancellationToken cancellation)
     {
         var place = string.Create(CultureInfo.InvariantCulture, $"vector {index}");
+        var fromBytes = false;
         try
         {
             if (GoldenVectorReader.Name(element) is { Length: > 0 } name)
@@ -137,11 +139,14 @@ public static class VectorVerifier
             }
 
             var vector = new GoldenVectorReader(span).Read(element, place);
-            return new VectorResult(place, Compare(vector, options, span, cancellation), null);
+            var image = VectorImage.Build(vector);
+            var read = ImageReader.Read(ImageWriter.Write(image), options.FileName, new DiagnosticBag());
+            fromBytes = read is not null;
+            return new VectorResult(place, Compare(vector, read ?? image, options, span, cancellation), null, fromBytes);
         }
         catch (DiagnosticException e)
         {
-            return new VectorResult(place, null, e.Diagnostic);
+            return new VectorResult(place, null, e.Diagnostic, fromBytes);
         }
     }
 

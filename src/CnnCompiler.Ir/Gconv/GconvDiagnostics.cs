@@ -4,7 +4,7 @@ using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Ir.Gconv;
 
-/// <summary>Broken invariants and undefined values of the GCONV level: CNN0950 to CNN0979, one method a code.</summary>
+/// <summary>Broken invariants and undefined values of the GCONV level: CNN0950 to CNN0959, one method a code.</summary>
 public static class GconvDiagnostics
 {
     /// <summary>A broken invariant.</summary>

@@ -8,7 +8,7 @@ namespace CnnCompiler.Ir.Mapped;
 /// </summary>
 internal sealed class MappedCoverage
 {
-    private const long MaxEnumerated = 1L << 31;
+    private const long MaxEnumerated = 1L << 30;
 
     private readonly MappedProgram _program;
     private readonly DiagnosticBag _diagnostics;
@@ -140,21 +140,16 @@ internal sealed class MappedCoverage
     {
         var space = new AccessSpace(nest, access.Element, ReferenceEquals(access, nest.Output));
         points = 0;
-        if (space.Points > MaxEnumerated)
+        if (space.HasGuards && space.Points > MaxEnumerated)
         {
             _diagnostics.Report(MappedDiagnostics.TooLarge(where, "its iterations", MaxEnumerated));
             return false;
         }
 
-        if (space.Low >= 0 && space.High < elements && !space.HasGuards)
-        {
-            points = space.Points;
-            return true;
-        }
-
-        var low = long.MaxValue;
-        var high = long.MinValue;
-        do
+        // Without guards the corners of the loops are the extremes.
+        var (low, high) = space.HasGuards ? (long.MaxValue, long.MinValue) : (space.Low, space.High);
+        points = space.HasGuards ? 0 : space.Points;
+        while (space.HasGuards)
         {
             if (space.Admitted)
             {
@@ -162,12 +157,23 @@ internal sealed class MappedCoverage
                 low = Math.Min(low, space.Element);
                 high = Math.Max(high, space.Element);
             }
+
+            if (!space.Next())
+            {
+                break;
+            }
         }
-        while (space.Next());
 
         if (points > 0 && (low < 0 || high >= elements))
         {
             _diagnostics.Report(MappedDiagnostics.RangeOutside(where, access.Target, low, high, elements));
+            return false;
+        }
+
+        // Loops may cancel each other, so that a small range takes long to enumerate. The output's iterations are compared with its elements instead.
+        if (space.Points > MaxEnumerated && !ReferenceEquals(access, nest.Output))
+        {
+            _diagnostics.Report(MappedDiagnostics.TooLarge(where, "its iterations", MaxEnumerated));
             return false;
         }
 

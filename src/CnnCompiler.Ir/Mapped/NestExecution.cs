@@ -10,7 +10,7 @@ namespace CnnCompiler.Ir.Mapped;
 internal sealed class NestExecution
 {
     private const int MaxReduced = 1 << 22;
-    private const long MaxIterations = 1L << 42;
+    private const long MaxIterations = 1L << 36;
 
     private readonly MappedNest _nest;
     private readonly MappedLoop[] _loops;

@@ -16,7 +16,7 @@ public static class MemoryPlanner
 
     // Placements that the two searches may try in all; a placement looks at every range already put.
     private const long PromotionBudget = 4_000_000;
-    private const int ExhaustiveBudget = 60_000;
+    private const int ExhaustiveBudget = 20_000;
     private const int ExhaustiveRanges = 14;
 
     /// <summary>Plans a memory.</summary>

@@ -27,7 +27,6 @@ public sealed class LaunchListChecker
     private readonly bool[] _readPointerSet;
     private readonly bool[] _writePointerSet;
     private readonly List<int> _kernelOfLoad = [-1];
-    private Loaded? _running;
 
     private LaunchListChecker(CnnImage image)
     {
@@ -160,10 +159,8 @@ public sealed class LaunchListChecker
                 break;
             case HostSoftmax softmax:
                 Softmax(softmax, where);
-                _running = null;
                 break;
             case HostWait:
-                _running = null;
                 break;
             default:
                 _faults.Add(LaunchListDiagnostics.Malformed(where, $"no such step: {step.GetType().Name}"));
@@ -201,11 +198,7 @@ public sealed class LaunchListChecker
             return;
         }
 
-        if (_running is { } running && load.Start < running.Start + running.Words && running.Start < load.Start + words)
-        {
-            _faults.Add(LaunchListDiagnostics.OverwritesRunning(where, kernel.Name, _image.Kernels[running.Kernel].Name));
-        }
-
+        // the words may belong to the kernel that runs: the cells hold their own copy, and the step waits until that launch has loaded
         var number = _kernelOfLoad.Count;
         _kernelOfLoad.Add(load.Kernel);
         Array.Fill(_wordOwner, number, load.Start, words);
@@ -247,8 +240,6 @@ public sealed class LaunchListChecker
         {
             _resident[column] = (launch.KernelId, loaded.Kernel);
         }
-
-        _running = loaded;
     }
 
     private void CheckResidency(int id, Loaded loaded, KernelImage kernel, string where)

@@ -39,10 +39,6 @@ public static class LaunchListDiagnostics
     public static Diagnostic Overwritten(string where, string kernel, int id, int word, string by) =>
         Error(859, $"{where}: launches {kernel} as id {id}, but its context word {word} was overwritten with {by}");
 
-    /// <summary>CNN0860: context words written that the launch beside may still be loading.</summary>
-    public static Diagnostic OverwritesRunning(string where, string kernel, string running) =>
-        Error(860, $"{where}: writes {kernel} over context words of {running}, which was launched before and not waited for");
-
     /// <summary>CNN0861: two branches in one step.</summary>
     public static Diagnostic TwoBranches(string kernel, int step, string first, string second) =>
         Error(861, $"kernel {kernel}, step {step}: cells {first} and {second} can both branch; where both do, neither does");

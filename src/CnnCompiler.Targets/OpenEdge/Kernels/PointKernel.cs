@@ -41,7 +41,7 @@ public sealed class PointKernel : NestKernel
 
         MappedAccess[] accesses = [nest.Operands[0], nest.Output];
         _lines = nest.Loops.Any(l => l.Name == NestView.Lane)
-            ? PointLines.OfLanes(nest, accesses, [NestView.Quad, NestView.OuterLine, NestView.Line], NestView.Pixel)
+            ? PointLines.OfLanes(nest, accesses, [NestView.Quad, NestView.OuterLine, NestView.Line], NestView.Pixel, Cell.Side)
             : PointLines.OfLines(nest, accesses);
         Program = Build();
     }

@@ -13,12 +13,13 @@ public sealed class PointLines
     private readonly int[][] _starts;
     private readonly int[] _columnStep;
     private readonly bool _columnsAreLanes;
+    private readonly int _lanes;
 
-    private PointLines(MappedAccess[] accesses, int pixels, int[] pixelStep, int[][] starts, int[] columnStep, bool columnsAreLanes)
+    private PointLines(MappedAccess[] accesses, int pixels, int[] pixelStep, int[][] starts, int[] columnStep, int lanes = 0)
     {
-        (_accesses, Pixels, _starts, _columnStep, _columnsAreLanes) = (accesses, pixels, starts, columnStep, columnsAreLanes);
+        (_accesses, Pixels, _starts, _columnStep, _columnsAreLanes, _lanes) = (accesses, pixels, starts, columnStep, lanes > 0, lanes);
         PixelBytes = [.. pixelStep.Select(s => s * NestView.WordBytes)];
-        LinesPerColumn = columnsAreLanes ? starts.Length : (starts.Length + Cell.Side - 1) / Cell.Side;
+        LinesPerColumn = _columnsAreLanes ? starts.Length : (starts.Length + Cell.Side - 1) / Cell.Side;
     }
 
     /// <summary>Elements of a line.</summary>
@@ -37,22 +38,26 @@ public sealed class PointLines
     public uint Address(int column, int line, int access, IKernelData data)
     {
         var start = _columnsAreLanes
-            ? _starts[line][access] + (column * _columnStep[access])
+            ? _starts[line][access] + (Lane(column) * _columnStep[access])
             : _starts[Math.Min((column * LinesPerColumn) + line, _starts.Length - 1)][access];
         return (uint)(data.AddressOf(_accesses[access].Target) + ((start + NestView.Base(_accesses[access])) * NestView.WordBytes));
     }
 
-    /// <summary>Words that an access reaches into its buffer: in lane mode all four lanes are touched even where the last quad has fewer channels.</summary>
+    /// <summary>The channel of the quad that a column works on: columns beyond the last one repeat the first and write its values again.</summary>
+    public int Lane(int column) => column < _lanes ? column : 0;
+
+    /// <summary>Words that an access reaches into its buffer.</summary>
     public int Extent(int access) =>
         NestView.Base(_accesses[access]) + _starts.Max(s => s[access]) + (Math.Max(0, Pixels - 1) * (PixelBytes[access] / NestView.WordBytes))
-        + (_columnsAreLanes ? (Cell.Side - 1) * _columnStep[access] : 0) + 1;
+        + (_columnsAreLanes ? (_lanes - 1) * _columnStep[access] : 0) + 1;
 
     /// <summary>Columns are the four channels of a quad; lines are given by some loops, the elements of a line by another.</summary>
     /// <param name="nest">A nest with a lane loop.</param>
     /// <param name="accesses">The accesses that get addresses.</param>
     /// <param name="lineLoops">Loops that make lines, outermost first.</param>
     /// <param name="pixelLoop">Loop along a line.</param>
-    public static PointLines OfLanes(MappedNest nest, MappedAccess[] accesses, string[] lineLoops, string pixelLoop)
+    /// <param name="lanes">Channels of the quad, 1 to 4; where lines have several quads, 4: the buffers then hold whole quads.</param>
+    public static PointLines OfLanes(MappedNest nest, MappedAccess[] accesses, string[] lineLoops, string pixelLoop, int lanes)
     {
         var view = new NestView(nest);
         var starts = Enumerate(lineLoops.Select(l => (view.Extent(l), accesses.Select(a => view.Step(a, l)).ToArray())), accesses.Length);
@@ -62,7 +67,7 @@ public sealed class PointLines
             [.. accesses.Select(a => view.Step(a, pixelLoop))],
             starts,
             [.. accesses.Select(a => view.Step(a, NestView.Lane))],
-            columnsAreLanes: true);
+            lanes);
     }
 
     /// <summary>Columns share the lines of a nest whose iterations are independent; neighbouring loops are joined where every access is regular over both.</summary>
@@ -98,7 +103,7 @@ public sealed class PointLines
             pixels = length;
         }
 
-        return new(accesses, pixels, pixelSteps, starts, new int[accesses.Length], columnsAreLanes: false);
+        return new(accesses, pixels, pixelSteps, starts, new int[accesses.Length]);
     }
 
     private static int[][] Enumerate(IEnumerable<(int Extent, int[] Steps)> loops, int accesses)

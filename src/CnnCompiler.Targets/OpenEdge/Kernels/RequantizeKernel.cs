@@ -34,14 +34,14 @@ public sealed class RequantizeKernel : NestKernel
     {
         _view = new(nest);
         _form = ScalarForms.AsRequantize(nest.Post) ?? throw new InvalidOperationException($"{nest.Name} is no requantisation");
-        _quadsAlongLine = _view.Extent(NestView.Pixel) == 1 && _view.Extent(NestView.Quad) > 1;
+        _quadsAlongLine = _view.Extent(NestView.Pixel) == 1 && _view.Extent(NestView.Quad) > 1 && _view.Extent(NestView.Group) == 1;
         var shifts = data.Constant(nest.Operands[3].Target).AsSpan<int>().ToArray();
         _withLeftShift = shifts.Any(s => s > 0);
         _withDoubling = shifts.Any(s => s >= 0);
         MappedAccess[] accesses = [nest.Operands[0], nest.Output];
         _lines = _quadsAlongLine
-            ? [PointLines.OfLanes(nest, accesses, [NestView.Group, NestView.OuterLine, NestView.Line], NestView.Quad)]
-            : [.. Quads(accesses).Select(a => PointLines.OfLanes(nest, a, [NestView.OuterLine, NestView.Line], NestView.Pixel))];
+            ? [PointLines.OfLanes(nest, accesses, [NestView.OuterLine, NestView.Line], NestView.Quad, Cell.Side)]
+            : [.. Quads(accesses).Select(q => PointLines.OfLanes(nest, q.Accesses, [NestView.OuterLine, NestView.Line], NestView.Pixel, q.Lanes))];
         Program = Build();
     }
 
@@ -60,16 +60,17 @@ public sealed class RequantizeKernel : NestKernel
 
     private int ChannelWords => 6 + (_withLeftShift ? 1 : 0) + (_withDoubling ? 1 : 0);
 
-    private IEnumerable<MappedAccess[]> Quads(MappedAccess[] accesses)
+    private IEnumerable<(MappedAccess[] Accesses, int Lanes)> Quads(MappedAccess[] accesses)
     {
         for (var group = 0; group < _view.Extent(NestView.Group); group++)
         {
             for (var quad = 0; quad < _view.Extent(NestView.Quad); quad++)
             {
-                yield return [.. accesses.Select(a => a with
+                MappedAccess[] moved = [.. accesses.Select(a => a with
                 {
                     Element = a.Element with { Constant = a.Element.Constant + (group * _view.Step(a, NestView.Group)) + (quad * _view.Step(a, NestView.Quad)) },
                 })];
+                yield return (moved, Math.Min(Cell.Side, Nest.Guards[0].Bound - (quad * Cell.Side)));
             }
         }
     }
@@ -86,7 +87,7 @@ public sealed class RequantizeKernel : NestKernel
             read[column] = new(true, words.Count * NestView.WordBytes);
             if (!_quadsAlongLine)
             {
-                AddChannel(words, group, quad, column, data);
+                AddChannel(words, group, quad, lines.Lane(column), data);
             }
 
             for (var line = 0; line < lines.LinesPerColumn; line++)
@@ -95,7 +96,7 @@ public sealed class RequantizeKernel : NestKernel
                 words.Add((uint)(lines.Address(column, line, 1, data) - lines.PixelBytes[1]));
                 for (var pixel = 0; _quadsAlongLine && pixel < lines.Pixels; pixel++)
                 {
-                    AddChannel(words, line / _view.Lines, pixel, column, data);
+                    AddChannel(words, 0, pixel, column, data);
                 }
             }
         }

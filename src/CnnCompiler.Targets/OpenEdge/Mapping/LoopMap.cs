@@ -61,13 +61,9 @@ public sealed class LoopMap(int sourceLoops)
         return new(coefficients.ToEquatableArray(), constant);
     }
 
-    /// <summary>A guard: the operator's loop stays below its extent.</summary>
-    public MappedGuard Guard(int source, int extent)
-    {
-        var unit = new long[sourceLoops];
-        unit[source] = 1;
-        return new(Map(new(unit.ToEquatableArray(), 0)), extent);
-    }
+    /// <summary>A guard: quads and lanes stay below the number of channels.</summary>
+    public MappedGuard ChannelGuard(int channels) =>
+        new(Over(loop => loop switch { Kernels.NestView.Quad => Lanes, Kernels.NestView.Lane => 1, _ => 0 }), channels);
 
     /// <summary>A function of the nest's loops alone, by loop name.</summary>
     public AffineExpression Over(Func<string, long> coefficient) => new(_loops.Select(l => coefficient(l.Name)).ToEquatableArray(), 0);

@@ -122,16 +122,20 @@ public sealed partial class OpenEdgeMapper
         }
 
         var (buffer, element) = Output(operation);
+        MappedBuffer? halo = null;
         var map = new LoopMap(operation.Loops.Count);
         if (operation.Input.OutOfRange == OutOfRange.Fill)
         {
-            var fill = Clamped(operation.Post, operation.Input.FillValue);
-            if (buffer.Layout.HaloFill is { } halo && halo != fill)
+            if (!buffer.Layout.IsDense)
             {
-                return "the padding around the result, for its reader, differs from the padding it adds";
+                // the border is filled as a whole, so the tensor must be without a halo of its own
+                halo = buffer;
+                buffer = AddBuffer($"{operation.Name}.bordered", BufferRole.Activation, BufferLayout.Dense(buffer.Layout.Shape, 1));
+                element = LoopMap.Flatten(
+                    operation.OutputIndex, buffer.Layout.Pitch.Select(p => (long)p).ToArray(), buffer.Layout.Origin, operation.Loops.Count);
             }
 
-            Fill(buffer, fill, operation.Origin.Value);
+            Fill(buffer, Clamped(operation.Post, operation.Input.FillValue), operation.Origin.Value);
         }
 
         var inputShape = TypeOf(operation.Input.Tensor).Shape.Dimensions;
@@ -166,6 +170,11 @@ public sealed partial class OpenEdgeMapper
                 new ScalarExtra(0),
                 operation.Post),
             operation.Origin.Value);
+        if (halo is not null)
+        {
+            Copy(buffer, halo, halo.Layout.Shape, operation.Origin.Value);
+        }
+
         return null;
     }
 

@@ -52,7 +52,7 @@ public sealed partial class OpenEdgeMapper
         var taps = map.Loops.Skip(parallel).ToArray();
         var input = map.Map(Element(operation, operation.Input));
         var dense = !depthwise && groups == 1 && positions is { Pixels: 1, Lines: 1 } && taps.Length == 1 && input.Coefficients[^1] == 1;
-        var guard = map.Guard(depthwise ? groupLoop : channelLoop, depthwise ? groups : channels);
+        var guard = map.ChannelGuard(depthwise ? groups : channels);
         var sums = AddAccumulators(operation.Name, map, positions, depthwise, dense);
         var weights = AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel));
         _steps.Add(new MappedNest(
@@ -84,7 +84,7 @@ public sealed partial class OpenEdgeMapper
                 operation.Name,
                 RequantizeKernel.Strategy,
                 point.Loops,
-                [point.Guard(depthwise ? groupLoop : channelLoop, depthwise ? groups : channels)],
+                [point.ChannelGuard(depthwise ? groups : channels)],
                 [
                     new(sums.Name, SumElement(point, sums)),
                     new(AddConstant($"{operation.Name}.folded.bias", foldedBias), channel),
@@ -360,7 +360,7 @@ public sealed partial class OpenEdgeMapper
                 $"{operation.Name}.sums{suffix}",
                 WindowKernel.Strategy,
                 reduction.Loops,
-                [reduction.Guard(channelLoop, region.Extents[channelLoop])],
+                [reduction.ChannelGuard(region.Extents[channelLoop])],
                 [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input)))],
                 new(sums.Name, SumElement(reduction, sums)),
                 operation.Reduce,
@@ -378,7 +378,7 @@ public sealed partial class OpenEdgeMapper
                 operation.Name + suffix,
                 PointKernel.Strategy,
                 point.Loops,
-                [point.Guard(channelLoop, region.Extents[channelLoop])],
+                [point.ChannelGuard(region.Extents[channelLoop])],
                 [new(sums.Name, SumElement(point, sums))],
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
