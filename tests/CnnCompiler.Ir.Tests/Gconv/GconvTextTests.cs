@@ -91,9 +91,9 @@ public sealed class GconvTextTests
     [Fact]
     public void The_table_states_the_loops_and_steps_of_each_dimension()
     {
-        var operation = (GconvOperator)GconvSample.Parse(GconvSample.With("2*h.opc + h.ks - 1] skip", "2*h.opc + 3*h.ks - 1] skip")).Steps[2];
+        var operation = (GconvOperator)GconvSample.Parse(GconvSample.With("2*h.opc + h.ks - 1] skip", "2*h.opc + 3*h.ks - 2] skip")).Steps[2];
 
-        Assert.Equal([new("n", 1, 1, 2, 1, 1, 0, 1), new("h", 1, 1, 4, 3, 2, 1, 3)], GconvTable.Of(operation));
+        Assert.Equal([new("n", 1, 1, 2, 1, 1, 0, 1), new("h", 1, 1, 4, 3, 2, 2, 3)], GconvTable.Of(operation));
     }
 
     [Theory]
