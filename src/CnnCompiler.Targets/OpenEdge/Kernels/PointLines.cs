@@ -1,3 +1,4 @@
+using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
 
@@ -89,7 +90,7 @@ public sealed class PointLines
             }
         }
 
-        var longest = loops.Count == 0 ? -1 : loops.IndexOf(loops.MaxBy(l => l.Extent));
+        var longest = loops.Count == 0 ? -1 : loops.IndexOf(loops.MaxBy(l => (IsNear(l.Steps), l.Extent)));
         var (pixels, pixelSteps) = longest < 0 ? (1, new int[accesses.Length]) : loops[longest];
         var starts = Enumerate(loops.Where((_, i) => i != longest), accesses.Length);
         if (starts.Length < Cell.Side)
@@ -104,6 +105,13 @@ public sealed class PointLines
         }
 
         return new(accesses, pixels, pixelSteps, starts, new int[accesses.Length]);
+    }
+
+    /// <summary>True where an address reaches the next element of a line in few constant increments: lines along other loops cost code.</summary>
+    public static bool IsNear(IEnumerable<int> elementSteps)
+    {
+        const int Increments = 2;
+        return elementSteps.All(s => Math.Abs((long)s) * NestView.WordBytes <= (long)Increments * OpenEdgeInstruction.MaxImmediate);
     }
 
     private static int[][] Enumerate(IEnumerable<(int Extent, int[] Steps)> loops, int accesses)

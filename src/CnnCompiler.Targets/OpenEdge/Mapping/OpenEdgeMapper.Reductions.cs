@@ -113,16 +113,19 @@ public sealed partial class OpenEdgeMapper
         _ => null,
     };
 
-    private static Positions? SpreadPositions(GconvOperator operation, OperatorShape shape, bool window)
+    private Positions? SpreadPositions(GconvOperator operation, OperatorShape shape, bool window)
     {
+        var layout = _layouts.Of(operation.Name);
+        var output = LoopMap.Flatten(operation.OutputIndex, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count);
         int Extent(int loop) => loop < 0 ? 1 : operation.Loops[loop].Extent;
         Positions Of(int outer, int line, int pixel) => new(outer, line, pixel, Extent(outer), Extent(line), Extent(pixel));
 
-        // steps the array takes: four lines side by side, or four positions of a line
-        long Cost(Positions p)
+        // steps the array takes: four lines side by side, or four positions of a line; neighbours of a line far apart would cost code
+        (bool Far, long Steps) Cost(Positions p)
         {
             var lines = p.Outer * p.Lines;
-            return window ? (long)lines * RoundUp(p.Pixels) : (long)RoundUp(lines) * p.Pixels;
+            var near = p.PixelLoop < 0 || PointLines.IsNear([(int)output.Coefficients[p.PixelLoop]]);
+            return (!near, window ? (long)lines * RoundUp(p.Pixels) : (long)RoundUp(lines) * p.Pixels);
         }
 
         return shape.Loops(LoopKind.OutputPosition).ToArray() switch
