@@ -24,6 +24,11 @@ public sealed partial class OpenEdgeMapper
         if (refusal is not null)
         {
             _diagnostics.Report(OpenEdgeDiagnostics.NoKernel(operation, refusal));
+        }
+
+        if (refusal is not null || !_bufferOf.ContainsKey(operation.Destination ?? operation.Name))
+        {
+            // refused: go on with a stand-in, so that the other layers are looked at too
             _steps.RemoveRange(before, _steps.Count - before);
             _bufferOf.TryAdd(operation.Name, operation.Name);
             _buffers.TryAdd(operation.Name, new(operation.Name, BufferRole.Activation, _layouts.Of(operation.Name), _layouts.Of(operation.Name).Elements));
