@@ -34,7 +34,7 @@ internal static class RunReport
         var cycles = result.Cycles;
         console.WriteLine($"cycles: {N(cycles.Total)} = {N(cycles.Array)} array + {N(cycles.ExposedHost)} exposed host; {N(cycles.HiddenHost)} host cycles are hidden behind the array");
         console.WriteLine($"{N(cycles.Macs)} MACs, {Ratio(cycles)} a cycle; {N(cycles.Launches)} launches; the array read {N(cycles.Reads)} words and wrote {N(cycles.Writes)}");
-        console.WriteLine($"measured by the interpreter on the image's bytes, machine {machine.Name}; the array is cycle-exact, the host is a model (docs/architecture.md)");
+        console.WriteLine($"measured by the interpreter on the image's bytes, machine {machine.Name}; the array is cycle-exact, the host is a model (docs/interpreter.md)");
     }
 
     private static void AddRow(Table table, string name, string kind, RunCycles cycles) => table.AddRow(
