@@ -166,8 +166,7 @@ internal sealed class CompareCommand
     private void Print(IReadOnlyList<LevelComparison> results, string against, IReadOnlyDictionary<string, string> labels)
     {
         var environment = _session.Environment;
-        var console = Consoles.Create(environment.Out, environment.OutRedirected);
-        var table = new Table().Border(environment.OutRedirected ? TableBorder.Ascii : TableBorder.Rounded);
+        var (console, table) = Consoles.CreateTable(environment.Out, environment.OutRedirected);
         table.AddColumn("level");
         table.AddColumn(new TableColumn("tensors").RightAligned());
         table.AddColumn(new TableColumn("elements").RightAligned());

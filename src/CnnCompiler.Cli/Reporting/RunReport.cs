@@ -11,10 +11,9 @@ internal static class RunReport
     /// <summary>The layers as a table and the sums below.</summary>
     public static void Write(CliEnvironment environment, MachineDescription machine, RunResult result)
     {
-        var console = Consoles.Create(environment.Out, environment.OutRedirected);
-        var table = new Table().Border(environment.OutRedirected ? TableBorder.Ascii : TableBorder.Rounded);
+        var (console, table) = Consoles.CreateTable(environment.Out, environment.OutRedirected);
         table.AddColumns("layer", "kind");
-        foreach (var title in (ReadOnlySpan<string>)["MACs", "cycles", "array", "host exposed", "host hidden", "MAC/cycle", "launches"])
+        foreach (var title in (ReadOnlySpan<string>)["MACs", "cycles", "array", "exposed host", "hidden host", "MAC/cycle", "launches"])
         {
             table.AddColumn(new TableColumn(title).RightAligned());
         }
