@@ -48,11 +48,8 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>An operand's element in its buffer, over the operator's loops.</summary>
-    private AffineExpression Element(GconvOperator operation, OperandAccess access)
-    {
-        var layout = LayoutOf(access.Tensor);
-        return LoopMap.Flatten(access.Index, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count);
-    }
+    private static AffineExpression Element(GconvOperator operation, OperandAccess access, BufferLayout layout) =>
+        LoopMap.Flatten(access.Index, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count);
 
     /// <summary>A constant operand's flat element, over the operator's loops.</summary>
     private AffineExpression ConstantElement(GconvOperator operation, OperandAccess access)
@@ -95,8 +92,8 @@ public sealed partial class OpenEdgeMapper
                 map.Loops,
                 [],
                 [
-                    new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input))),
-                    new(_bufferOf[operation.Kernel.Tensor], map.Map(Element(operation, operation.Kernel))),
+                    new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor)))),
+                    new(_bufferOf[operation.Kernel.Tensor], map.Map(Element(operation, operation.Kernel, LayoutOf(operation.Kernel.Tensor)))),
                 ],
                 new(buffer.Name, map.Map(element)),
                 GconvReduction.None,
@@ -169,7 +166,7 @@ public sealed partial class OpenEdgeMapper
                 PointKernel.Strategy,
                 map.Loops,
                 [],
-                [new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input)))],
+                [new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
                 new(buffer.Name, map.Map(element)),
                 GconvReduction.None,
                 new ScalarExtra(0),
