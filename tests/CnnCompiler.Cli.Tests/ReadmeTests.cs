@@ -27,7 +27,7 @@ public class ReadmeTests
     [Fact]
     public void The_pages_it_links_to_exist_and_so_do_those_that_they_link_to()
     {
-        var pages = Directory.EnumerateFiles(Path.Combine(SharedMaterial.Repository, "docs"), "*.md").Append(Path.Combine(SharedMaterial.Repository, "README.md"));
+        var pages = Directory.EnumerateFiles(Path.Combine(SharedMaterial.Repository, "docs"), "*.md", SearchOption.AllDirectories).Append(Path.Combine(SharedMaterial.Repository, "README.md"));
         Assert.All(pages, page =>
         {
             var links = File.ReadAllText(page).Split("](").Skip(1).Select(rest => rest.Split(')')[0].Split('#')[0]).Where(link => link.Length > 0 && !link.Contains("://", StringComparison.Ordinal));
