@@ -185,7 +185,7 @@ public sealed partial class OpenEdgeMapper
             return (_bufferOf[tensor], layout);
         }
 
-        var padded = AddBuffer($"{operation.Name}.padded", BufferRole.Activation, ValueLayouts.Around(layout.Shape, operation, fill));
+        var padded = AddBuffer(operation.Name + PaddedSuffix, BufferRole.Activation, ValueLayouts.Around(layout.Shape, operation, fill));
         Fill(padded, fill, operation.Origin.Value);
         Copy(_buffers[_bufferOf[tensor]], padded, layout.Shape, operation.Origin.Value);
         return (padded.Name, padded.Layout);

@@ -60,6 +60,11 @@ public sealed partial class OpenEdgeMapper
         return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) : null;
     }
 
+    /// <summary>True for the nests that copy an operator's dense input into a halo of its own.</summary>
+    public static bool IsPaddingOfInput(MappedNest nest) => nest.Output.Target.EndsWith(PaddedSuffix, StringComparison.Ordinal);
+
+    private const string PaddedSuffix = ".padded";
+
     private bool CheckTypes()
     {
         foreach (var (name, type) in _program.Inputs.Select(i => (i.Name, i.Type)).Concat(_program.Steps.Select(s => (s.Name, s.Type))))
@@ -99,9 +104,10 @@ public sealed partial class OpenEdgeMapper
             MapOutput(output, index);
         }
 
-        return new(
+        var buffers = WithKernelExtents().ToEquatableArray();
+        return _diagnostics.HasErrors ? null : new(
             _program.Name,
-            WithKernelExtents().ToEquatableArray(),
+            buffers,
             _newConstants.ToEquatableArray(),
             _steps.ToEquatableArray(),
             _inputs.ToEquatableArray(),
@@ -122,9 +128,16 @@ public sealed partial class OpenEdgeMapper
         var data = new ConstantsOnly(_newConstants);
         foreach (var nest in _steps.OfType<MappedNest>())
         {
-            foreach (var (buffer, words) in KernelCompiler.Compile(nest, data).Extents)
+            try
             {
-                needed[buffer] = Math.Max(needed[buffer], words);
+                foreach (var (buffer, words) in KernelCompiler.Compile(nest, data).Extents)
+                {
+                    needed[buffer] = Math.Max(needed[buffer], words);
+                }
+            }
+            catch (ArrayResourceException exception)
+            {
+                _diagnostics.Report(OpenEdgeDiagnostics.ResourceExceeded(nest.Origin.Value.Layer, nest.Origin.Value.Keyword, exception));
             }
         }
 
