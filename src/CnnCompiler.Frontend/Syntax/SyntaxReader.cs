@@ -35,13 +35,50 @@ internal sealed class SyntaxReader
         return result;
     }
 
-    private SyntaxResult? Read(string text)
+    /// <summary>All tokens, comments too, and the indices of those that begin a statement; null where the syntax is wrong, which is reported.</summary>
+    public static (IReadOnlyList<IToken> Tokens, IReadOnlySet<int> Starts)? ReadTokens(string text, string file, DiagnosticBag diagnostics)
+    {
+        var reader = new SyntaxReader(file, diagnostics);
+        List<IToken> tokens = [];
+        CnnParser.FileContext? parsed = null;
+        _ = reader.Parse(text, (list, tree) =>
+        {
+            (tokens, parsed) = (list, tree);
+            return true;
+        });
+        reader.Report();
+        if (reader._found.Count > 0 || parsed is null)
+        {
+            return null;
+        }
+
+        var starts = new HashSet<int>();
+        CollectStarts(parsed.body(), starts);
+        return (tokens, starts);
+    }
+
+    private static void CollectStarts(CnnParser.BodyContext body, HashSet<int> starts)
+    {
+        foreach (var statement in body.statement())
+        {
+            starts.Add(statement.Start.TokenIndex);
+            if ((statement.repeatStatement()?.body() ?? statement.blockStatement()?.body()) is { } inner)
+            {
+                CollectStarts(inner, starts);
+            }
+        }
+    }
+
+    private SyntaxResult? Read(string text) =>
+        Parse(text, (_, tree) => new SyntaxResult(Network(tree), _strategy.IsBrokenOutsideStatements, _strategy.Skipped));
+
+    private T? Parse<T>(string text, Func<List<IToken>, CnnParser.FileContext, T> result)
     {
         var lexer = new CnnLexer(new AntlrInputStream(text), TextWriter.Null, TextWriter.Null);
         lexer.RemoveErrorListeners();
         if (Tokens(lexer) is not { } tokens)
         {
-            return null;
+            return default;
         }
 
         var parser = new CnnParser(new CommonTokenStream(new ListTokenSource(tokens)), TextWriter.Null, TextWriter.Null) { ErrorHandler = _strategy };
@@ -49,11 +86,11 @@ internal sealed class SyntaxReader
         parser.AddErrorListener(new Listener(this));
         try
         {
-            return new(Network(parser.file()), _strategy.IsBrokenOutsideStatements, _strategy.Skipped);
+            return result(tokens, parser.file());
         }
         catch (ParseCanceledException)
         {
-            return null;
+            return default;
         }
     }
 
