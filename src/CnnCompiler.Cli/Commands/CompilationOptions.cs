@@ -120,6 +120,21 @@ internal sealed class CompilationOptions
         return result.Succeeded && !files.HasErrors ? result : null;
     }
 
+    /// <summary>Refuses options that would change nothing, because what they are about is already done in an image.</summary>
+    /// <exception cref="UsageException">One of them is given.</exception>
+    public void RefuseForImage(ParseResult parse)
+    {
+        if (parse.GetValue(Machine) is not null)
+        {
+            throw CliSession.Usage("--machine has no effect on an image: it runs on the machine it was compiled for", "compile the network for the other machine");
+        }
+
+        if (parse.GetValue(PrintAfter) is { Length: > 0 } || parse.GetValue(VerifyEach))
+        {
+            throw CliSession.Usage("--print-after and --verify-each have no effect on an image: it is compiled already", "use them on the network's source");
+        }
+    }
+
     private static (string File, string? Variant) SplitVariant(string name)
     {
         var mark = name.LastIndexOf('#');
