@@ -30,6 +30,14 @@ public sealed class BlockTests
         Assert.Equal(5, ((Conv2D)graph.Layers[0]).Weights.Shape[1]);
     }
 
+    [Fact]
+    public void Names_of_unfolded_layers_survive_the_ir_text()
+    {
+        var graph = LanguageDocumentTests.Parse("blocks");
+        var (text, constants) = NetworkPrinter.Print(graph);
+        Assert.Equal(graph, NetworkParser.Parse(text, "ir", constants, new DiagnosticBag()));
+    }
+
     [Theory]
     [InlineData("2 + 3 * 4", 14)]
     [InlineData("(2 + 3) * 4", 20)]
