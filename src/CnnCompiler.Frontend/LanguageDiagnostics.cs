@@ -168,12 +168,9 @@ public static class LanguageDiagnostics
     public static Diagnostic UnusedBlock(SourceSpan span, string name) =>
         new("CNN0248", DiagnosticSeverity.Warning, span, $"nothing calls block '{name}', so its layers are not checked", "remove it, or call it");
 
-    /// <summary>The code of <see cref="InCall"/>.</summary>
-    public const string InCallCode = "CNN0249";
-
     /// <summary>CNN0249: the call of the block in which the diagnostic before it is.</summary>
     public static Diagnostic InCall(SourceSpan span, string instance, string block) =>
-        new(InCallCode, DiagnosticSeverity.Note, span, $"this is in the call of block '{block}' that gives '{instance}'", "see the diagnostic before");
+        new("CNN0249", DiagnosticSeverity.Note, span, $"this is in the call of block '{block}' that gives '{instance}'", "see the diagnostic before");
 
     /// <summary>CNN0250: blocks and repeats make too much.</summary>
     public static Diagnostic UnfoldsTooFar(SourceSpan span, string what, long most) =>

@@ -38,8 +38,9 @@ public class ReadmeTests
     [Fact]
     public void Every_verb_of_its_table_exists()
     {
-        var verbs = Lines.Where(line => line.StartsWith("| `cnnc ", StringComparison.Ordinal)).Select(line => line.Split('`', ' ')[3]).ToList();
-        Assert.Equal(6, verbs.Count);
+        var verbs = Lines.Where(line => line.StartsWith("| `cnnc ", StringComparison.Ordinal))
+            .SelectMany(line => line.Split("`cnnc ").Skip(1).Select(call => call.Split('`', ' ')[0])).Distinct().Order(StringComparer.Ordinal).ToList();
+        Assert.Equal(["check", "compare", "compile", "disasm", "fmt", "run", "targets", "verify-vectors"], verbs);
         Assert.All(verbs, verb => Cnnc.Run(verb, "--help").Exits(0));
     }
 }
