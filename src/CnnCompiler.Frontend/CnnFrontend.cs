@@ -37,7 +37,7 @@ public static class CnnFrontend
         var groups = new List<List<Diagnostic>>();
         foreach (var diagnostic in found.Diagnostics)
         {
-            if (diagnostic.Severity == DiagnosticSeverity.Note && groups.Count > 0) // a note belongs to the diagnostic before it
+            if (diagnostic.Severity == DiagnosticSeverity.Note && groups.Count > 0)
             {
                 groups[^1].Add(diagnostic);
             }
