@@ -11,6 +11,11 @@ INPUT   : 'input' ;
 OUTPUT  : 'output' ;
 SCALE   : 'scale' ;
 ZERO    : 'zero' ;
+CONST   : 'const' ;
+BLOCK   : 'block' ;
+REPEAT  : 'repeat' ;
+IN      : 'in' ;
+SEED    : 'seed' ;
 
 OPEN_BRACE    : '{' ;
 CLOSE_BRACE   : '}' ;
@@ -22,6 +27,11 @@ EQUALS        : '=' ;
 COLON         : ':' ;
 COMMA         : ',' ;
 MINUS         : '-' ;
+PLUS          : '+' ;
+STAR          : '*' ;
+SLASH         : '/' ;
+PERCENT       : '%' ;
+RANGE         : '..' ;
 
 // 5x5, 1x28x28x1
 EXTENTS : DIGIT+ ('x' DIGIT+)+ ;

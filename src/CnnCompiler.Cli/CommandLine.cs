@@ -32,6 +32,8 @@ internal static class CommandLine
             CompareCommand.Create(session),
             DisassembleCommand.Create(session),
             VerifyVectorsCommand.Create(session),
+            CheckCommand.Create(session),
+            FormatCommand.Create(session),
             TargetsCommand.Create(session),
         };
         var version = new Option<bool>("--version") { Description = "Show the version" };

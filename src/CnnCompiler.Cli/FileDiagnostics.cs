@@ -82,6 +82,9 @@ public static class FileDiagnostics
     /// <summary>CNN0018: two results under one name.</summary>
     public static Diagnostic SameOutput(string file) => Error("CNN0018", file, "two results would be written to this file, or a result over its source", "give each its own name");
 
+    /// <summary>CNN0019: a text that can't be rewritten without losing bytes.</summary>
+    public static Diagnostic NotUtf8(string file) => Error("CNN0019", file, "the file is not UTF-8 text", "save it as UTF-8");
+
     private static string Count(int number, string noun) => string.Create(CultureInfo.InvariantCulture, $"{number} {noun}{(number == 1 ? string.Empty : "s")}");
 
     private static Diagnostic Error(string code, string file, string message, string remedy) =>

@@ -33,7 +33,21 @@ public static class CnnFrontend
 
     private static void Report(DiagnosticBag found, string file, DiagnosticBag diagnostics)
     {
-        var sorted = found.Diagnostics.OrderBy(diagnostic => diagnostic.Span.Line).ThenBy(diagnostic => diagnostic.Span.Column).ToList();
+        // A note on a call stays behind its diagnostic.
+        var groups = new List<List<Diagnostic>>();
+        foreach (var diagnostic in found.Diagnostics)
+        {
+            if (diagnostic.Severity == DiagnosticSeverity.Note && groups.Count > 0)
+            {
+                groups[^1].Add(diagnostic);
+            }
+            else
+            {
+                groups.Add([diagnostic]);
+            }
+        }
+
+        var sorted = groups.OrderBy(group => group[0].Span.Line).ThenBy(group => group[0].Span.Column).SelectMany(group => group).ToList();
         diagnostics.Report(sorted.Take(LanguageLimits.Diagnostics));
         if (sorted.Count > LanguageLimits.Diagnostics)
         {

@@ -43,8 +43,8 @@ public static class LanguageDiagnostics
         Error(210, span, $"'{name}' is already the name of a value (line {N(first.Line)})", "choose another name: each value is defined once");
 
     /// <summary>CNN0211: a value that nothing defines.</summary>
-    public static Diagnostic UnknownValue(SourceSpan span, string name, string? near) =>
-        Error(211, span, $"no input or layer is called '{name}'", Suggest(near, "define it above"));
+    public static Diagnostic UnknownValue(SourceSpan span, string name, string? near, bool isInBlock = false) =>
+        Error(211, span, $"no input or layer is called '{name}'{(isInBlock ? " in this block" : string.Empty)}", Suggest(near, isInBlock ? "define it above, or make it a parameter of the block" : "define it above"));
 
     /// <summary>CNN0212: a value that is read before it is there.</summary>
     public static Diagnostic DefinedLater(SourceSpan span, string name, SourceSpan definition) =>
@@ -93,9 +93,9 @@ public static class LanguageDiagnostics
     public static Diagnostic WrongScale(SourceSpan span, string scale) =>
         Error(223, span, $"the scale is {Shorten(scale)}; it has to be above 0 and a finite float32 number", "correct the scale");
 
-    /// <summary>CNN0224: a network without an input or an output.</summary>
-    public static Diagnostic Nothing(SourceSpan span, string network, string what, string example) =>
-        Error(224, span, $"network '{network}' has no {what}", $"write for example {example}");
+    /// <summary>CNN0224: a network without an input or an output, or a block without an output.</summary>
+    public static Diagnostic Nothing(SourceSpan span, string holder, string what, string example) =>
+        Error(224, span, $"{holder} has no {what}", $"write for example {example}");
 
     /// <summary>CNN0225: a value is an output twice.</summary>
     public static Diagnostic DuplicateOutput(SourceSpan span, string name) => Error(225, span, $"'{name}' is an output already", "remove one of them");
@@ -108,12 +108,12 @@ public static class LanguageDiagnostics
     public static Diagnostic NoWeightsFile(SourceSpan span, string path) =>
         Error(230, span, $"the weight file '{Shorten(path)}' can't be read", "put it beside the .cnn file, or correct its name");
 
-    /// <summary>CNN0231: two weight files.</summary>
-    public static Diagnostic SecondWeightsFile(SourceSpan span) => Error(231, span, "the network has a weight file already", "keep all arrays in one .npz file");
+    /// <summary>CNN0231: two weight statements.</summary>
+    public static Diagnostic SecondWeightsFile(SourceSpan span) => Error(231, span, "the network has weights already", "keep one weights statement");
 
     /// <summary>CNN0232: a layer has weights, but no file holds them.</summary>
     public static Diagnostic NoWeightsStatement(SourceSpan span, string keyword) =>
-        Error(232, span, $"{keyword} needs weights, and the network names no weight file", "write for example weights \"network.npz\"");
+        Error(232, span, $"{keyword} needs weights, and the network names no weight file", "write for example weights \"network.npz\", or weights seed 1");
 
     /// <summary>CNN0233: an array is not in the weight file.</summary>
     public static Diagnostic NoArray(SourceSpan span, string path, string array, string? near) =>
@@ -133,6 +133,71 @@ public static class LanguageDiagnostics
     /// <summary>CNN0236: an array that no layer reads.</summary>
     public static Diagnostic UnusedArray(SourceSpan span, string path, string array) =>
         new("CNN0236", DiagnosticSeverity.Warning, span, $"no layer reads the array '{Shorten(array)}' of '{Shorten(path)}'", "remove it, or check its name");
+
+    /// <summary>CNN0240: arithmetic beyond 64 bits.</summary>
+    public static Diagnostic Overflow(SourceSpan span) =>
+        Error(240, span, "the result does not fit 64 bits", "use smaller numbers");
+
+    /// <summary>CNN0241: a division by zero.</summary>
+    public static Diagnostic DivisionByZero(SourceSpan span) => Error(241, span, "the divisor is 0", "correct the divisor");
+
+    /// <summary>CNN0242: arithmetic with what is no integer.</summary>
+    public static Diagnostic NotAnInteger(SourceSpan span, string found) => Error(242, span, $"an integer is needed; this is {found}", "use integers and constants");
+
+    /// <summary>CNN0243: a constant that nothing defines.</summary>
+    public static Diagnostic UnknownConstant(SourceSpan span, string name, string? near) =>
+        Error(243, span, $"no constant is called '{Shorten(name)}'", Suggest(near, "define it above with const"));
+
+    /// <summary>CNN0244: a constant where a value of the network is read.</summary>
+    public static Diagnostic NotAValue(SourceSpan span, string name) =>
+        Error(244, span, $"'{name}' is a constant; an input or a layer is read here", "give the value of a layer, or write attribute=value");
+
+    /// <summary>CNN0245: a statement inside a block or repeat that belongs to the network.</summary>
+    public static Diagnostic Misplaced(SourceSpan span, string statement, string place) =>
+        Error(245, span, $"{statement} can't stand inside a {place}", "move it out, to the network itself");
+
+    /// <summary>CNN0246: a block that calls itself.</summary>
+    public static Diagnostic Recursion(SourceSpan span, string block, string called) =>
+        Error(246, span, block == called ? $"block '{block}' calls itself" : $"block '{block}' calls itself by way of '{called}'", "blocks can't be recursive: use repeat");
+
+    /// <summary>CNN0247: calls of blocks inside one another.</summary>
+    public static Diagnostic CallsTooDeep(SourceSpan span) =>
+        Error(247, span, $"more than {N(LanguageLimits.Calls)} calls of blocks are inside one another here", "use fewer blocks");
+
+    /// <summary>CNN0248: a block that nothing calls.</summary>
+    public static Diagnostic UnusedBlock(SourceSpan span, string name) =>
+        new("CNN0248", DiagnosticSeverity.Warning, span, $"nothing calls block '{name}', so its layers are not checked", "remove it, or call it");
+
+    /// <summary>CNN0249: the call of the block in which the diagnostic before it is.</summary>
+    public static Diagnostic InCall(SourceSpan span, string instance, string block) =>
+        new("CNN0249", DiagnosticSeverity.Note, span, $"this is in the call of block '{block}' that gives '{instance}'", "see the diagnostic before");
+
+    /// <summary>CNN0250: blocks and repeats make too much.</summary>
+    public static Diagnostic UnfoldsTooFar(SourceSpan span, string what, long most) =>
+        Error(250, span, $"here the network grows beyond {N(most)} {what}", "repeat fewer times, or call fewer blocks");
+
+    /// <summary>CNN0251: more or fewer names than results.</summary>
+    public static Diagnostic WrongNumberOfResults(SourceSpan span, string keyword, int results, int names) =>
+        Error(251, span, $"{keyword} gives {(results == 1 ? "one value" : $"{N(results)} values")}; {(names == 1 ? "1 is" : $"{N(names)} are")} named", "correct the names before =");
+
+    /// <summary>CNN0252: a name that blocks inside one another make too long.</summary>
+    public static Diagnostic NameTooLong(SourceSpan span, string name) =>
+        Error(252, span, $"with the calls around it, the name '{Shorten(name)}' exceeds {N(LanguageLimits.Name)} characters", "use shorter names");
+
+    /// <summary>CNN0253: more weights than are made from a seed.</summary>
+    public static Diagnostic TooManySeededWeights(SourceSpan span, string layer, string shape) =>
+        Error(253, span, $"with the weights [{shape}] of '{Shorten(layer)}', more than {N(LanguageLimits.SeededWeights)} weights would be made from the seed", "use smaller layers, or a weight file");
+
+    /// <summary>CNN0254: a quantisation after the call of a block.</summary>
+    public static Diagnostic QuantizedCall(SourceSpan span, string block) =>
+        Error(254, span, $"'{block}' is a block: its results have the quantisation that its layers give them", "write it after the layers in the block");
+
+    /// <summary>CNN0255: a parameter's type that does not exist.</summary>
+    public static Diagnostic UnknownParameterType(SourceSpan span, string type) =>
+        Error(255, span, $"there is no parameter type '{Shorten(type)}'", "write int or word; a value of the network has no type here");
+
+    /// <summary>CNN0256: a block with the name of a layer.</summary>
+    public static Diagnostic BlockNamedAsLayer(SourceSpan span, string name) => Error(256, span, $"'{name}' is a layer of the language", "choose another name for the block");
 
     /// <summary>A text as a message may show it.</summary>
     internal static string Shorten(string text)

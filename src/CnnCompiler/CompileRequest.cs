@@ -1,5 +1,6 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 
@@ -16,6 +17,9 @@ public sealed record CompileRequest(string FileName, ReadOnlyMemory<byte> Source
 
     /// <summary>The machine; null for the target's default.</summary>
     public MachineDescription? Machine { get; init; }
+
+    /// <summary>Choices of the mapping that are made here instead of by the compiler: a layer and one of its candidates.</summary>
+    public IReadOnlyList<ForcedChoice> Forced { get; init; } = [];
 
     /// <summary>Last level to make.</summary>
     public IrLevel StopLevel { get; init; } = IrLevel.Image;

@@ -91,7 +91,7 @@ public static class Compiler
                     request.AfterPass?.Invoke(snapshot);
                 },
             };
-            return PassRunner.Run(target.Pipeline(request.Machine ?? target.DefaultMachine).Until(request.StopLevel), module, context);
+            return PassRunner.Run(target.Pipeline(request.Machine ?? target.DefaultMachine, request.Forced).Until(request.StopLevel), module, context);
         }
     }
 }

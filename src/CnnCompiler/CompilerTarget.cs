@@ -1,4 +1,5 @@
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge;
 
@@ -8,8 +9,8 @@ namespace CnnCompiler;
 /// <param name="Name">Name on the command line.</param>
 /// <param name="Summary">One line for help.</param>
 /// <param name="Machines">Shipped machines; the first is the default.</param>
-/// <param name="Pipeline">The passes from network to image for a machine.</param>
-public sealed record CompilerTarget(string Name, string Summary, IReadOnlyList<MachineDescription> Machines, Func<MachineDescription, Pipeline> Pipeline)
+/// <param name="Pipeline">The passes from network to image for a machine, with the choices that the user made himself.</param>
+public sealed record CompilerTarget(string Name, string Summary, IReadOnlyList<MachineDescription> Machines, Func<MachineDescription, IReadOnlyList<ForcedChoice>, Pipeline> Pipeline)
 {
     /// <summary>The machine that is compiled for where none is named.</summary>
     public MachineDescription DefaultMachine => Machines[0];

@@ -40,7 +40,7 @@ internal static class NetworkReaders
         TfliteReader.ReadModel(request.Source, request.FileName, diagnostics) is { } model ? new(model.Graph, model.TensorNames) : null;
 
     private static NetworkSource? ReadCnn(CompileRequest request, DiagnosticBag diagnostics) =>
-        CnnFrontend.Parse(Text(request.Source.Span), request.FileName, request.Companion, diagnostics) is { } graph ? new(graph, NoNames) : null;
+        CnnFrontend.Parse(Text(request.Source.Span), request.FileName, name => request.Companion(name)?.ToArray(), diagnostics) is { } graph ? new(graph, NoNames) : null;
 
     /// <summary>UTF-8, with or without its mark; other bytes become U+FFFD, which the language then refuses at its place.</summary>
     private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes.StartsWith(ByteOrderMark) ? bytes[ByteOrderMark.Length..] : bytes);

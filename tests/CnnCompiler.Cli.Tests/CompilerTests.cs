@@ -29,7 +29,7 @@ public class CompilerTests
     {
         var shown = new List<string>();
         Compiler.Compile(Request with { AfterPass = snapshot => shown.Add(snapshot.Pass.Description.Name), VerifyEach = true });
-        Assert.Equal(CompilerTargets.All[0].Pipeline(BuiltInMachines.Default).Passes.Select(pass => pass.Description.Name), shown);
+        Assert.Equal(CompilerTargets.All[0].Pipeline(BuiltInMachines.Default, []).Passes.Select(pass => pass.Description.Name), shown);
     }
 
     [Fact]

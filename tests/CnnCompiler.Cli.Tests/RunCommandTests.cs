@@ -156,6 +156,16 @@ public class RunCommandTests
         Assert.Contains("--machine has no effect on an image", result.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--verify-each")]
+    [InlineData("--print-after", "emit-image")]
+    public void What_is_about_compiling_is_refused_for_an_image(params string[] options)
+    {
+        using var scratch = new Scratch();
+        var result = Cnnc.Run(["run", scratch.Write("echo.cnnb", EchoImage.Bytes), .. options]).Exits(2);
+        Assert.Contains("have no effect on an image", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_kernel_beyond_max_cycles_is_a_diagnostic_that_names_the_option()
     {

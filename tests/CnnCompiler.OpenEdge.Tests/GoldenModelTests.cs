@@ -1,7 +1,9 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Frontend.Tflite;
+using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
 using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.OpenEdge.Tests;
@@ -34,6 +36,72 @@ public class GoldenModelTests
             var expected = File.ReadAllBytes(file.Replace(".input.", ".output."));
             Assert.Equal(expected, NetworkEvaluator.Evaluate(network, inputs, diagnostics)!.Outputs.SelectMany(o => o.Bytes.ToArray()));
         }
+    }
+
+    /// <summary>The real models beside the repository, where they are.</summary>
+    public static TheoryData<string> Models() =>
+        SharedMaterial.Find("models") is { } root ? [.. Folders(root).Where(f => Directory.Exists(Path.Combine(root, f, "golden")))] : [Absent];
+
+    private const string Absent = "absent";
+
+    /// <summary>Models that do not run on the machine, each with the code of the diagnostic that says so.</summary>
+    private static readonly Dictionary<string, string> Refused = new(StringComparer.Ordinal)
+    {
+        // three activations of 40 channels at 32x32, one element a word
+        ["resnet_large"] = "CNN0830",
+
+        // TRANSPOSE and MEAN
+        ["mobilenet_v2_224"] = "CNN0323",
+    };
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void A_real_model_gives_the_reference_outputs_from_its_image(string name)
+    {
+        Assert.SkipWhen(name == Absent, SharedMaterial.Reason);
+        var folder = SharedMaterial.Find("models", name)!;
+        var diagnostics = new DiagnosticBag();
+        var network = TfliteReader.Read(File.ReadAllBytes(Path.Combine(folder, $"{name}.tflite")), name, diagnostics);
+        var levels = network is null ? null : AllLevels.Compile(network, diagnostics);
+        if (Refused.TryGetValue(name, out var code))
+        {
+            Assert.Null(levels);
+            Assert.Contains(diagnostics.Diagnostics, d => d.Code == code);
+            return;
+        }
+
+        Assert.True(levels is not null, string.Join('\n', diagnostics.Diagnostics));
+
+        // the network the issue is about: all inputs on all machines; of the others one input
+        var all = name == "resnet8_cifar10";
+        var files = Directory.GetFiles(Path.Combine(folder, "golden"), "*.input.bin").Order(StringComparer.Ordinal).Take(all ? int.MaxValue : 1).ToArray();
+        Assert.NotEmpty(files);
+        Assert.Null(levels.FirstDifference(Split(network!, File.ReadAllBytes(files[0]))));
+        foreach (var file in files)
+        {
+            var inputs = Split(network!, File.ReadAllBytes(file));
+            var output = network!.Layers.Single(l => l.Name == network.Outputs[0]).Type;
+            var expected = new Tensor(output.Element, output.Shape, File.ReadAllBytes(file.Replace(".input.", ".output.")));
+            foreach (var image in levels.Images)
+            {
+                Assert.Null(AllLevels.ImageDifference(image, inputs, [expected]));
+            }
+        }
+    }
+
+    [Fact]
+    public void Resnet8_runs_in_under_60_million_cycles_on_the_shared_bus()
+    {
+        var folder = SharedMaterial.Find("models", "resnet8_cifar10");
+        Assert.SkipWhen(folder is null, SharedMaterial.Reason);
+        var diagnostics = new DiagnosticBag();
+        var network = TfliteReader.Read(File.ReadAllBytes(Path.Combine(folder, "resnet8_cifar10.tflite")), "resnet8", diagnostics)!;
+        var levels = AllLevels.Compile(network, diagnostics, [BuiltInMachines.Default])!;
+        var result = ImageInterpreter.Run(
+            levels.Images[0], [File.ReadAllBytes(Path.Combine(folder, "golden", "00.input.bin"))], null, TestContext.Current.CancellationToken);
+        Assert.InRange(result.Cycles.Total, 1, 60_000_000);
+        Assert.Equal(12_501_632, result.Cycles.Macs);
+        Assert.Equal(result.Cycles.Total, result.Layers.Sum(l => l.Cycles.Total) + result.Outside.Total);
     }
 
     private static IEnumerable<string> Folders(string root) =>

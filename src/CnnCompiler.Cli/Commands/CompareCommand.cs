@@ -6,6 +6,7 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.OpenEdge;
 using Spectre.Console;
 
 namespace CnnCompiler.Cli.Commands;
@@ -68,6 +69,7 @@ internal sealed class CompareCommand
         var against = parse.GetValue(_reference) is { } reference
             ? (Name: ReferenceLevel, Values: ReferenceTensors.Read(_session, reference, TypesOf(graph), compiled.TensorNames))
             : default((string Name, IReadOnlyDictionary<string, Tensor> Values)?);
+        var order = graph.Inputs.Select(input => input.Name).Concat(graph.Layers.Select(layer => layer.Name)).ToList();
         var results = new List<LevelComparison>();
         foreach (var level in levels)
         {
@@ -76,7 +78,12 @@ internal sealed class CompareCommand
                 return ExitCodes.Failure;
             }
 
-            var result = LevelComparison.Of(level.Name(), graph.Inputs.Select(input => input.Name).Concat(graph.Layers.Select(layer => layer.Name)), against?.Values ?? values, values);
+            var result = LevelComparison.Of(level.Name(), order, against?.Values ?? values, values);
+            if (result.Difference is not null && compiled.Modules[level] is ImageModule image)
+            {
+                result = Localize(image, inputs, order, against!.Value.Values) ?? result;
+            }
+
             against ??= (level.Name(), values);
             results.Add(result);
             if (result.Difference is not null)
@@ -123,6 +130,23 @@ internal sealed class CompareCommand
         return values;
     }
 
+    /// <summary>An image that gives other outputs is run again layer by layer, until the first tensor that differs is found.</summary>
+    private LevelComparison? Localize(ImageModule image, IReadOnlyList<Tensor> inputs, IEnumerable<string> order, IReadOnlyDictionary<string, Tensor> expected)
+    {
+        _session.Environment.Error.WriteLine("cnnc: the image gives other outputs; running it layer by layer");
+        var values = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        foreach (var (name, value) in ImageTensors.Read(image, inputs, new DiagnosticBag(), _session.Environment.Cancellation))
+        {
+            values[name] = value;
+            if (LevelComparison.Of(image.Level.Name(), order, expected, values) is { Difference: not null } found)
+            {
+                return found;
+            }
+        }
+
+        return null;
+    }
+
     private static Dictionary<string, TensorType> TypesOf(NetworkGraph graph)
     {
         var types = new Dictionary<string, TensorType>(StringComparer.Ordinal);
@@ -142,8 +166,7 @@ internal sealed class CompareCommand
     private void Print(IReadOnlyList<LevelComparison> results, string against, IReadOnlyDictionary<string, string> labels)
     {
         var environment = _session.Environment;
-        var console = Consoles.Create(environment.Out, environment.OutRedirected);
-        var table = new Table().Border(environment.OutRedirected ? TableBorder.Ascii : TableBorder.Rounded);
+        var (console, table) = Consoles.CreateTable(environment.Out, environment.OutRedirected);
         table.AddColumn("level");
         table.AddColumn(new TableColumn("tensors").RightAligned());
         table.AddColumn(new TableColumn("elements").RightAligned());

@@ -2,6 +2,7 @@ using System.CommandLine;
 using CnnCompiler.Cli.Files;
 using CnnCompiler.Core;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 
@@ -42,11 +43,20 @@ internal sealed class CompilationOptions
         AllowMultipleArgumentsPerToken = false,
     };
 
+    /// <summary>--force.</summary>
+    public Option<string[]> Force { get; } = new("--force")
+    {
+        Description = "Map a layer, or lay out its tensor (LAYER:layout), in this way instead of the cheapest; may be given several times (see --emit choices)",
+        HelpName = "LAYER=CANDIDATE",
+        AllowMultipleArgumentsPerToken = false,
+    };
+
     /// <summary>Adds the options to a verb.</summary>
     public void AddTo(Command command)
     {
         command.Options.Add(Target);
         command.Options.Add(Machine);
+        command.Options.Add(Force);
         command.Options.Add(PrintAfter);
         command.Options.Add(VerifyEach);
     }
@@ -102,13 +112,14 @@ internal sealed class CompilationOptions
     {
         var target = ChooseTarget(parse);
         var machine = ChooseMachine(parse, target, session);
-        var printAfter = CheckPasses(parse, target.Pipeline(machine));
+        var printAfter = CheckPasses(parse, target.Pipeline(machine, []));
         session.Printer.AddSource(file, source);
         var files = new DiagnosticBag();
         var request = new CompileRequest(file, source, target.Name)
         {
             Machine = machine,
             StopLevel = stopLevel,
+            Forced = [.. (parse.GetValue(Force) ?? []).Select(ParseForce)],
             VerifyEach = parse.GetValue(VerifyEach),
             Companion = name => ReadCompanion(file, name, session, files),
             Cancellation = session.Environment.Cancellation,
@@ -118,6 +129,24 @@ internal sealed class CompilationOptions
         var result = session.Environment.Compile(request);
         session.Printer.Print(files.Diagnostics.Concat(result.Diagnostics));
         return result.Succeeded && !files.HasErrors ? result : null;
+    }
+
+    private static ForcedChoice ParseForce(string text) =>
+        ForcedChoice.Parse(text) ?? throw CliSession.Usage($"--force takes LAYER=CANDIDATE, not '{text}'", "cnnc compile ... --emit choices lists both");
+
+    /// <summary>Refuses options that would change nothing, because what they are about is already done in an image.</summary>
+    /// <exception cref="UsageException">One of them is given.</exception>
+    public void RefuseForImage(ParseResult parse)
+    {
+        if (parse.GetValue(Machine) is not null)
+        {
+            throw CliSession.Usage("--machine has no effect on an image: it runs on the machine it was compiled for", "compile the network for the other machine");
+        }
+
+        if (parse.GetValue(PrintAfter) is { Length: > 0 } || parse.GetValue(VerifyEach) || parse.GetValue(Force) is { Length: > 0 })
+        {
+            throw CliSession.Usage("--print-after, --verify-each and --force have no effect on an image: it is compiled already", "use them on the network's source");
+        }
     }
 
     private static (string File, string? Variant) SplitVariant(string name)

@@ -6,6 +6,7 @@ using CnnCompiler.Core.Numpy;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Cli.Commands;
@@ -15,7 +16,9 @@ internal sealed class CompileCommand
 {
     private const string ImageExtension = ".cnnb";
     private const string ConstantsExtension = ".npz";
-    private static readonly string[] Emits = ["network", "gconv", "mapped", "asm", "image"];
+    private const string Choices = "choices";
+    private const string ChoicesJson = "choices.json";
+    private static readonly string[] Emits = ["network", "gconv", "mapped", "asm", "image", Choices, ChoicesJson];
 
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: true);
@@ -39,7 +42,9 @@ internal sealed class CompileCommand
             "Compiles a network for a target.",
             "cnnc compile samples/lenet5.cnn -t openedge",
             "cnnc compile model.tflite -t openedge --machine openedge-banked8 -o model.cnnb",
-            "cnnc compile model.tflite -t openedge --emit gconv");
+            "cnnc compile model.tflite -t openedge --emit gconv",
+            "cnnc compile samples/lenet5.cnn -t openedge --emit choices",
+            "cnnc compile samples/lenet5.cnn -t openedge --force conv1=contract-h");
         command.Arguments.Add(verb._file);
         verb._compilation.AddTo(command);
         command.Options.Add(verb._output);
@@ -58,7 +63,7 @@ internal sealed class CompileCommand
         }
 
         _compilation.ChooseTarget(parse);
-        var level = IrLevels.Parse(emit) ?? IrLevel.Image;
+        var level = IrLevels.Parse(emit) ?? (emit is Choices or ChoicesJson ? IrLevel.Mapped : IrLevel.Image);
         var output = parse.GetValue(_output) ?? (emit == "image" ? Path.ChangeExtension(file, ImageExtension) : null);
         if (output is not null && Path.GetFullPath(output) == Path.GetFullPath(file))
         {
@@ -75,6 +80,11 @@ internal sealed class CompileCommand
         if (emit == "image")
         {
             WriteImage(output!, result.Image!.Value);
+        }
+        else if (emit is Choices or ChoicesJson)
+        {
+            var selection = ((MappedModule)result.Modules[level]).Selection ?? new("cycles", 0, 0, 0, []);
+            WriteText(output, new(emit == Choices ? SelectionReport.Table(selection) : SelectionReport.Json(selection), ConstantStore.Empty));
         }
         else
         {

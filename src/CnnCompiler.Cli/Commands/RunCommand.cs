@@ -93,9 +93,8 @@ internal sealed class RunCommand
         var bytes = _session.Read(file, "an image or network", InputFiles.LargestImage);
         if (ImageSource.IsImage(file, bytes))
         {
-            return parse.GetValue(_compilation.Machine) is null
-                ? ImageSource.Read(_session, file, bytes)
-                : throw CliSession.Usage("--machine has no effect on an image: it runs on the machine it was compiled for", "compile the network for the other machine");
+            _compilation.RefuseForImage(parse);
+            return ImageSource.Read(_session, file, bytes);
         }
 
         if (!Compiler.IsSource(file, bytes))

@@ -22,11 +22,10 @@ internal static class TargetsCommand
 
     private static int Run(CliEnvironment environment)
     {
-        var console = Consoles.Create(environment.Out, environment.OutRedirected);
         foreach (var target in CompilerTargets.All)
         {
+            var (console, table) = Consoles.CreateTable(environment.Out, environment.OutRedirected);
             console.WriteLine($"{target.Name}: {target.Summary}");
-            var table = new Table().Border(environment.OutRedirected ? TableBorder.Ascii : TableBorder.Rounded);
             table.AddColumn(string.Empty);
             foreach (var machine in target.Machines)
             {

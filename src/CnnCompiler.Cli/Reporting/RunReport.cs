@@ -11,10 +11,9 @@ internal static class RunReport
     /// <summary>The layers as a table and the sums below.</summary>
     public static void Write(CliEnvironment environment, MachineDescription machine, RunResult result)
     {
-        var console = Consoles.Create(environment.Out, environment.OutRedirected);
-        var table = new Table().Border(environment.OutRedirected ? TableBorder.Ascii : TableBorder.Rounded);
+        var (console, table) = Consoles.CreateTable(environment.Out, environment.OutRedirected);
         table.AddColumns("layer", "kind");
-        foreach (var title in (ReadOnlySpan<string>)["MACs", "cycles", "array", "host exposed", "host hidden", "MAC/cycle", "launches"])
+        foreach (var title in (ReadOnlySpan<string>)["MACs", "cycles", "array", "exposed host", "hidden host", "MAC/cycle", "launches"])
         {
             table.AddColumn(new TableColumn(title).RightAligned());
         }
@@ -34,7 +33,7 @@ internal static class RunReport
         var cycles = result.Cycles;
         console.WriteLine($"cycles: {N(cycles.Total)} = {N(cycles.Array)} array + {N(cycles.ExposedHost)} exposed host; {N(cycles.HiddenHost)} host cycles are hidden behind the array");
         console.WriteLine($"{N(cycles.Macs)} MACs, {Ratio(cycles)} a cycle; {N(cycles.Launches)} launches; the array read {N(cycles.Reads)} words and wrote {N(cycles.Writes)}");
-        console.WriteLine($"measured by the interpreter on the image's bytes, machine {machine.Name}; the array is cycle-exact, the host is a model (docs/architecture.md)");
+        console.WriteLine($"measured by the interpreter on the image's bytes, machine {machine.Name}; the array is cycle-exact, the host is a model (docs/interpreter.md)");
     }
 
     private static void AddRow(Table table, string name, string kind, RunCycles cycles) => table.AddRow(

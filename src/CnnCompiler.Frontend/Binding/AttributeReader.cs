@@ -19,6 +19,7 @@ internal sealed class AttributeReader
     private readonly LayerStatement _layer;
     private readonly DiagnosticBag _diagnostics;
     private readonly Dictionary<string, ValueSyntax> _values = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _wrong = new(StringComparer.Ordinal);
 
     public AttributeReader(LayerStatement layer, IReadOnlyList<string> known, DiagnosticBag diagnostics)
     {
@@ -29,6 +30,11 @@ internal sealed class AttributeReader
             if (!known.Contains(name, StringComparer.Ordinal))
             {
                 Report(LanguageDiagnostics.UnknownAttribute(attribute.Name.Span, layer.Kind.Text, name, Suggestions.Near(name, known, diagnostics), known));
+            }
+            else if (attribute.Value is WrongValue)
+            {
+                Failed = true;
+                _wrong.Add(name);
             }
             else if (!_values.TryAdd(name, attribute.Value))
             {
@@ -147,6 +153,22 @@ internal sealed class AttributeReader
         return words[0].Value;
     }
 
+    /// <summary>A constant for a parameter of a block: an integer, or a word; null where it is neither, or not given and without a default, which is reported.</summary>
+    public ValueSyntax? Constant(string name, bool isWord, bool required)
+    {
+        switch (Value(name, required, isWord ? "same" : "1"))
+        {
+            case null:
+                return null;
+            case NumberValue number when !isWord && LanguageNumbers.Integer(number, long.MinValue, long.MaxValue) is not null:
+                return number;
+            case WordValue or TextValue when isWord:
+                return _values[name];
+            case var value:
+                return Wrong<ValueSyntax?>(name, isWord ? "a word" : "an integer", value, null);
+        }
+    }
+
     /// <summary>Reports, and remembers that something is wrong.</summary>
     public void Report(Diagnostic diagnostic)
     {
@@ -156,7 +178,7 @@ internal sealed class AttributeReader
 
     private ValueSyntax? Value(string name, bool required, string example)
     {
-        if (!_values.TryGetValue(name, out var value) && required)
+        if (!_values.TryGetValue(name, out var value) && required && !_wrong.Contains(name))
         {
             Report(LanguageDiagnostics.MissingAttribute(_layer.Kind.Span, _layer.Kind.Text, name, example));
         }

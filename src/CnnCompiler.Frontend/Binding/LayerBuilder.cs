@@ -36,7 +36,7 @@ internal sealed class LayerBuilder(LayerStatement syntax, AttributeReader attrib
         var shape = inputs is [{ Shape: { Rank: 4 } input }] && input[3] % groups == 0
             ? Shape.Of(filters, kernel.Height, kernel.Width, input[3] / groups)
             : (Shape?)null;
-        return Constants(shape, filters, 0) is { } constants && Resolve(padding, kernel, stride, dilation) is { } amounts
+        return Constants(shape, filters, 0, activation) is { } constants && Resolve(padding, kernel, stride, dilation) is { } amounts
             ? new(Name, _operands, _placeholder, constants.Weights, constants.Scales, constants.Bias, stride, dilation, amounts, groups, activation, rounding)
             : null;
     }
@@ -52,7 +52,7 @@ internal sealed class LayerBuilder(LayerStatement syntax, AttributeReader attrib
         var rounding = attributes.Word("rounding", LayerKinds.Roundings);
         var channels = inputs is [{ Shape: { Rank: 4 } input }] && (long)input[3] * multiplier <= NetworkLimits.Elements ? input[3] * multiplier : (int?)null;
         var shape = channels is { } known ? Shape.Of(1, kernel.Height, kernel.Width, known) : (Shape?)null;
-        return Constants(shape, channels, 3) is { } constants && Resolve(padding, kernel, stride, dilation) is { } amounts
+        return Constants(shape, channels, 3, activation) is { } constants && Resolve(padding, kernel, stride, dilation) is { } amounts
             ? new(Name, _operands, _placeholder, constants.Weights, constants.Scales, constants.Bias, stride, dilation, amounts, multiplier, activation, rounding)
             : null;
     }
@@ -65,7 +65,7 @@ internal sealed class LayerBuilder(LayerStatement syntax, AttributeReader attrib
         var shape = inputs is [{ Shape: { Rank: > 0 } input }]
             ? Shape.Of(units, (int)(input.Rank == 1 ? input.Elements : input.Elements / input[0]))
             : (Shape?)null;
-        return Constants(shape, units, 0) is { } constants && IsReady
+        return Constants(shape, units, 0, activation) is { } constants && IsReady
             ? new(Name, _operands, _placeholder, constants.Weights, constants.Scales, constants.Bias, activation, rounding)
             : null;
     }
@@ -139,16 +139,22 @@ internal sealed class LayerBuilder(LayerStatement syntax, AttributeReader attrib
             : padding.Explicit;
     }
 
-    /// <summary>Weights, their scales and the bias from the weight file; null where one is missing or wrong, of which the first is reported.</summary>
+    /// <summary>Weights, their scales and the bias from the weight file or the seed; null where one is missing or wrong, of which the first is reported.</summary>
     /// <param name="shape">Shape of the weights, or null where it is not known.</param>
     /// <param name="channels">Output channels, or null where they are not known.</param>
     /// <param name="axis">Dimension of the weights that the channels are.</param>
-    private (Tensor Weights, Quantization Scales, Tensor? Bias)? Constants(Shape? shape, int? channels, int axis)
+    /// <param name="activation">What follows, for the magnitude of seeded weights.</param>
+    private (Tensor Weights, Quantization Scales, Tensor? Bias)? Constants(Shape? shape, int? channels, int axis, FusedActivation activation)
     {
         var hasBias = attributes.Word("bias", [("stored", true), ("none", false)]);
         if (attributes.Failed)
         {
             return null;
+        }
+
+        if (weights.Seed is { } seed)
+        {
+            return inputs is null ? null : Seeded(seed, shape, axis, activation, hasBias);
         }
 
         ReadOnlySpan<Shape> any = [];
@@ -171,5 +177,26 @@ internal sealed class LayerBuilder(LayerStatement syntax, AttributeReader attrib
             ? Quantization.PerTensor(values[0], 0)
             : new Quantization(EquatableArray.Create(values), EquatableArray.Create<int>(new int[values.Length]), axis);
         return (tensor, quantization, bias);
+    }
+
+    private (Tensor Weights, Quantization Scales, Tensor? Bias)? Seeded(ulong seed, Shape? shape, int axis, FusedActivation activation, bool hasBias)
+    {
+        // An input from which no shape follows is for NetworkShapes to report.
+        if (shape is not { } known)
+        {
+            return (new Tensor(ElementType.Int8, Shape.Of(1, 1, 1, 1), new byte[1]), Quantization.PerTensor(1, 0), null);
+        }
+
+        if (!weights.Reserve(syntax.Kind, Name, known))
+        {
+            return null;
+        }
+
+        var channels = known[axis];
+        var isDense = known.Rank == 2;
+        return (
+            SeededWeights.Weights(seed, $"{Name}.weights", known),
+            SeededWeights.Scales(seed, $"{Name}.weights_scale", channels, isDense ? null : axis, known.Elements / channels, activation),
+            hasBias ? SeededWeights.Bias(seed, $"{Name}.bias", channels) : null);
     }
 }

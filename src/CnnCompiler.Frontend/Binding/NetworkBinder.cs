@@ -10,62 +10,55 @@ namespace CnnCompiler.Frontend.Binding;
 /// From syntax to a network: names, attributes, weights, types. A value whose definition is wrong stays known without a type, and what reads it is not
 /// blamed for that.
 /// </summary>
-internal sealed class NetworkBinder
+internal sealed partial class NetworkBinder
 {
     private readonly NetworkSyntax _network;
     private readonly bool _isBroken;
+    private readonly bool _hasSyntaxErrors;
     private readonly IReadOnlySet<string> _skipped;
-    private readonly DiagnosticBag _diagnostics;
+    private readonly DiagnosticBag _diagnostics = new();
     private readonly WeightsFile _weights;
-    private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, SourceSpan> _definitions = new(StringComparer.Ordinal);
+    private readonly Scope _networkScope;
+    private readonly List<ValueEntry> _values = [];
     private readonly List<NetworkInput> _inputs = [];
     private readonly List<Layer> _layers = [];
     private readonly List<string> _outputs = [];
-    private readonly HashSet<string> _outputNames = new(StringComparer.Ordinal);
+    private Scope _scope;
 
-    private NetworkBinder(SyntaxResult syntax, Func<string, byte[]?> companions, DiagnosticBag diagnostics)
+    private NetworkBinder(SyntaxResult syntax, Func<string, byte[]?> companions, bool hasSyntaxErrors)
     {
-        (_network, _isBroken, _skipped, _diagnostics) = (syntax.Network, syntax.IsBrokenOutsideStatements, syntax.Skipped, diagnostics);
-        _weights = WeightsFile.Open(_network, companions, diagnostics);
+        (_network, _isBroken, _skipped, _hasSyntaxErrors) = (syntax.Network, syntax.IsBrokenOutsideStatements, syntax.Skipped, hasSyntaxErrors);
+        _scope = _networkScope = Scope.OfNetwork(_network.Body);
+        _weights = WeightsFile.Open(_network.Body, Constants(), companions, _diagnostics);
     }
 
     /// <summary>The network, without what was wrong in it.</summary>
-    public static NetworkGraph Bind(SyntaxResult syntax, Func<string, byte[]?> companions, DiagnosticBag diagnostics) =>
-        new NetworkBinder(syntax, companions, diagnostics).Bind();
+    public static NetworkGraph Bind(SyntaxResult syntax, Func<string, byte[]?> companions, DiagnosticBag diagnostics)
+    {
+        var binder = new NetworkBinder(syntax, companions, diagnostics.HasErrors);
+        var graph = binder.Bind();
+        binder.Finish(diagnostics);
+        return graph;
+    }
 
     private NetworkGraph Bind()
     {
-        foreach (var name in _network.Statements.SelectMany(Defined))
+        CheckBlocks();
+        Bind(_network.Body);
+        if (!_isStopped)
         {
-            _definitions.TryAdd(name.Text, name.Span);
+            _outputs.AddRange(Outputs(_network.Body).OfType<ValueEntry>().Where(output => output.Type is not null).Select(output => output.Name));
+            ReportOmissions();
         }
 
-        foreach (var statement in _network.Statements)
-        {
-            switch (statement)
-            {
-                case InputStatement input:
-                    Bind(input);
-                    break;
-                case LayerStatement layer:
-                    Bind(layer);
-                    break;
-                case BrokenStatement { IsOutput: false, Names: [var name] }:
-                    Define(name, null, used: true);
-                    break;
-            }
-        }
-
-        foreach (var output in _network.Statements.OfType<OutputStatement>().SelectMany(statement => statement.Names))
-        {
-            BindOutput(output);
-        }
-
-        ReportOmissions();
         var graph = new NetworkGraph(_network.Name?.Text ?? string.Empty, _inputs.ToEquatableArray(), _layers.ToEquatableArray(), _outputs.ToEquatableArray());
+        if (_isStopped)
+        {
+            return graph;
+        }
+
         Verify(graph);
-        if (!_diagnostics.HasErrors)
+        if (!_hasSyntaxErrors && !_diagnostics.HasErrors)
         {
             ReportUnused();
         }
@@ -73,20 +66,52 @@ internal sealed class NetworkBinder
         return graph;
     }
 
+    private void Bind(BodySyntax body)
+    {
+        foreach (var statement in body.Statements)
+        {
+            if (!Step(1, statement.Span))
+            {
+                return;
+            }
+
+            switch (statement)
+            {
+                case InputStatement input when _scope.IsNetwork:
+                    Bind(input);
+                    break;
+                case ConstStatement constant:
+                    Bind(constant);
+                    break;
+                case RepeatStatement repeat:
+                    Bind(repeat);
+                    break;
+                case LayerStatement layer:
+                    Bind(layer);
+                    break;
+                case BrokenStatement { IsOutput: false, Names: var names }:
+                    DefineUnknown(names);
+                    break;
+            }
+        }
+    }
+
+    private ConstantEvaluator Constants() => new(_scope, _skipped, _diagnostics);
+
     /// <summary>Checks what is left of the network, even where something was wrong elsewhere: then without what concerns the network as a whole.</summary>
     private void Verify(NetworkGraph graph)
     {
-        var isPartial = _diagnostics.HasErrors;
-        _diagnostics.Report(NetworkVerifier.Check(graph).Where(diagnostic => !isPartial || diagnostic.Span.Line > 0));
-    }
+        var isPartial = _hasSyntaxErrors || _diagnostics.HasErrors;
+        MarkOrigins();
+        foreach (var diagnostic in NetworkVerifier.Check(graph).Where(diagnostic => !isPartial || diagnostic.Span.Line > 0))
+        {
+            _origin = OriginOf(diagnostic);
+            _diagnostics.Report(diagnostic);
+            MarkOrigins();
+        }
 
-    private static IEnumerable<NameSyntax> Defined(StatementSyntax statement) => statement switch
-    {
-        InputStatement input => [input.Name],
-        LayerStatement layer => [layer.Name],
-        BrokenStatement { IsOutput: false } broken => broken.Names,
-        _ => [],
-    };
+        _origin = null;
+    }
 
     private void Bind(InputStatement input)
     {
@@ -101,7 +126,7 @@ internal sealed class NetworkBinder
         var shape = BindShape(input.Name.Text, input.Shape);
         var quantization = BindQuantization(input.Name, input.Quantization);
         TensorType? type = element is { } known2 && shape is { } extents && quantization is not null ? new(known2, extents, quantization) : null;
-        if (Define(input.Name, type, used: false) && type is not null)
+        if (Define(input.Name, input.Name.Text, type) && type is not null)
         {
             _inputs.Add(new(input.Name.Text, type) { Span = input.Span });
         }
@@ -109,10 +134,21 @@ internal sealed class NetworkBinder
 
     private Shape? BindShape(string name, ListValue written)
     {
+        var constants = Constants();
         var extents = new int[written.Items.Count];
         for (var i = 0; i < extents.Length; i++)
         {
-            var number = (NumberValue)written.Items[i];
+            var item = constants.Resolve(written.Items[i]);
+            if (item is not NumberValue number)
+            {
+                if (item is not WrongValue)
+                {
+                    _diagnostics.Report(LanguageDiagnostics.WrongValue(item.Span, "shape", "a list of integers, such as 1x28x28x1", item.Describe()));
+                }
+
+                return null;
+            }
+
             if (LanguageNumbers.Integer(number, 1, NetworkLimits.Elements) is not { } extent)
             {
                 _diagnostics.Report(LanguageDiagnostics.NumberOutOfRange(number.Span, $"an extent of '{name}'", number.Text, 1, NetworkLimits.Elements));
@@ -134,32 +170,69 @@ internal sealed class NetworkBinder
 
     private void Bind(LayerStatement statement)
     {
-        var layer = Make(statement);
-        if (!Define(statement.Name, layer?.Type, used: false) || layer is null)
+        if (!Step(statement.Operands.Count + statement.Attributes.Count, statement.Span))
         {
             return;
         }
 
-        _layers.Add(layer);
+        if (_blocks.TryGetValue(statement.Kind.Text, out var block))
+        {
+            Call(statement, block);
+            return;
+        }
+
+        if (_networkNames++ >= LanguageLimits.Layers)
+        {
+            Stop(LanguageDiagnostics.UnfoldsTooFar(statement.Span, "layers", LanguageLimits.Layers));
+            return;
+        }
+
+        if (NetworkName(statement.Name) is not { } name)
+        {
+            return;
+        }
+
+        var layer = Make(statement, name);
+        if (statement.Names.Count > 1)
+        {
+            if (LayerKinds.Find(statement.Kind.Text) is not null)
+            {
+                _diagnostics.Report(LanguageDiagnostics.WrongNumberOfResults(statement.Names[1].Span, statement.Kind.Text, 1, statement.Names.Count));
+            }
+
+            DefineUnknown(statement.Names);
+        }
+        else if (Define(statement.Name, name, layer?.Type) && layer is not null)
+        {
+            _layers.Add(layer);
+            RememberOrigin(layer);
+        }
     }
 
-    private Layer? Make(LayerStatement statement)
+    private Layer? Make(LayerStatement written, string name)
     {
-        var inputs = statement.Operands.Select(Read).ToList();
-        if (LayerKinds.Find(statement.Kind.Text) is not { } kind)
+        var inputs = written.Operands.Select(Read).ToList();
+        if (LayerKinds.Find(written.Kind.Text) is not { } kind)
         {
-            var known = LayerKinds.All.Select(row => row.Keyword);
-            _diagnostics.Report(LanguageDiagnostics.UnknownLayer(statement.Kind.Span, statement.Kind.Text, Suggestions.Near(statement.Kind.Text, known, _diagnostics)));
+            var known = LayerKinds.All.Select(row => row.Keyword).Concat(_blocks.Keys);
+            _diagnostics.Report(LanguageDiagnostics.UnknownLayer(written.Kind.Span, written.Kind.Text, Suggestions.Near(written.Kind.Text, known, _diagnostics)));
             return null;
         }
 
+        // Names and constants are those of the network from here on.
+        var statement = written with
+        {
+            Names = [new NameSyntax(name, written.Name.Span)],
+            Operands = inputs.Select((input, i) => new NameSyntax(input?.Name ?? written.Operands[i].Text, written.Operands[i].Span)).ToEquatableArray(),
+            Attributes = Resolve(written.Attributes),
+        };
         var attributes = new AttributeReader(statement, kind.Attributes, _diagnostics);
         if (inputs.Count < kind.MinimumOperands || inputs.Count > kind.MaximumOperands)
         {
             attributes.Report(LanguageDiagnostics.WrongNumberOfOperands(statement.Kind.Span, kind.Keyword, inputs.Count, kind.Operands));
         }
 
-        var types = inputs.OfType<TensorType>().ToArray();
+        var types = inputs.Select(input => input?.Type).OfType<TensorType>().ToArray();
         var usable = types.Length == inputs.Count && types.Length > 0 ? types : null;
         var layer = kind.Bind(new LayerBuilder(statement, attributes, usable, _weights));
         var quantization = kind.Quantization switch
@@ -167,6 +240,7 @@ internal sealed class NetworkBinder
             _ when statement.Quantization is not null => BindQuantization(statement.Name, statement.Quantization),
             ResultQuantization.OfOperand => usable?[0].Quantization,
             ResultQuantization.OfSoftmax => Quantization.PerTensor(1f / 256, sbyte.MinValue),
+            _ when _weights.Seed is not null => layer is not null && usable?[0].Quantization is { } operand ? SeededWeights.Result(layer, operand) : null,
             _ => BindQuantization(statement.Name, null),
         };
         if (layer is null || attributes.Failed || usable is null)
@@ -195,12 +269,15 @@ internal sealed class NetworkBinder
         }
 
         long? zeroPoint = 0;
-        if (written.ZeroPoint is { } number)
+        if (written.ZeroPoint is { } value)
         {
-            zeroPoint = LanguageNumbers.Integer(number, sbyte.MinValue, sbyte.MaxValue);
-            if (zeroPoint is null)
+            var number = Constants().Resolve(value);
+            zeroPoint = number is NumberValue integer ? LanguageNumbers.Integer(integer, sbyte.MinValue, sbyte.MaxValue) : null;
+            if (zeroPoint is null && number is not WrongValue)
             {
-                _diagnostics.Report(LanguageDiagnostics.NumberOutOfRange(number.Span, "the zero point", number.Text, sbyte.MinValue, sbyte.MaxValue));
+                _diagnostics.Report(number is NumberValue { Text: var text }
+                    ? LanguageDiagnostics.NumberOutOfRange(number.Span, "the zero point", text, sbyte.MinValue, sbyte.MaxValue)
+                    : LanguageDiagnostics.WrongValue(number.Span, "zero", "an integer from -128 to 127", number.Describe()));
             }
         }
 
@@ -242,48 +319,74 @@ internal sealed class NetworkBinder
         return Quantization.PerTensor(scale.AsSpan<float>()[0], (int)zeroPoint);
     }
 
-    private bool Define(NameSyntax name, TensorType? type, bool used)
+    private bool Define(NameSyntax name, string networkName, TensorType? type)
     {
-        if (_values.TryAdd(name.Text, new(name.Span, type) { IsUsed = used }))
+        var value = new ValueEntry(name.Span, networkName, type);
+        if (_scope.Define(name.Text, value) is { } first)
         {
-            return true;
+            _diagnostics.Report(LanguageDiagnostics.DuplicateName(name.Span, name.Text, first.Span));
+            return false;
         }
 
-        _diagnostics.Report(LanguageDiagnostics.DuplicateName(name.Span, name.Text, _values[name.Text].Span));
-        return false;
+        _values.Add(value);
+        return true;
     }
 
-    /// <summary>Type of a value that is read; null where it has none. An unknown name is reported.</summary>
-    private TensorType? Read(NameSyntax name)
+    /// <summary>Defines values of which nothing is known.</summary>
+    private void DefineUnknown(IEnumerable<NameSyntax> names)
     {
-        if (_values.TryGetValue(name.Text, out var value))
+        foreach (var name in names)
         {
-            value.IsUsed = true;
-            return value.Type;
+            Define(name, name.Text, null);
+        }
+    }
+
+    /// <summary>A value that is read; null where there is none of that name, which is reported.</summary>
+    private ValueEntry? Read(NameSyntax name)
+    {
+        switch (_scope.Find(name.Text))
+        {
+            case ValueEntry value:
+                value.IsUsed = true;
+                return value;
+            case ConstantEntry:
+                _diagnostics.Report(LanguageDiagnostics.NotAValue(name.Span, name.Text));
+                return null;
         }
 
-        if (_definitions.TryGetValue(name.Text, out var definition))
+        if (_scope.FindLater(name.Text) is { } definition)
         {
             _diagnostics.Report(LanguageDiagnostics.DefinedLater(name.Span, name.Text, definition));
         }
         else if (!_skipped.Contains(name.Text))
         {
-            _diagnostics.Report(LanguageDiagnostics.UnknownValue(name.Span, name.Text, Suggestions.Near(name.Text, _values.Keys, _diagnostics)));
+            var near = Suggestions.Near(name.Text, _scope.Names<ValueEntry>(), _diagnostics);
+            _diagnostics.Report(LanguageDiagnostics.UnknownValue(name.Span, name.Text, near, isInBlock: _calls > 0));
         }
 
         return null;
     }
 
-    private void BindOutput(NameSyntax name)
+    /// <summary>What a body gives, in the order of its output statements; null for what is unknown. A value given twice is reported.</summary>
+    private List<ValueEntry?> Outputs(BodySyntax body)
     {
-        if (!_outputNames.Add(name.Text))
+        var outputs = new List<ValueEntry?>();
+        var given = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var name in body.Statements.OfType<OutputStatement>().SelectMany(statement => statement.Names))
         {
-            _diagnostics.Report(LanguageDiagnostics.DuplicateOutput(name.Span, name.Text));
+            var value = _scope.Find(name.Text);
+            if (!given.Add(value is ValueEntry known ? known.Name : name.Text))
+            {
+                _diagnostics.Report(LanguageDiagnostics.DuplicateOutput(name.Span, name.Text));
+                outputs.Add(null);
+            }
+            else
+            {
+                outputs.Add(Read(name));
+            }
         }
-        else if (Read(name) is not null)
-        {
-            _outputs.Add(name.Text);
-        }
+
+        return outputs;
     }
 
     private void ReportOmissions()
@@ -294,35 +397,32 @@ internal sealed class NetworkBinder
             return;
         }
 
-        var broken = _network.Statements.OfType<BrokenStatement>().ToList();
+        var broken = _network.Body.Statements.OfType<BrokenStatement>().ToList();
         var name = _network.Name?.Text ?? string.Empty;
-        if (!_network.Statements.Any(statement => statement is InputStatement) && !broken.Exists(statement => statement.IsInput))
+        if (!_network.Body.Statements.Any(statement => statement is InputStatement) && !broken.Exists(statement => statement.IsInput))
         {
-            _diagnostics.Report(LanguageDiagnostics.Nothing(_network.End, name, "input", "input image : i8[1x28x28x1] scale 0.5 zero 0"));
+            _diagnostics.Report(LanguageDiagnostics.Nothing(_network.End, $"network '{name}'", "input", "input image : i8[1x28x28x1] scale 0.5 zero 0"));
         }
 
-        if (!_network.Statements.Any(statement => statement is OutputStatement) && !broken.Exists(statement => statement.IsOutput))
+        if (!_network.Body.Statements.Any(statement => statement is OutputStatement) && !broken.Exists(statement => statement.IsOutput))
         {
-            _diagnostics.Report(LanguageDiagnostics.Nothing(_network.End, name, "output", _layers.Count > 0 ? $"output {_layers[^1].Name}" : "output image"));
+            _diagnostics.Report(LanguageDiagnostics.Nothing(_network.End, $"network '{name}'", "output", _layers.Count > 0 ? $"output {_layers[^1].Name}" : "output image"));
         }
     }
 
     private void ReportUnused()
     {
-        foreach (var (name, value) in _values.Where(pair => !pair.Value.IsUsed))
+        // What a block or a repeat unfolds is unused where no copy of it is used.
+        foreach (var copies in _values.GroupBy(value => value.Span).Where(copies => copies.All(value => !value.IsUsed)))
         {
-            _diagnostics.Report(LanguageDiagnostics.UnusedValue(value.Span, name));
+            _diagnostics.Report(LanguageDiagnostics.UnusedValue(copies.Key, copies.First().Name));
+        }
+
+        foreach (var block in _blocks.Values.Where(block => !_calledBlocks.Contains(block.Name.Text)))
+        {
+            _diagnostics.Report(LanguageDiagnostics.UnusedBlock(block.Name.Span, block.Name.Text));
         }
 
         _weights.ReportUnused();
-    }
-
-    private sealed class Value(SourceSpan span, TensorType? type)
-    {
-        public SourceSpan Span { get; } = span;
-
-        public TensorType? Type { get; } = type;
-
-        public bool IsUsed { get; set; }
     }
 }

@@ -22,7 +22,7 @@ internal static class Suggestions
         var least = Math.Max(1, written.Length / 3) + 1;
         foreach (var name in known)
         {
-            if (name.Length <= LongestName && Distance(written, name) is var distance && distance < least)
+            if (name.Length <= LongestName && Math.Abs(name.Length - written.Length) < least && Distance(written, name) is var distance && distance < least)
             {
                 (best, least) = (name, distance);
             }

@@ -10,7 +10,8 @@ namespace CnnCompiler.Frontend.Syntax;
 /// </summary>
 internal sealed class RecoveringErrorStrategy : DefaultErrorStrategy
 {
-    private static readonly IntervalSet _statementStarts = new(CnnParser.WEIGHTS, CnnParser.INPUT, CnnParser.OUTPUT, CnnParser.IDENTIFIER);
+    private static readonly IntervalSet _statementStarts = new(
+        CnnParser.WEIGHTS, CnnParser.INPUT, CnnParser.OUTPUT, CnnParser.CONST, CnnParser.BLOCK, CnnParser.REPEAT, CnnParser.IDENTIFIER);
 
     /// <summary>Statements with a mistake in them.</summary>
     public HashSet<CnnParser.StatementContext> Broken { get; } = [];
@@ -53,7 +54,7 @@ internal sealed class RecoveringErrorStrategy : DefaultErrorStrategy
 
     public override void Recover(Parser recognizer, RecognitionException e)
     {
-        if (recognizer.Context is CnnParser.HeaderContext or { Parent: CnnParser.HeaderContext })
+        if (IsInHeader(recognizer.Context))
         {
             while (recognizer.InputStream.LA(1) is not (CnnParser.OPEN_BRACE or TokenConstants.EOF) && !AtStatement(recognizer))
             {
@@ -68,8 +69,9 @@ internal sealed class RecoveringErrorStrategy : DefaultErrorStrategy
 
     public override void ReportError(Parser recognizer, RecognitionException e)
     {
+        // What is wrong in a body is not the fault of the repeat or block that it belongs to.
         RuleContext? context = recognizer.Context;
-        while (context is not (null or CnnParser.StatementContext))
+        while (context is not (null or CnnParser.StatementContext or CnnParser.BodyContext))
         {
             context = context.Parent;
         }
@@ -84,6 +86,21 @@ internal sealed class RecoveringErrorStrategy : DefaultErrorStrategy
         }
 
         base.ReportError(recognizer, e);
+    }
+
+    private static bool IsInHeader(RuleContext? context)
+    {
+        while (context is not (null or CnnParser.StatementContext or CnnParser.BodyContext))
+        {
+            if (context is CnnParser.HeaderContext or CnnParser.BlockHeaderContext or CnnParser.RepeatHeaderContext)
+            {
+                return true;
+            }
+
+            context = context.Parent;
+        }
+
+        return false;
     }
 
     private void SkipToStatement(Parser recognizer)
@@ -119,12 +136,31 @@ internal sealed class RecoveringErrorStrategy : DefaultErrorStrategy
                 return second is CnnParser.STRING or CnnParser.UNTERMINATED_STRING || BeginsLine(tokens);
             case CnnParser.INPUT or CnnParser.OUTPUT:
                 return second is CnnParser.IDENTIFIER || BeginsLine(tokens);
+            case CnnParser.CONST or CnnParser.BLOCK:
+                return second is CnnParser.IDENTIFIER || BeginsLine(tokens);
+            case CnnParser.REPEAT:
+                return second is CnnParser.IDENTIFIER or CnnParser.INTEGER or CnnParser.OPEN_PAREN || BeginsLine(tokens);
+            case CnnParser.IDENTIFIER when second == CnnParser.COMMA && BeginsLine(tokens):
+                return DefinesSeveral(tokens);
             case CnnParser.IDENTIFIER when second == CnnParser.EQUALS && tokens.LA(3) == CnnParser.IDENTIFIER:
                 var fourth = tokens.LA(4);
                 return fourth == CnnParser.OPEN_PAREN || (BeginsLine(tokens) && fourth is not (CnnParser.COMMA or CnnParser.CLOSE_PAREN));
             default:
                 return false;
         }
+    }
+
+    /// <summary>True for <c>a, b = word(</c>.</summary>
+    private static bool DefinesSeveral(ITokenStream tokens)
+    {
+        const int most = 16;
+        var at = 2;
+        while (at < 2 * most && tokens.LA(at) == CnnParser.COMMA && tokens.LA(at + 1) == CnnParser.IDENTIFIER)
+        {
+            at += 2;
+        }
+
+        return tokens.LA(at) == CnnParser.EQUALS && tokens.LA(at + 1) == CnnParser.IDENTIFIER && tokens.LA(at + 2) == CnnParser.OPEN_PAREN;
     }
 
     private static bool BeginsLine(ITokenStream tokens) => tokens.LT(-1) is not { } before || before.Line < tokens.LT(1).Line;

@@ -1,5 +1,6 @@
 using Antlr4.Runtime;
 using Antlr4.Runtime.Misc;
+using Antlr4.Runtime.Tree;
 using CnnCompiler.Core;
 using CnnCompiler.Frontend.Syntax.Generated;
 using CnnCompiler.Primitives.Diagnostics;
@@ -34,13 +35,50 @@ internal sealed class SyntaxReader
         return result;
     }
 
-    private SyntaxResult? Read(string text)
+    /// <summary>All tokens, comments too, and the indices of those that begin a statement; null where the syntax is wrong, which is reported.</summary>
+    public static (IReadOnlyList<IToken> Tokens, IReadOnlySet<int> Starts)? ReadTokens(string text, string file, DiagnosticBag diagnostics)
+    {
+        var reader = new SyntaxReader(file, diagnostics);
+        List<IToken> tokens = [];
+        CnnParser.FileContext? parsed = null;
+        _ = reader.Parse(text, (list, tree) =>
+        {
+            (tokens, parsed) = (list, tree);
+            return true;
+        });
+        reader.Report();
+        if (reader._found.Count > 0 || parsed is null)
+        {
+            return null;
+        }
+
+        var starts = new HashSet<int>();
+        CollectStarts(parsed.body(), starts);
+        return (tokens, starts);
+    }
+
+    private static void CollectStarts(CnnParser.BodyContext body, HashSet<int> starts)
+    {
+        foreach (var statement in body.statement())
+        {
+            starts.Add(statement.Start.TokenIndex);
+            if ((statement.repeatStatement()?.body() ?? statement.blockStatement()?.body()) is { } inner)
+            {
+                CollectStarts(inner, starts);
+            }
+        }
+    }
+
+    private SyntaxResult? Read(string text) =>
+        Parse(text, (_, tree) => new SyntaxResult(Network(tree), _strategy.IsBrokenOutsideStatements, _strategy.Skipped));
+
+    private T? Parse<T>(string text, Func<List<IToken>, CnnParser.FileContext, T> result)
     {
         var lexer = new CnnLexer(new AntlrInputStream(text), TextWriter.Null, TextWriter.Null);
         lexer.RemoveErrorListeners();
         if (Tokens(lexer) is not { } tokens)
         {
-            return null;
+            return default;
         }
 
         var parser = new CnnParser(new CommonTokenStream(new ListTokenSource(tokens)), TextWriter.Null, TextWriter.Null) { ErrorHandler = _strategy };
@@ -48,11 +86,11 @@ internal sealed class SyntaxReader
         parser.AddErrorListener(new Listener(this));
         try
         {
-            return new(Network(parser.file()), _strategy.IsBrokenOutsideStatements, _strategy.Skipped);
+            return result(tokens, parser.file());
         }
         catch (ParseCanceledException)
         {
-            return null;
+            return default;
         }
     }
 
@@ -104,33 +142,38 @@ internal sealed class SyntaxReader
     {
         var header = file.header();
         var name = header?.name()?.IDENTIFIER() is { } written ? Name(written.Symbol) : null;
-        var statements = (file.body()?.statement() ?? []).Select(Statement).OfType<StatementSyntax>();
-        return new(name, statements.ToEquatableArray(), file.body()?.CLOSE_BRACE() is { } end ? Span(end.Symbol) : Span(file.Start));
+        return new(name, Body(file.body()), file.body()?.CLOSE_BRACE() is { } end ? Span(end.Symbol) : Span(file.Start));
     }
+
+    private BodySyntax Body(CnnParser.BodyContext? body) => new((body?.statement() ?? []).Select(Statement).OfType<StatementSyntax>().ToEquatableArray());
 
     private StatementSyntax? Statement(CnnParser.StatementContext statement)
     {
         var span = Span(statement);
         if (_strategy.Broken.Contains(statement))
         {
-            var names = statement.outputStatement()?.name() ?? [statement.inputStatement()?.name() ?? statement.layerStatement()?.name()];
-            return new BrokenStatement(
-                span,
-                statement.inputStatement() is not null,
-                statement.outputStatement() is not null,
-                statement.weightsStatement() is not null,
-                names.Where(name => name?.IDENTIFIER() is not null).Select(name => Name(name!)).ToEquatableArray());
+            return Broken(statement, span);
         }
 
         return statement.GetChild(0) switch
         {
-            CnnParser.WeightsStatementContext weights => new WeightsStatement(span, Text(weights.text()), Span(weights.text())),
+            CnnParser.WeightsStatementContext weights when weights.text() is { } text => new WeightsStatement(span, Text(text), Span(text)),
+            CnnParser.WeightsStatementContext weights => new SeedStatement(span, Value(weights.value())),
             CnnParser.InputStatementContext input => new InputStatement(
                 span, Name(input.name()), Name(input.elementType().IDENTIFIER().Symbol), Shape(input.shape()), Quantization(input.quantization())),
             CnnParser.OutputStatementContext output => new OutputStatement(span, output.name().Select(Name).ToEquatableArray()),
+            CnnParser.ConstStatementContext constant => new ConstStatement(span, Name(constant.name()), Value(constant.value())),
+            CnnParser.BlockStatementContext block => new BlockStatement(
+                span, Name(block.blockHeader().name()), block.blockHeader().parameters().parameter().Select(Parameter).ToEquatableArray(), Body(block.body()), IsBroken: false),
+            CnnParser.RepeatStatementContext repeat => new RepeatStatement(
+                span,
+                Value(repeat.repeatHeader().value(0)),
+                repeat.repeatHeader().value(1) is { } first ? Value(first) : null,
+                repeat.repeatHeader().value(2) is { } last ? Value(last) : null,
+                Body(repeat.body())),
             CnnParser.LayerStatementContext layer => new LayerStatement(
                 span,
-                Name(layer.name()),
+                layer.name().Select(Name).ToEquatableArray(),
                 Name(layer.layerKind().IDENTIFIER().Symbol),
                 layer.arguments().argument().Where(argument => argument.value() is null).Select(argument => Name(argument.IDENTIFIER().Symbol)).ToEquatableArray(),
                 layer.arguments().argument().Where(argument => argument.value() is not null)
@@ -140,22 +183,76 @@ internal sealed class SyntaxReader
         };
     }
 
-    private ListValue Shape(CnnParser.ShapeContext shape)
+    private StatementSyntax Broken(CnnParser.StatementContext statement, SourceSpan span)
     {
-        var extents = shape.extents();
-        return extents.EXTENTS() is { } token
-            ? Extents(token.Symbol)
-            : new ListValue(Span(extents), extents.number().Select(number => (ValueSyntax)Number(number)).ToEquatableArray());
+        if (statement.blockStatement() is { } block)
+        {
+            return block.blockHeader()?.name()?.IDENTIFIER() is { } called
+                ? new BlockStatement(span, Name(called.Symbol), [], Body(block.body()), IsBroken: true)
+                : new BrokenStatement(span, false, false, false, []);
+        }
+
+        // A repeat gives no names that are not defined before it.
+        var names = (statement.outputStatement()?.name() ?? statement.layerStatement()?.name() ?? [statement.inputStatement()?.name() ?? statement.constStatement()?.name()])
+            .Where(name => name?.IDENTIFIER() is not null).Select(name => Name(name!));
+        return new BrokenStatement(
+            span, statement.inputStatement() is not null, statement.outputStatement() is not null, statement.weightsStatement() is not null, names.ToEquatableArray());
     }
 
-    private ValueSyntax Value(CnnParser.ValueContext value) => value switch
+    private ParameterSyntax Parameter(CnnParser.ParameterContext parameter) => new(
+        Name(parameter.name()),
+        parameter.parameterType() is { } type ? Name(type.IDENTIFIER().Symbol) : null,
+        parameter.value() is { } value ? Value(value) : null);
+
+    private ListValue Shape(CnnParser.ShapeContext shape)
     {
-        CnnParser.NumberValueContext number => Number(number.number()),
+        var extents = shape.extents().value().Select(Value).ToEquatableArray();
+        return extents is [ListValue list] ? list : new ListValue(Span(shape.extents()), extents);
+    }
+
+    private ValueSyntax Value(CnnParser.ValueContext value) => Arithmetic(value, value.term(), Term);
+
+    private ValueSyntax Term(CnnParser.TermContext term) => Arithmetic(term, term.factor(), Factor);
+
+    /// <summary>Operands and, between them, operators: the children of a rule.</summary>
+    private ValueSyntax Arithmetic<T>(ParserRuleContext context, T[] operands, Func<T, ValueSyntax> read)
+    {
+        var first = read(operands[0]);
+        if (operands.Length == 1)
+        {
+            return first;
+        }
+
+        var steps = new ArithmeticStep[operands.Length - 1];
+        for (var i = 0; i < steps.Length; i++)
+        {
+            var symbol = ((ITerminalNode)context.GetChild((2 * i) + 1)).Symbol;
+            steps[i] = new(symbol.Text[0], Span(symbol), read(operands[i + 1]));
+        }
+
+        return new ArithmeticValue(Span(context), first, steps.ToEquatableArray());
+    }
+
+    private ValueSyntax Factor(CnnParser.FactorContext factor)
+    {
+        var signs = factor.ChildCount - 1;
+        return (signs, Primary(factor.primary())) switch
+        {
+            (0, var operand) => operand,
+            (1, NumberValue { Text: var digits }) when factor.primary() is CnnParser.NumberValueContext => new NumberValue(Span(factor), $"-{digits}"),
+            (_, var operand) => new NegatedValue(Span(factor), signs, operand),
+        };
+    }
+
+    private ValueSyntax Primary(CnnParser.PrimaryContext primary) => primary switch
+    {
+        CnnParser.NumberValueContext number => new NumberValue(Span(number), number.GetText()),
         CnnParser.ExtentsValueContext extents => Extents(extents.EXTENTS().Symbol),
         CnnParser.WordValueContext word => new WordValue(Span(word), word.GetText()),
         CnnParser.TextValueContext text => new TextValue(Span(text), Text(text.text())),
+        CnnParser.ListValueContext list when list.value() is [var only] => Value(only),
         CnnParser.ListValueContext list => new ListValue(Span(list), list.value().Select(Value).ToEquatableArray()),
-        _ => throw new InvalidOperationException($"no case for {value.GetType().Name}"),
+        _ => throw new InvalidOperationException($"no case for {primary.GetType().Name}"),
     };
 
     private ListValue Extents(IToken token)
@@ -173,7 +270,7 @@ internal sealed class SyntaxReader
 
     private QuantizationSyntax? Quantization(CnnParser.QuantizationContext? quantization) => quantization is null
         ? null
-        : new(Number(quantization.number(0)), quantization.number(1) is { } zeroPoint ? Number(zeroPoint) : null);
+        : new(Number(quantization.number()), quantization.value() is { } zeroPoint ? Value(zeroPoint) : null);
 
     private NumberValue Number(CnnParser.NumberContext number) => new(Span(number), number.GetText());
 

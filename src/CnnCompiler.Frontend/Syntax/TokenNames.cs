@@ -25,9 +25,11 @@ internal static class TokenNames
             case CnnParser.BodyContext when parser.TokenStream.LA(1) == TokenConstants.EOF:
                 return "'}'";
             case CnnParser.BodyContext:
-                return "a layer, 'input', 'output', 'weights' or '}'";
+                return "a statement (a layer, 'input', 'output', 'weights', 'const', 'block' or 'repeat') or '}'";
             case CnnParser.LayerKindContext:
                 return "a layer such as conv2d";
+            case CnnParser.ParameterTypeContext:
+                return "'int' or 'word'";
             case CnnParser.ElementTypeContext:
                 return "an element type such as i8";
         }

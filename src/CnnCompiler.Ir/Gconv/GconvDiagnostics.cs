@@ -15,11 +15,11 @@ public static class GconvDiagnostics
     public static Diagnostic InvariantBroken(GconvInvariant invariant, string node, SourceSpan span, string problem) => Make(
         950, span, $"{node} breaks the invariant {Name(invariant)}: {problem}", "this is a fault of whatever made the program; please report it");
 
-    /// <summary>A value that the operation which makes or takes it can't hold.</summary>
-    public static Diagnostic ValueOutOfRange(GconvOperator operation, string where, Int128 value, string range) => Make(
+    /// <summary>An accumulator or a result that its type can't hold.</summary>
+    public static Diagnostic ValueOutOfRange(GconvOperator operation, string what, Int128 value, string type) => Make(
         951,
         operation.Span.Value,
-        string.Create(CultureInfo.InvariantCulture, $"'{operation.Name}': {where} is {value}, outside {range}"),
+        string.Create(CultureInfo.InvariantCulture, $"'{operation.Name}': {what} is {value}, outside {type}"),
         "no result is defined for such weights and inputs; check scales and weights of this layer");
 
     /// <summary>A softmax row without a defined result.</summary>
@@ -40,6 +40,22 @@ public static class GconvDiagnostics
     /// <summary>More loops in text than an operator may have.</summary>
     public static Diagnostic TooManyLoops(SourceSpan span, string name, int loops, int limit) =>
         Make(955, span, string.Create(CultureInfo.InvariantCulture, $"'{name}' has {loops} loops; {limit} is the most"), "use fewer loops");
+
+    /// <summary>A scalar program without a result.</summary>
+    public static Diagnostic ScalarUndefined(GconvOperator operation, string slot, ScalarFault fault)
+    {
+        var problem = fault switch
+        {
+            ScalarFault.Overflow => "a value beyond 64 bits",
+            ScalarFault.NotInt32 => "a requantised value or a multiplier beyond 32 bits",
+            ScalarFault.Shift => "a shift outside its range (0 to 62; of a requantisation -31 to 30)",
+            ScalarFault.Divisor => "a divisor below 1",
+            ScalarFault.Clamp => "a clamp whose low bound is above its high one",
+            _ => throw new ArgumentOutOfRangeException(nameof(fault), fault, "no fault"),
+        };
+        return Make(
+            956, operation.Span.Value, $"'{operation.Name}': {slot} has {problem}", "no result is defined for such weights and inputs; check scales and weights of this layer");
+    }
 
     /// <summary>The name of an invariant in messages: lower case with hyphens.</summary>
     public static string Name(GconvInvariant invariant)

@@ -2,6 +2,7 @@ using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Passes.Infrastructure;
@@ -10,6 +11,9 @@ namespace CnnCompiler.Passes.Infrastructure;
 /// <param name="Program">The loop nests and buffers.</param>
 public sealed record MappedModule(MappedProgram Program) : IrModule
 {
+    /// <summary>Why the program is mapped as it is, or null where nothing was chosen.</summary>
+    public SelectionExplanation? Selection { get; init; }
+
     /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Mapped;
 

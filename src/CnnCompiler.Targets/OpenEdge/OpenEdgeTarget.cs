@@ -1,8 +1,9 @@
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Emission;
-using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.Targets.OpenEdge;
 
@@ -11,19 +12,24 @@ public static class OpenEdgeTarget
 {
     /// <summary>The passes, in order.</summary>
     /// <param name="machine">The machine compiled for.</param>
-    public static Pipeline Pipeline(MachineDescription machine) => new(
+    /// <param name="forced">Choices of kernels and layouts that the user made himself.</param>
+    public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
-        new MapToOpenEdge(),
+        new MapToOpenEdge(machine, forced),
         new EmitImage(machine));
 }
 
 /// <summary>The pass from the GCONV chain to loop nests.</summary>
-public sealed class MapToOpenEdge() : Pass<GconvModule, MappedModule>(
-    new("map-to-openedge", "chooses layouts and kernels: loop nests over buffers in RAM", IrLevel.Gconv, IrLevel.Mapped))
+/// <param name="machine">The machine whose cycles are minimised.</param>
+/// <param name="forced">Choices that the user made himself.</param>
+public sealed class MapToOpenEdge(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) : Pass<GconvModule, MappedModule>(
+    new("map-to-openedge", "chooses kernels and layouts at measured cycles: loop nests over buffers in RAM", IrLevel.Gconv, IrLevel.Mapped))
 {
     /// <inheritdoc/>
     protected override MappedModule? Transform(GconvModule module, PassContext context) =>
-        OpenEdgeMapper.Map(module.Program, context.Diagnostics, context.Cancellation) is { } program ? new(program) : null;
+        MappingSelector.Select(module.Program, machine, forced, context.Diagnostics, context.Cancellation) is { } selected
+            ? new(selected.Program) { Selection = selected.Explanation }
+            : null;
 }
 
 /// <summary>The pass from loop nests to an image.</summary>

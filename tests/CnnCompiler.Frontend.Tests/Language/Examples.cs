@@ -14,6 +14,9 @@ internal static class Examples
         ["two_inputs"] = Join(Layer("logits", 0, 10, 256), Result("logits", 0.2f, 5)),
         ["every_layer"] = Join(
             Layer("grouped", 0, 8, 3, 3, 2), Layer("explicit", 0, 8, 3, 3, 4, bias: false), Layer("depthwise", 3, 1, 5, 3, 8), Layer("logits", 0, 10, 384), Result("logits", 0.2f, 5)),
+        ["arithmetic"] = [],
+        ["blocks"] = [],
+        ["layout"] = [],
         ["mistakes"] = Join(Layer("logits", 0, 10, 8), Result("logits", 0.2f, 5)),
     };
 

@@ -70,6 +70,11 @@ public sealed partial class LanguageDocumentTests
     {
         Assert.Contains($"at most 262,144\ncharacters and {LanguageLimits.Nesting} nested brackets", _document, StringComparison.Ordinal);
         Assert.Equal(262_144, LanguageLimits.Characters);
+        Assert.Contains(FormattableString.Invariant($"a network at most {LanguageLimits.Layers:N0} layers"), _document, StringComparison.Ordinal);
+        Assert.Contains(FormattableString.Invariant($"Calls may be {LanguageLimits.Calls} deep. Unfolding stops with an error beyond {LanguageLimits.Layers:N0} layers or {LanguageLimits.Unfolded:N0} "), _document, StringComparison.Ordinal);
+        Assert.Contains(FormattableString.Invariant($"at most {LanguageLimits.Name} characters"), _document, StringComparison.Ordinal);
+        Assert.Contains("at most 2^28 seeded weights", _document, StringComparison.Ordinal);
+        Assert.Equal(1L << 28, LanguageLimits.SeededWeights);
         Assert.Contains($"at most {NetworkLimits.Rank} dimensions and 2^28 elements", _document, StringComparison.Ordinal);
         Assert.Equal(1L << 28, NetworkLimits.Elements);
     }

@@ -47,11 +47,13 @@ public sealed class RobustnessTests
         [
             File.ReadAllText(Path.Combine(Samples.Folder, "lenet5.cnn")),
             LanguageDocumentTests.Text("every_layer"),
+            LanguageDocumentTests.Text("blocks"),
         ];
         Func<string, byte[]?>[] folders =
         [
             CachedSamples(),
             Examples.Folder(Examples.Documented["every_layer"]),
+            _ => null,
         ];
         var random = new SplitMix64(7);
         var refused = 0;
@@ -94,6 +96,10 @@ public sealed class RobustnessTests
     [InlineData("9", "CNN0205")]
     [InlineData("/*/", "CNN0203")]
     [InlineData("x\n", "CNN0205")]
+    [InlineData("-", "CNN0205")]
+    [InlineData("repeat 9 {", "CNN0204")]
+    [InlineData("block b(v) ", "CNN0205")]
+    [InlineData("a, b = ", "CNN0205")]
     public void A_text_as_long_as_may_be_is_refused_with_few_diagnostics(string part, string code)
     {
         var text = string.Concat(Enumerable.Repeat(part, LanguageLimits.Characters / part.Length));
@@ -150,6 +156,8 @@ public sealed class RobustnessTests
         var graph = CnnFrontend.Parse(text, "test.cnn", companions, diagnostics);
         Assert.Equal(diagnostics.HasErrors, graph is null);
         var lines = text.Split('\n');
+        var formatted = CnnFormatter.Format(text, "test.cnn", new DiagnosticBag());
+        Assert.True(graph is null || formatted is not null);
         foreach (var diagnostic in diagnostics.Diagnostics)
         {
             Assert.Equal("test.cnn", diagnostic.Span.File);
@@ -163,7 +171,7 @@ public sealed class RobustnessTests
 
     private static string Mutate(string text, SplitMix64 random)
     {
-        const string alphabet = "(){}[]=:,-\"/*.xe0159 \n@#\u0000\u00e9aelmnopst_";
+        const string alphabet = "(){}[]=:,-+%\"/*.xe0159 \n@#\u0000\u00e9aelmnopst_";
         if (text.Length < 2)
         {
             return text + "x";

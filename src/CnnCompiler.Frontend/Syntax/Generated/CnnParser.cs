@@ -38,34 +38,44 @@ public partial class CnnParser : Parser {
 	protected static DFA[] decisionToDFA;
 	protected static PredictionContextCache sharedContextCache = new PredictionContextCache();
 	public const int
-		NETWORK=1, WEIGHTS=2, INPUT=3, OUTPUT=4, SCALE=5, ZERO=6, OPEN_BRACE=7, 
-		CLOSE_BRACE=8, OPEN_PAREN=9, CLOSE_PAREN=10, OPEN_BRACKET=11, CLOSE_BRACKET=12, 
-		EQUALS=13, COLON=14, COMMA=15, MINUS=16, EXTENTS=17, REAL=18, INTEGER=19, 
-		IDENTIFIER=20, STRING=21, UNTERMINATED_STRING=22, LINE_COMMENT=23, BLOCK_COMMENT=24, 
-		UNTERMINATED_COMMENT=25, SPACE=26, UNKNOWN=27;
+		NETWORK=1, WEIGHTS=2, INPUT=3, OUTPUT=4, SCALE=5, ZERO=6, CONST=7, BLOCK=8, 
+		REPEAT=9, IN=10, SEED=11, OPEN_BRACE=12, CLOSE_BRACE=13, OPEN_PAREN=14, 
+		CLOSE_PAREN=15, OPEN_BRACKET=16, CLOSE_BRACKET=17, EQUALS=18, COLON=19, 
+		COMMA=20, MINUS=21, PLUS=22, STAR=23, SLASH=24, PERCENT=25, RANGE=26, 
+		EXTENTS=27, REAL=28, INTEGER=29, IDENTIFIER=30, STRING=31, UNTERMINATED_STRING=32, 
+		LINE_COMMENT=33, BLOCK_COMMENT=34, UNTERMINATED_COMMENT=35, SPACE=36, 
+		UNKNOWN=37;
 	public const int
 		RULE_file = 0, RULE_header = 1, RULE_body = 2, RULE_open = 3, RULE_statement = 4, 
 		RULE_weightsStatement = 5, RULE_inputStatement = 6, RULE_outputStatement = 7, 
-		RULE_layerStatement = 8, RULE_layerKind = 9, RULE_arguments = 10, RULE_argument = 11, 
-		RULE_quantization = 12, RULE_elementType = 13, RULE_shape = 14, RULE_extents = 15, 
-		RULE_value = 16, RULE_number = 17, RULE_text = 18, RULE_name = 19;
+		RULE_constStatement = 8, RULE_blockStatement = 9, RULE_blockHeader = 10, 
+		RULE_parameters = 11, RULE_parameter = 12, RULE_parameterType = 13, RULE_repeatStatement = 14, 
+		RULE_repeatHeader = 15, RULE_layerStatement = 16, RULE_layerKind = 17, 
+		RULE_arguments = 18, RULE_argument = 19, RULE_quantization = 20, RULE_elementType = 21, 
+		RULE_shape = 22, RULE_extents = 23, RULE_value = 24, RULE_term = 25, RULE_factor = 26, 
+		RULE_primary = 27, RULE_number = 28, RULE_text = 29, RULE_name = 30;
 	public static readonly string[] ruleNames = {
 		"file", "header", "body", "open", "statement", "weightsStatement", "inputStatement", 
-		"outputStatement", "layerStatement", "layerKind", "arguments", "argument", 
-		"quantization", "elementType", "shape", "extents", "value", "number", 
-		"text", "name"
+		"outputStatement", "constStatement", "blockStatement", "blockHeader", 
+		"parameters", "parameter", "parameterType", "repeatStatement", "repeatHeader", 
+		"layerStatement", "layerKind", "arguments", "argument", "quantization", 
+		"elementType", "shape", "extents", "value", "term", "factor", "primary", 
+		"number", "text", "name"
 	};
 
 	private static readonly string[] _LiteralNames = {
 		null, "'network'", "'weights'", "'input'", "'output'", "'scale'", "'zero'", 
-		"'{'", "'}'", "'('", "')'", "'['", "']'", "'='", "':'", "','", "'-'"
+		"'const'", "'block'", "'repeat'", "'in'", "'seed'", "'{'", "'}'", "'('", 
+		"')'", "'['", "']'", "'='", "':'", "','", "'-'", "'+'", "'*'", "'/'", 
+		"'%'", "'..'"
 	};
 	private static readonly string[] _SymbolicNames = {
-		null, "NETWORK", "WEIGHTS", "INPUT", "OUTPUT", "SCALE", "ZERO", "OPEN_BRACE", 
-		"CLOSE_BRACE", "OPEN_PAREN", "CLOSE_PAREN", "OPEN_BRACKET", "CLOSE_BRACKET", 
-		"EQUALS", "COLON", "COMMA", "MINUS", "EXTENTS", "REAL", "INTEGER", "IDENTIFIER", 
-		"STRING", "UNTERMINATED_STRING", "LINE_COMMENT", "BLOCK_COMMENT", "UNTERMINATED_COMMENT", 
-		"SPACE", "UNKNOWN"
+		null, "NETWORK", "WEIGHTS", "INPUT", "OUTPUT", "SCALE", "ZERO", "CONST", 
+		"BLOCK", "REPEAT", "IN", "SEED", "OPEN_BRACE", "CLOSE_BRACE", "OPEN_PAREN", 
+		"CLOSE_PAREN", "OPEN_BRACKET", "CLOSE_BRACKET", "EQUALS", "COLON", "COMMA", 
+		"MINUS", "PLUS", "STAR", "SLASH", "PERCENT", "RANGE", "EXTENTS", "REAL", 
+		"INTEGER", "IDENTIFIER", "STRING", "UNTERMINATED_STRING", "LINE_COMMENT", 
+		"BLOCK_COMMENT", "UNTERMINATED_COMMENT", "SPACE", "UNKNOWN"
 	};
 	public static readonly IVocabulary DefaultVocabulary = new Vocabulary(_LiteralNames, _SymbolicNames);
 
@@ -127,11 +137,11 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 40;
+			State = 62;
 			header();
-			State = 41;
+			State = 63;
 			body();
-			State = 42;
+			State = 64;
 			Match(Eof);
 			}
 		}
@@ -171,9 +181,9 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 44;
+			State = 66;
 			Match(NETWORK);
-			State = 45;
+			State = 67;
 			name();
 			}
 		}
@@ -220,23 +230,23 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 47;
+			State = 69;
 			open();
-			State = 51;
+			State = 73;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
-			while ((((_la) & ~0x3f) == 0 && ((1L << _la) & 1048604L) != 0)) {
+			while ((((_la) & ~0x3f) == 0 && ((1L << _la) & 1073742748L) != 0)) {
 				{
 				{
-				State = 48;
+				State = 70;
 				statement();
 				}
 				}
-				State = 53;
+				State = 75;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 			}
-			State = 54;
+			State = 76;
 			Match(CLOSE_BRACE);
 			}
 		}
@@ -273,7 +283,7 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 56;
+			State = 78;
 			Match(OPEN_BRACE);
 			}
 		}
@@ -298,6 +308,15 @@ public partial class CnnParser : Parser {
 		[System.Diagnostics.DebuggerNonUserCode] public OutputStatementContext outputStatement() {
 			return GetRuleContext<OutputStatementContext>(0);
 		}
+		[System.Diagnostics.DebuggerNonUserCode] public ConstStatementContext constStatement() {
+			return GetRuleContext<ConstStatementContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public BlockStatementContext blockStatement() {
+			return GetRuleContext<BlockStatementContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public RepeatStatementContext repeatStatement() {
+			return GetRuleContext<RepeatStatementContext>(0);
+		}
 		[System.Diagnostics.DebuggerNonUserCode] public LayerStatementContext layerStatement() {
 			return GetRuleContext<LayerStatementContext>(0);
 		}
@@ -319,34 +338,55 @@ public partial class CnnParser : Parser {
 		StatementContext _localctx = new StatementContext(Context, State);
 		EnterRule(_localctx, 8, RULE_statement);
 		try {
-			State = 62;
+			State = 87;
 			ErrorHandler.Sync(this);
 			switch (TokenStream.LA(1)) {
 			case WEIGHTS:
 				EnterOuterAlt(_localctx, 1);
 				{
-				State = 58;
+				State = 80;
 				weightsStatement();
 				}
 				break;
 			case INPUT:
 				EnterOuterAlt(_localctx, 2);
 				{
-				State = 59;
+				State = 81;
 				inputStatement();
 				}
 				break;
 			case OUTPUT:
 				EnterOuterAlt(_localctx, 3);
 				{
-				State = 60;
+				State = 82;
 				outputStatement();
 				}
 				break;
-			case IDENTIFIER:
+			case CONST:
 				EnterOuterAlt(_localctx, 4);
 				{
-				State = 61;
+				State = 83;
+				constStatement();
+				}
+				break;
+			case BLOCK:
+				EnterOuterAlt(_localctx, 5);
+				{
+				State = 84;
+				blockStatement();
+				}
+				break;
+			case REPEAT:
+				EnterOuterAlt(_localctx, 6);
+				{
+				State = 85;
+				repeatStatement();
+				}
+				break;
+			case IDENTIFIER:
+				EnterOuterAlt(_localctx, 7);
+				{
+				State = 86;
 				layerStatement();
 				}
 				break;
@@ -370,6 +410,10 @@ public partial class CnnParser : Parser {
 		[System.Diagnostics.DebuggerNonUserCode] public TextContext text() {
 			return GetRuleContext<TextContext>(0);
 		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode SEED() { return GetToken(CnnParser.SEED, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ValueContext value() {
+			return GetRuleContext<ValueContext>(0);
+		}
 		public WeightsStatementContext(ParserRuleContext parent, int invokingState)
 			: base(parent, invokingState)
 		{
@@ -390,10 +434,29 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 64;
+			State = 89;
 			Match(WEIGHTS);
-			State = 65;
-			text();
+			State = 93;
+			ErrorHandler.Sync(this);
+			switch (TokenStream.LA(1)) {
+			case STRING:
+			case UNTERMINATED_STRING:
+				{
+				State = 90;
+				text();
+				}
+				break;
+			case SEED:
+				{
+				State = 91;
+				Match(SEED);
+				State = 92;
+				value();
+				}
+				break;
+			default:
+				throw new NoViableAltException(this);
+			}
 			}
 		}
 		catch (RecognitionException re) {
@@ -443,22 +506,22 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 67;
+			State = 95;
 			Match(INPUT);
-			State = 68;
+			State = 96;
 			name();
-			State = 69;
+			State = 97;
 			Match(COLON);
-			State = 70;
+			State = 98;
 			elementType();
-			State = 71;
+			State = 99;
 			shape();
-			State = 73;
+			State = 101;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==SCALE) {
 				{
-				State = 72;
+				State = 100;
 				quantization();
 				}
 			}
@@ -509,23 +572,23 @@ public partial class CnnParser : Parser {
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 75;
+			State = 103;
 			Match(OUTPUT);
-			State = 76;
+			State = 104;
 			name();
-			State = 81;
+			State = 109;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			while (_la==COMMA) {
 				{
 				{
-				State = 77;
+				State = 105;
 				Match(COMMA);
-				State = 78;
+				State = 106;
 				name();
 				}
 				}
-				State = 83;
+				State = 111;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 			}
@@ -542,9 +605,447 @@ public partial class CnnParser : Parser {
 		return _localctx;
 	}
 
-	public partial class LayerStatementContext : ParserRuleContext {
+	public partial class ConstStatementContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode CONST() { return GetToken(CnnParser.CONST, 0); }
 		[System.Diagnostics.DebuggerNonUserCode] public NameContext name() {
 			return GetRuleContext<NameContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode EQUALS() { return GetToken(CnnParser.EQUALS, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ValueContext value() {
+			return GetRuleContext<ValueContext>(0);
+		}
+		public ConstStatementContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_constStatement; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitConstStatement(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public ConstStatementContext constStatement() {
+		ConstStatementContext _localctx = new ConstStatementContext(Context, State);
+		EnterRule(_localctx, 16, RULE_constStatement);
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 112;
+			Match(CONST);
+			State = 113;
+			name();
+			State = 114;
+			Match(EQUALS);
+			State = 115;
+			value();
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class BlockStatementContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public BlockHeaderContext blockHeader() {
+			return GetRuleContext<BlockHeaderContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public BodyContext body() {
+			return GetRuleContext<BodyContext>(0);
+		}
+		public BlockStatementContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_blockStatement; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitBlockStatement(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public BlockStatementContext blockStatement() {
+		BlockStatementContext _localctx = new BlockStatementContext(Context, State);
+		EnterRule(_localctx, 18, RULE_blockStatement);
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 117;
+			blockHeader();
+			State = 118;
+			body();
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class BlockHeaderContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode BLOCK() { return GetToken(CnnParser.BLOCK, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public NameContext name() {
+			return GetRuleContext<NameContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ParametersContext parameters() {
+			return GetRuleContext<ParametersContext>(0);
+		}
+		public BlockHeaderContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_blockHeader; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitBlockHeader(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public BlockHeaderContext blockHeader() {
+		BlockHeaderContext _localctx = new BlockHeaderContext(Context, State);
+		EnterRule(_localctx, 20, RULE_blockHeader);
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 120;
+			Match(BLOCK);
+			State = 121;
+			name();
+			State = 122;
+			parameters();
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class ParametersContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode OPEN_PAREN() { return GetToken(CnnParser.OPEN_PAREN, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode CLOSE_PAREN() { return GetToken(CnnParser.CLOSE_PAREN, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ParameterContext[] parameter() {
+			return GetRuleContexts<ParameterContext>();
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ParameterContext parameter(int i) {
+			return GetRuleContext<ParameterContext>(i);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] COMMA() { return GetTokens(CnnParser.COMMA); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode COMMA(int i) {
+			return GetToken(CnnParser.COMMA, i);
+		}
+		public ParametersContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_parameters; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitParameters(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public ParametersContext parameters() {
+		ParametersContext _localctx = new ParametersContext(Context, State);
+		EnterRule(_localctx, 22, RULE_parameters);
+		int _la;
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 124;
+			Match(OPEN_PAREN);
+			State = 133;
+			ErrorHandler.Sync(this);
+			_la = TokenStream.LA(1);
+			if (_la==IDENTIFIER) {
+				{
+				State = 125;
+				parameter();
+				State = 130;
+				ErrorHandler.Sync(this);
+				_la = TokenStream.LA(1);
+				while (_la==COMMA) {
+					{
+					{
+					State = 126;
+					Match(COMMA);
+					State = 127;
+					parameter();
+					}
+					}
+					State = 132;
+					ErrorHandler.Sync(this);
+					_la = TokenStream.LA(1);
+				}
+				}
+			}
+
+			State = 135;
+			Match(CLOSE_PAREN);
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class ParameterContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public NameContext name() {
+			return GetRuleContext<NameContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode COLON() { return GetToken(CnnParser.COLON, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ParameterTypeContext parameterType() {
+			return GetRuleContext<ParameterTypeContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode EQUALS() { return GetToken(CnnParser.EQUALS, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ValueContext value() {
+			return GetRuleContext<ValueContext>(0);
+		}
+		public ParameterContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_parameter; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitParameter(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public ParameterContext parameter() {
+		ParameterContext _localctx = new ParameterContext(Context, State);
+		EnterRule(_localctx, 24, RULE_parameter);
+		int _la;
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 137;
+			name();
+			State = 144;
+			ErrorHandler.Sync(this);
+			_la = TokenStream.LA(1);
+			if (_la==COLON) {
+				{
+				State = 138;
+				Match(COLON);
+				State = 139;
+				parameterType();
+				State = 142;
+				ErrorHandler.Sync(this);
+				_la = TokenStream.LA(1);
+				if (_la==EQUALS) {
+					{
+					State = 140;
+					Match(EQUALS);
+					State = 141;
+					value();
+					}
+				}
+
+				}
+			}
+
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class ParameterTypeContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode IDENTIFIER() { return GetToken(CnnParser.IDENTIFIER, 0); }
+		public ParameterTypeContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_parameterType; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitParameterType(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public ParameterTypeContext parameterType() {
+		ParameterTypeContext _localctx = new ParameterTypeContext(Context, State);
+		EnterRule(_localctx, 26, RULE_parameterType);
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 146;
+			Match(IDENTIFIER);
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class RepeatStatementContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public RepeatHeaderContext repeatHeader() {
+			return GetRuleContext<RepeatHeaderContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public BodyContext body() {
+			return GetRuleContext<BodyContext>(0);
+		}
+		public RepeatStatementContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_repeatStatement; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitRepeatStatement(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public RepeatStatementContext repeatStatement() {
+		RepeatStatementContext _localctx = new RepeatStatementContext(Context, State);
+		EnterRule(_localctx, 28, RULE_repeatStatement);
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 148;
+			repeatHeader();
+			State = 149;
+			body();
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class RepeatHeaderContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode REPEAT() { return GetToken(CnnParser.REPEAT, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ValueContext[] value() {
+			return GetRuleContexts<ValueContext>();
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ValueContext value(int i) {
+			return GetRuleContext<ValueContext>(i);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode IN() { return GetToken(CnnParser.IN, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode RANGE() { return GetToken(CnnParser.RANGE, 0); }
+		public RepeatHeaderContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_repeatHeader; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitRepeatHeader(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public RepeatHeaderContext repeatHeader() {
+		RepeatHeaderContext _localctx = new RepeatHeaderContext(Context, State);
+		EnterRule(_localctx, 30, RULE_repeatHeader);
+		int _la;
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 151;
+			Match(REPEAT);
+			State = 152;
+			value();
+			State = 158;
+			ErrorHandler.Sync(this);
+			_la = TokenStream.LA(1);
+			if (_la==IN) {
+				{
+				State = 153;
+				Match(IN);
+				State = 154;
+				value();
+				State = 155;
+				Match(RANGE);
+				State = 156;
+				value();
+				}
+			}
+
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class LayerStatementContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public NameContext[] name() {
+			return GetRuleContexts<NameContext>();
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public NameContext name(int i) {
+			return GetRuleContext<NameContext>(i);
 		}
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode EQUALS() { return GetToken(CnnParser.EQUALS, 0); }
 		[System.Diagnostics.DebuggerNonUserCode] public LayerKindContext layerKind() {
@@ -552,6 +1053,10 @@ public partial class CnnParser : Parser {
 		}
 		[System.Diagnostics.DebuggerNonUserCode] public ArgumentsContext arguments() {
 			return GetRuleContext<ArgumentsContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] COMMA() { return GetTokens(CnnParser.COMMA); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode COMMA(int i) {
+			return GetToken(CnnParser.COMMA, i);
 		}
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode COLON() { return GetToken(CnnParser.COLON, 0); }
 		[System.Diagnostics.DebuggerNonUserCode] public QuantizationContext quantization() {
@@ -573,27 +1078,43 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public LayerStatementContext layerStatement() {
 		LayerStatementContext _localctx = new LayerStatementContext(Context, State);
-		EnterRule(_localctx, 16, RULE_layerStatement);
+		EnterRule(_localctx, 32, RULE_layerStatement);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 84;
+			State = 160;
 			name();
-			State = 85;
+			State = 165;
+			ErrorHandler.Sync(this);
+			_la = TokenStream.LA(1);
+			while (_la==COMMA) {
+				{
+				{
+				State = 161;
+				Match(COMMA);
+				State = 162;
+				name();
+				}
+				}
+				State = 167;
+				ErrorHandler.Sync(this);
+				_la = TokenStream.LA(1);
+			}
+			State = 168;
 			Match(EQUALS);
-			State = 86;
+			State = 169;
 			layerKind();
-			State = 87;
+			State = 170;
 			arguments();
-			State = 90;
+			State = 173;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==COLON) {
 				{
-				State = 88;
+				State = 171;
 				Match(COLON);
-				State = 89;
+				State = 172;
 				quantization();
 				}
 			}
@@ -629,11 +1150,11 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public LayerKindContext layerKind() {
 		LayerKindContext _localctx = new LayerKindContext(Context, State);
-		EnterRule(_localctx, 18, RULE_layerKind);
+		EnterRule(_localctx, 34, RULE_layerKind);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 92;
+			State = 175;
 			Match(IDENTIFIER);
 			}
 		}
@@ -677,40 +1198,40 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ArgumentsContext arguments() {
 		ArgumentsContext _localctx = new ArgumentsContext(Context, State);
-		EnterRule(_localctx, 20, RULE_arguments);
+		EnterRule(_localctx, 36, RULE_arguments);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 94;
+			State = 177;
 			Match(OPEN_PAREN);
-			State = 103;
+			State = 186;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==IDENTIFIER) {
 				{
-				State = 95;
+				State = 178;
 				argument();
-				State = 100;
+				State = 183;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 				while (_la==COMMA) {
 					{
 					{
-					State = 96;
+					State = 179;
 					Match(COMMA);
-					State = 97;
+					State = 180;
 					argument();
 					}
 					}
-					State = 102;
+					State = 185;
 					ErrorHandler.Sync(this);
 					_la = TokenStream.LA(1);
 				}
 				}
 			}
 
-			State = 105;
+			State = 188;
 			Match(CLOSE_PAREN);
 			}
 		}
@@ -747,21 +1268,21 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ArgumentContext argument() {
 		ArgumentContext _localctx = new ArgumentContext(Context, State);
-		EnterRule(_localctx, 22, RULE_argument);
+		EnterRule(_localctx, 38, RULE_argument);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 107;
+			State = 190;
 			Match(IDENTIFIER);
-			State = 110;
+			State = 193;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==EQUALS) {
 				{
-				State = 108;
+				State = 191;
 				Match(EQUALS);
-				State = 109;
+				State = 192;
 				value();
 				}
 			}
@@ -781,13 +1302,13 @@ public partial class CnnParser : Parser {
 
 	public partial class QuantizationContext : ParserRuleContext {
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode SCALE() { return GetToken(CnnParser.SCALE, 0); }
-		[System.Diagnostics.DebuggerNonUserCode] public NumberContext[] number() {
-			return GetRuleContexts<NumberContext>();
-		}
-		[System.Diagnostics.DebuggerNonUserCode] public NumberContext number(int i) {
-			return GetRuleContext<NumberContext>(i);
+		[System.Diagnostics.DebuggerNonUserCode] public NumberContext number() {
+			return GetRuleContext<NumberContext>(0);
 		}
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode ZERO() { return GetToken(CnnParser.ZERO, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ValueContext value() {
+			return GetRuleContext<ValueContext>(0);
+		}
 		public QuantizationContext(ParserRuleContext parent, int invokingState)
 			: base(parent, invokingState)
 		{
@@ -804,24 +1325,24 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public QuantizationContext quantization() {
 		QuantizationContext _localctx = new QuantizationContext(Context, State);
-		EnterRule(_localctx, 24, RULE_quantization);
+		EnterRule(_localctx, 40, RULE_quantization);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 112;
+			State = 195;
 			Match(SCALE);
-			State = 113;
+			State = 196;
 			number();
-			State = 116;
+			State = 199;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==ZERO) {
 				{
-				State = 114;
+				State = 197;
 				Match(ZERO);
-				State = 115;
-				number();
+				State = 198;
+				value();
 				}
 			}
 
@@ -856,11 +1377,11 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ElementTypeContext elementType() {
 		ElementTypeContext _localctx = new ElementTypeContext(Context, State);
-		EnterRule(_localctx, 26, RULE_elementType);
+		EnterRule(_localctx, 42, RULE_elementType);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 118;
+			State = 201;
 			Match(IDENTIFIER);
 			}
 		}
@@ -897,15 +1418,15 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ShapeContext shape() {
 		ShapeContext _localctx = new ShapeContext(Context, State);
-		EnterRule(_localctx, 28, RULE_shape);
+		EnterRule(_localctx, 44, RULE_shape);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 120;
+			State = 203;
 			Match(OPEN_BRACKET);
-			State = 121;
+			State = 204;
 			extents();
-			State = 122;
+			State = 205;
 			Match(CLOSE_BRACKET);
 			}
 		}
@@ -921,12 +1442,11 @@ public partial class CnnParser : Parser {
 	}
 
 	public partial class ExtentsContext : ParserRuleContext {
-		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode EXTENTS() { return GetToken(CnnParser.EXTENTS, 0); }
-		[System.Diagnostics.DebuggerNonUserCode] public NumberContext[] number() {
-			return GetRuleContexts<NumberContext>();
+		[System.Diagnostics.DebuggerNonUserCode] public ValueContext[] value() {
+			return GetRuleContexts<ValueContext>();
 		}
-		[System.Diagnostics.DebuggerNonUserCode] public NumberContext number(int i) {
-			return GetRuleContext<NumberContext>(i);
+		[System.Diagnostics.DebuggerNonUserCode] public ValueContext value(int i) {
+			return GetRuleContext<ValueContext>(i);
 		}
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] COMMA() { return GetTokens(CnnParser.COMMA); }
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode COMMA(int i) {
@@ -948,46 +1468,29 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public ExtentsContext extents() {
 		ExtentsContext _localctx = new ExtentsContext(Context, State);
-		EnterRule(_localctx, 30, RULE_extents);
+		EnterRule(_localctx, 46, RULE_extents);
 		int _la;
 		try {
-			State = 133;
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 207;
+			value();
+			State = 212;
 			ErrorHandler.Sync(this);
-			switch (TokenStream.LA(1)) {
-			case EXTENTS:
-				EnterOuterAlt(_localctx, 1);
+			_la = TokenStream.LA(1);
+			while (_la==COMMA) {
 				{
-				State = 124;
-				Match(EXTENTS);
+				{
+				State = 208;
+				Match(COMMA);
+				State = 209;
+				value();
 				}
-				break;
-			case MINUS:
-			case REAL:
-			case INTEGER:
-				EnterOuterAlt(_localctx, 2);
-				{
-				State = 125;
-				number();
-				State = 130;
+				}
+				State = 214;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
-				while (_la==COMMA) {
-					{
-					{
-					State = 126;
-					Match(COMMA);
-					State = 127;
-					number();
-					}
-					}
-					State = 132;
-					ErrorHandler.Sync(this);
-					_la = TokenStream.LA(1);
-				}
-				}
-				break;
-			default:
-				throw new NoViableAltException(this);
+			}
 			}
 		}
 		catch (RecognitionException re) {
@@ -1002,20 +1505,230 @@ public partial class CnnParser : Parser {
 	}
 
 	public partial class ValueContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public TermContext[] term() {
+			return GetRuleContexts<TermContext>();
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public TermContext term(int i) {
+			return GetRuleContext<TermContext>(i);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] PLUS() { return GetTokens(CnnParser.PLUS); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode PLUS(int i) {
+			return GetToken(CnnParser.PLUS, i);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] MINUS() { return GetTokens(CnnParser.MINUS); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode MINUS(int i) {
+			return GetToken(CnnParser.MINUS, i);
+		}
 		public ValueContext(ParserRuleContext parent, int invokingState)
 			: base(parent, invokingState)
 		{
 		}
 		public override int RuleIndex { get { return RULE_value; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitValue(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public ValueContext value() {
+		ValueContext _localctx = new ValueContext(Context, State);
+		EnterRule(_localctx, 48, RULE_value);
+		int _la;
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 215;
+			term();
+			State = 220;
+			ErrorHandler.Sync(this);
+			_la = TokenStream.LA(1);
+			while (_la==MINUS || _la==PLUS) {
+				{
+				{
+				State = 216;
+				_la = TokenStream.LA(1);
+				if ( !(_la==MINUS || _la==PLUS) ) {
+				ErrorHandler.RecoverInline(this);
+				}
+				else {
+					ErrorHandler.ReportMatch(this);
+				    Consume();
+				}
+				State = 217;
+				term();
+				}
+				}
+				State = 222;
+				ErrorHandler.Sync(this);
+				_la = TokenStream.LA(1);
+			}
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class TermContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public FactorContext[] factor() {
+			return GetRuleContexts<FactorContext>();
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public FactorContext factor(int i) {
+			return GetRuleContext<FactorContext>(i);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] STAR() { return GetTokens(CnnParser.STAR); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode STAR(int i) {
+			return GetToken(CnnParser.STAR, i);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] SLASH() { return GetTokens(CnnParser.SLASH); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode SLASH(int i) {
+			return GetToken(CnnParser.SLASH, i);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] PERCENT() { return GetTokens(CnnParser.PERCENT); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode PERCENT(int i) {
+			return GetToken(CnnParser.PERCENT, i);
+		}
+		public TermContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_term; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitTerm(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public TermContext term() {
+		TermContext _localctx = new TermContext(Context, State);
+		EnterRule(_localctx, 50, RULE_term);
+		int _la;
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 223;
+			factor();
+			State = 228;
+			ErrorHandler.Sync(this);
+			_la = TokenStream.LA(1);
+			while ((((_la) & ~0x3f) == 0 && ((1L << _la) & 58720256L) != 0)) {
+				{
+				{
+				State = 224;
+				_la = TokenStream.LA(1);
+				if ( !((((_la) & ~0x3f) == 0 && ((1L << _la) & 58720256L) != 0)) ) {
+				ErrorHandler.RecoverInline(this);
+				}
+				else {
+					ErrorHandler.ReportMatch(this);
+				    Consume();
+				}
+				State = 225;
+				factor();
+				}
+				}
+				State = 230;
+				ErrorHandler.Sync(this);
+				_la = TokenStream.LA(1);
+			}
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class FactorContext : ParserRuleContext {
+		[System.Diagnostics.DebuggerNonUserCode] public PrimaryContext primary() {
+			return GetRuleContext<PrimaryContext>(0);
+		}
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode[] MINUS() { return GetTokens(CnnParser.MINUS); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode MINUS(int i) {
+			return GetToken(CnnParser.MINUS, i);
+		}
+		public FactorContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_factor; } }
+		[System.Diagnostics.DebuggerNonUserCode]
+		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
+			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
+			if (typedVisitor != null) return typedVisitor.VisitFactor(this);
+			else return visitor.VisitChildren(this);
+		}
+	}
+
+	[RuleVersion(0)]
+	public FactorContext factor() {
+		FactorContext _localctx = new FactorContext(Context, State);
+		EnterRule(_localctx, 52, RULE_factor);
+		int _la;
+		try {
+			EnterOuterAlt(_localctx, 1);
+			{
+			State = 234;
+			ErrorHandler.Sync(this);
+			_la = TokenStream.LA(1);
+			while (_la==MINUS) {
+				{
+				{
+				State = 231;
+				Match(MINUS);
+				}
+				}
+				State = 236;
+				ErrorHandler.Sync(this);
+				_la = TokenStream.LA(1);
+			}
+			State = 237;
+			primary();
+			}
+		}
+		catch (RecognitionException re) {
+			_localctx.exception = re;
+			ErrorHandler.ReportError(this, re);
+			ErrorHandler.Recover(this, re);
+		}
+		finally {
+			ExitRule();
+		}
+		return _localctx;
+	}
+
+	public partial class PrimaryContext : ParserRuleContext {
+		public PrimaryContext(ParserRuleContext parent, int invokingState)
+			: base(parent, invokingState)
+		{
+		}
+		public override int RuleIndex { get { return RULE_primary; } }
 	 
-		public ValueContext() { }
-		public virtual void CopyFrom(ValueContext context) {
+		public PrimaryContext() { }
+		public virtual void CopyFrom(PrimaryContext context) {
 			base.CopyFrom(context);
 		}
 	}
-	public partial class WordValueContext : ValueContext {
+	public partial class WordValueContext : PrimaryContext {
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode IDENTIFIER() { return GetToken(CnnParser.IDENTIFIER, 0); }
-		public WordValueContext(ValueContext context) { CopyFrom(context); }
+		public WordValueContext(PrimaryContext context) { CopyFrom(context); }
 		[System.Diagnostics.DebuggerNonUserCode]
 		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
 			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
@@ -1023,7 +1736,7 @@ public partial class CnnParser : Parser {
 			else return visitor.VisitChildren(this);
 		}
 	}
-	public partial class ListValueContext : ValueContext {
+	public partial class ListValueContext : PrimaryContext {
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode OPEN_PAREN() { return GetToken(CnnParser.OPEN_PAREN, 0); }
 		[System.Diagnostics.DebuggerNonUserCode] public ValueContext[] value() {
 			return GetRuleContexts<ValueContext>();
@@ -1036,7 +1749,7 @@ public partial class CnnParser : Parser {
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode COMMA(int i) {
 			return GetToken(CnnParser.COMMA, i);
 		}
-		public ListValueContext(ValueContext context) { CopyFrom(context); }
+		public ListValueContext(PrimaryContext context) { CopyFrom(context); }
 		[System.Diagnostics.DebuggerNonUserCode]
 		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
 			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
@@ -1044,9 +1757,9 @@ public partial class CnnParser : Parser {
 			else return visitor.VisitChildren(this);
 		}
 	}
-	public partial class ExtentsValueContext : ValueContext {
+	public partial class ExtentsValueContext : PrimaryContext {
 		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode EXTENTS() { return GetToken(CnnParser.EXTENTS, 0); }
-		public ExtentsValueContext(ValueContext context) { CopyFrom(context); }
+		public ExtentsValueContext(PrimaryContext context) { CopyFrom(context); }
 		[System.Diagnostics.DebuggerNonUserCode]
 		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
 			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
@@ -1054,11 +1767,11 @@ public partial class CnnParser : Parser {
 			else return visitor.VisitChildren(this);
 		}
 	}
-	public partial class TextValueContext : ValueContext {
+	public partial class TextValueContext : PrimaryContext {
 		[System.Diagnostics.DebuggerNonUserCode] public TextContext text() {
 			return GetRuleContext<TextContext>(0);
 		}
-		public TextValueContext(ValueContext context) { CopyFrom(context); }
+		public TextValueContext(PrimaryContext context) { CopyFrom(context); }
 		[System.Diagnostics.DebuggerNonUserCode]
 		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
 			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
@@ -1066,11 +1779,10 @@ public partial class CnnParser : Parser {
 			else return visitor.VisitChildren(this);
 		}
 	}
-	public partial class NumberValueContext : ValueContext {
-		[System.Diagnostics.DebuggerNonUserCode] public NumberContext number() {
-			return GetRuleContext<NumberContext>(0);
-		}
-		public NumberValueContext(ValueContext context) { CopyFrom(context); }
+	public partial class NumberValueContext : PrimaryContext {
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode INTEGER() { return GetToken(CnnParser.INTEGER, 0); }
+		[System.Diagnostics.DebuggerNonUserCode] public ITerminalNode REAL() { return GetToken(CnnParser.REAL, 0); }
+		public NumberValueContext(PrimaryContext context) { CopyFrom(context); }
 		[System.Diagnostics.DebuggerNonUserCode]
 		public override TResult Accept<TResult>(IParseTreeVisitor<TResult> visitor) {
 			ICnnParserVisitor<TResult> typedVisitor = visitor as ICnnParserVisitor<TResult>;
@@ -1080,29 +1792,35 @@ public partial class CnnParser : Parser {
 	}
 
 	[RuleVersion(0)]
-	public ValueContext value() {
-		ValueContext _localctx = new ValueContext(Context, State);
-		EnterRule(_localctx, 32, RULE_value);
+	public PrimaryContext primary() {
+		PrimaryContext _localctx = new PrimaryContext(Context, State);
+		EnterRule(_localctx, 54, RULE_primary);
 		int _la;
 		try {
-			State = 150;
+			State = 254;
 			ErrorHandler.Sync(this);
 			switch (TokenStream.LA(1)) {
-			case MINUS:
 			case REAL:
 			case INTEGER:
 				_localctx = new NumberValueContext(_localctx);
 				EnterOuterAlt(_localctx, 1);
 				{
-				State = 135;
-				number();
+				State = 239;
+				_la = TokenStream.LA(1);
+				if ( !(_la==REAL || _la==INTEGER) ) {
+				ErrorHandler.RecoverInline(this);
+				}
+				else {
+					ErrorHandler.ReportMatch(this);
+				    Consume();
+				}
 				}
 				break;
 			case EXTENTS:
 				_localctx = new ExtentsValueContext(_localctx);
 				EnterOuterAlt(_localctx, 2);
 				{
-				State = 136;
+				State = 240;
 				Match(EXTENTS);
 				}
 				break;
@@ -1110,7 +1828,7 @@ public partial class CnnParser : Parser {
 				_localctx = new WordValueContext(_localctx);
 				EnterOuterAlt(_localctx, 3);
 				{
-				State = 137;
+				State = 241;
 				Match(IDENTIFIER);
 				}
 				break;
@@ -1119,7 +1837,7 @@ public partial class CnnParser : Parser {
 				_localctx = new TextValueContext(_localctx);
 				EnterOuterAlt(_localctx, 4);
 				{
-				State = 138;
+				State = 242;
 				text();
 				}
 				break;
@@ -1127,27 +1845,27 @@ public partial class CnnParser : Parser {
 				_localctx = new ListValueContext(_localctx);
 				EnterOuterAlt(_localctx, 5);
 				{
-				State = 139;
+				State = 243;
 				Match(OPEN_PAREN);
-				State = 140;
+				State = 244;
 				value();
-				State = 145;
+				State = 249;
 				ErrorHandler.Sync(this);
 				_la = TokenStream.LA(1);
 				while (_la==COMMA) {
 					{
 					{
-					State = 141;
+					State = 245;
 					Match(COMMA);
-					State = 142;
+					State = 246;
 					value();
 					}
 					}
-					State = 147;
+					State = 251;
 					ErrorHandler.Sync(this);
 					_la = TokenStream.LA(1);
 				}
-				State = 148;
+				State = 252;
 				Match(CLOSE_PAREN);
 				}
 				break;
@@ -1186,22 +1904,22 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public NumberContext number() {
 		NumberContext _localctx = new NumberContext(Context, State);
-		EnterRule(_localctx, 34, RULE_number);
+		EnterRule(_localctx, 56, RULE_number);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 153;
+			State = 257;
 			ErrorHandler.Sync(this);
 			_la = TokenStream.LA(1);
 			if (_la==MINUS) {
 				{
-				State = 152;
+				State = 256;
 				Match(MINUS);
 				}
 			}
 
-			State = 155;
+			State = 259;
 			_la = TokenStream.LA(1);
 			if ( !(_la==REAL || _la==INTEGER) ) {
 			ErrorHandler.RecoverInline(this);
@@ -1242,12 +1960,12 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public TextContext text() {
 		TextContext _localctx = new TextContext(Context, State);
-		EnterRule(_localctx, 36, RULE_text);
+		EnterRule(_localctx, 58, RULE_text);
 		int _la;
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 157;
+			State = 261;
 			_la = TokenStream.LA(1);
 			if ( !(_la==STRING || _la==UNTERMINATED_STRING) ) {
 			ErrorHandler.RecoverInline(this);
@@ -1287,11 +2005,11 @@ public partial class CnnParser : Parser {
 	[RuleVersion(0)]
 	public NameContext name() {
 		NameContext _localctx = new NameContext(Context, State);
-		EnterRule(_localctx, 38, RULE_name);
+		EnterRule(_localctx, 60, RULE_name);
 		try {
 			EnterOuterAlt(_localctx, 1);
 			{
-			State = 159;
+			State = 263;
 			Match(IDENTIFIER);
 			}
 		}
@@ -1307,54 +2025,89 @@ public partial class CnnParser : Parser {
 	}
 
 	private static int[] _serializedATN = {
-		4,1,27,162,2,0,7,0,2,1,7,1,2,2,7,2,2,3,7,3,2,4,7,4,2,5,7,5,2,6,7,6,2,7,
+		4,1,37,266,2,0,7,0,2,1,7,1,2,2,7,2,2,3,7,3,2,4,7,4,2,5,7,5,2,6,7,6,2,7,
 		7,7,2,8,7,8,2,9,7,9,2,10,7,10,2,11,7,11,2,12,7,12,2,13,7,13,2,14,7,14,
-		2,15,7,15,2,16,7,16,2,17,7,17,2,18,7,18,2,19,7,19,1,0,1,0,1,0,1,0,1,1,
-		1,1,1,1,1,2,1,2,5,2,50,8,2,10,2,12,2,53,9,2,1,2,1,2,1,3,1,3,1,4,1,4,1,
-		4,1,4,3,4,63,8,4,1,5,1,5,1,5,1,6,1,6,1,6,1,6,1,6,1,6,3,6,74,8,6,1,7,1,
-		7,1,7,1,7,5,7,80,8,7,10,7,12,7,83,9,7,1,8,1,8,1,8,1,8,1,8,1,8,3,8,91,8,
-		8,1,9,1,9,1,10,1,10,1,10,1,10,5,10,99,8,10,10,10,12,10,102,9,10,3,10,104,
-		8,10,1,10,1,10,1,11,1,11,1,11,3,11,111,8,11,1,12,1,12,1,12,1,12,3,12,117,
-		8,12,1,13,1,13,1,14,1,14,1,14,1,14,1,15,1,15,1,15,1,15,5,15,129,8,15,10,
-		15,12,15,132,9,15,3,15,134,8,15,1,16,1,16,1,16,1,16,1,16,1,16,1,16,1,16,
-		5,16,144,8,16,10,16,12,16,147,9,16,1,16,1,16,3,16,151,8,16,1,17,3,17,154,
-		8,17,1,17,1,17,1,18,1,18,1,19,1,19,1,19,0,0,20,0,2,4,6,8,10,12,14,16,18,
-		20,22,24,26,28,30,32,34,36,38,0,2,1,0,18,19,1,0,21,22,160,0,40,1,0,0,0,
-		2,44,1,0,0,0,4,47,1,0,0,0,6,56,1,0,0,0,8,62,1,0,0,0,10,64,1,0,0,0,12,67,
-		1,0,0,0,14,75,1,0,0,0,16,84,1,0,0,0,18,92,1,0,0,0,20,94,1,0,0,0,22,107,
-		1,0,0,0,24,112,1,0,0,0,26,118,1,0,0,0,28,120,1,0,0,0,30,133,1,0,0,0,32,
-		150,1,0,0,0,34,153,1,0,0,0,36,157,1,0,0,0,38,159,1,0,0,0,40,41,3,2,1,0,
-		41,42,3,4,2,0,42,43,5,0,0,1,43,1,1,0,0,0,44,45,5,1,0,0,45,46,3,38,19,0,
-		46,3,1,0,0,0,47,51,3,6,3,0,48,50,3,8,4,0,49,48,1,0,0,0,50,53,1,0,0,0,51,
-		49,1,0,0,0,51,52,1,0,0,0,52,54,1,0,0,0,53,51,1,0,0,0,54,55,5,8,0,0,55,
-		5,1,0,0,0,56,57,5,7,0,0,57,7,1,0,0,0,58,63,3,10,5,0,59,63,3,12,6,0,60,
-		63,3,14,7,0,61,63,3,16,8,0,62,58,1,0,0,0,62,59,1,0,0,0,62,60,1,0,0,0,62,
-		61,1,0,0,0,63,9,1,0,0,0,64,65,5,2,0,0,65,66,3,36,18,0,66,11,1,0,0,0,67,
-		68,5,3,0,0,68,69,3,38,19,0,69,70,5,14,0,0,70,71,3,26,13,0,71,73,3,28,14,
-		0,72,74,3,24,12,0,73,72,1,0,0,0,73,74,1,0,0,0,74,13,1,0,0,0,75,76,5,4,
-		0,0,76,81,3,38,19,0,77,78,5,15,0,0,78,80,3,38,19,0,79,77,1,0,0,0,80,83,
-		1,0,0,0,81,79,1,0,0,0,81,82,1,0,0,0,82,15,1,0,0,0,83,81,1,0,0,0,84,85,
-		3,38,19,0,85,86,5,13,0,0,86,87,3,18,9,0,87,90,3,20,10,0,88,89,5,14,0,0,
-		89,91,3,24,12,0,90,88,1,0,0,0,90,91,1,0,0,0,91,17,1,0,0,0,92,93,5,20,0,
-		0,93,19,1,0,0,0,94,103,5,9,0,0,95,100,3,22,11,0,96,97,5,15,0,0,97,99,3,
-		22,11,0,98,96,1,0,0,0,99,102,1,0,0,0,100,98,1,0,0,0,100,101,1,0,0,0,101,
-		104,1,0,0,0,102,100,1,0,0,0,103,95,1,0,0,0,103,104,1,0,0,0,104,105,1,0,
-		0,0,105,106,5,10,0,0,106,21,1,0,0,0,107,110,5,20,0,0,108,109,5,13,0,0,
-		109,111,3,32,16,0,110,108,1,0,0,0,110,111,1,0,0,0,111,23,1,0,0,0,112,113,
-		5,5,0,0,113,116,3,34,17,0,114,115,5,6,0,0,115,117,3,34,17,0,116,114,1,
-		0,0,0,116,117,1,0,0,0,117,25,1,0,0,0,118,119,5,20,0,0,119,27,1,0,0,0,120,
-		121,5,11,0,0,121,122,3,30,15,0,122,123,5,12,0,0,123,29,1,0,0,0,124,134,
-		5,17,0,0,125,130,3,34,17,0,126,127,5,15,0,0,127,129,3,34,17,0,128,126,
-		1,0,0,0,129,132,1,0,0,0,130,128,1,0,0,0,130,131,1,0,0,0,131,134,1,0,0,
-		0,132,130,1,0,0,0,133,124,1,0,0,0,133,125,1,0,0,0,134,31,1,0,0,0,135,151,
-		3,34,17,0,136,151,5,17,0,0,137,151,5,20,0,0,138,151,3,36,18,0,139,140,
-		5,9,0,0,140,145,3,32,16,0,141,142,5,15,0,0,142,144,3,32,16,0,143,141,1,
-		0,0,0,144,147,1,0,0,0,145,143,1,0,0,0,145,146,1,0,0,0,146,148,1,0,0,0,
-		147,145,1,0,0,0,148,149,5,10,0,0,149,151,1,0,0,0,150,135,1,0,0,0,150,136,
-		1,0,0,0,150,137,1,0,0,0,150,138,1,0,0,0,150,139,1,0,0,0,151,33,1,0,0,0,
-		152,154,5,16,0,0,153,152,1,0,0,0,153,154,1,0,0,0,154,155,1,0,0,0,155,156,
-		7,0,0,0,156,35,1,0,0,0,157,158,7,1,0,0,158,37,1,0,0,0,159,160,5,20,0,0,
-		160,39,1,0,0,0,14,51,62,73,81,90,100,103,110,116,130,133,145,150,153
+		2,15,7,15,2,16,7,16,2,17,7,17,2,18,7,18,2,19,7,19,2,20,7,20,2,21,7,21,
+		2,22,7,22,2,23,7,23,2,24,7,24,2,25,7,25,2,26,7,26,2,27,7,27,2,28,7,28,
+		2,29,7,29,2,30,7,30,1,0,1,0,1,0,1,0,1,1,1,1,1,1,1,2,1,2,5,2,72,8,2,10,
+		2,12,2,75,9,2,1,2,1,2,1,3,1,3,1,4,1,4,1,4,1,4,1,4,1,4,1,4,3,4,88,8,4,1,
+		5,1,5,1,5,1,5,3,5,94,8,5,1,6,1,6,1,6,1,6,1,6,1,6,3,6,102,8,6,1,7,1,7,1,
+		7,1,7,5,7,108,8,7,10,7,12,7,111,9,7,1,8,1,8,1,8,1,8,1,8,1,9,1,9,1,9,1,
+		10,1,10,1,10,1,10,1,11,1,11,1,11,1,11,5,11,129,8,11,10,11,12,11,132,9,
+		11,3,11,134,8,11,1,11,1,11,1,12,1,12,1,12,1,12,1,12,3,12,143,8,12,3,12,
+		145,8,12,1,13,1,13,1,14,1,14,1,14,1,15,1,15,1,15,1,15,1,15,1,15,1,15,3,
+		15,159,8,15,1,16,1,16,1,16,5,16,164,8,16,10,16,12,16,167,9,16,1,16,1,16,
+		1,16,1,16,1,16,3,16,174,8,16,1,17,1,17,1,18,1,18,1,18,1,18,5,18,182,8,
+		18,10,18,12,18,185,9,18,3,18,187,8,18,1,18,1,18,1,19,1,19,1,19,3,19,194,
+		8,19,1,20,1,20,1,20,1,20,3,20,200,8,20,1,21,1,21,1,22,1,22,1,22,1,22,1,
+		23,1,23,1,23,5,23,211,8,23,10,23,12,23,214,9,23,1,24,1,24,1,24,5,24,219,
+		8,24,10,24,12,24,222,9,24,1,25,1,25,1,25,5,25,227,8,25,10,25,12,25,230,
+		9,25,1,26,5,26,233,8,26,10,26,12,26,236,9,26,1,26,1,26,1,27,1,27,1,27,
+		1,27,1,27,1,27,1,27,1,27,5,27,248,8,27,10,27,12,27,251,9,27,1,27,1,27,
+		3,27,255,8,27,1,28,3,28,258,8,28,1,28,1,28,1,29,1,29,1,30,1,30,1,30,0,
+		0,31,0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30,32,34,36,38,40,42,44,46,
+		48,50,52,54,56,58,60,0,4,1,0,21,22,1,0,23,25,1,0,28,29,1,0,31,32,265,0,
+		62,1,0,0,0,2,66,1,0,0,0,4,69,1,0,0,0,6,78,1,0,0,0,8,87,1,0,0,0,10,89,1,
+		0,0,0,12,95,1,0,0,0,14,103,1,0,0,0,16,112,1,0,0,0,18,117,1,0,0,0,20,120,
+		1,0,0,0,22,124,1,0,0,0,24,137,1,0,0,0,26,146,1,0,0,0,28,148,1,0,0,0,30,
+		151,1,0,0,0,32,160,1,0,0,0,34,175,1,0,0,0,36,177,1,0,0,0,38,190,1,0,0,
+		0,40,195,1,0,0,0,42,201,1,0,0,0,44,203,1,0,0,0,46,207,1,0,0,0,48,215,1,
+		0,0,0,50,223,1,0,0,0,52,234,1,0,0,0,54,254,1,0,0,0,56,257,1,0,0,0,58,261,
+		1,0,0,0,60,263,1,0,0,0,62,63,3,2,1,0,63,64,3,4,2,0,64,65,5,0,0,1,65,1,
+		1,0,0,0,66,67,5,1,0,0,67,68,3,60,30,0,68,3,1,0,0,0,69,73,3,6,3,0,70,72,
+		3,8,4,0,71,70,1,0,0,0,72,75,1,0,0,0,73,71,1,0,0,0,73,74,1,0,0,0,74,76,
+		1,0,0,0,75,73,1,0,0,0,76,77,5,13,0,0,77,5,1,0,0,0,78,79,5,12,0,0,79,7,
+		1,0,0,0,80,88,3,10,5,0,81,88,3,12,6,0,82,88,3,14,7,0,83,88,3,16,8,0,84,
+		88,3,18,9,0,85,88,3,28,14,0,86,88,3,32,16,0,87,80,1,0,0,0,87,81,1,0,0,
+		0,87,82,1,0,0,0,87,83,1,0,0,0,87,84,1,0,0,0,87,85,1,0,0,0,87,86,1,0,0,
+		0,88,9,1,0,0,0,89,93,5,2,0,0,90,94,3,58,29,0,91,92,5,11,0,0,92,94,3,48,
+		24,0,93,90,1,0,0,0,93,91,1,0,0,0,94,11,1,0,0,0,95,96,5,3,0,0,96,97,3,60,
+		30,0,97,98,5,19,0,0,98,99,3,42,21,0,99,101,3,44,22,0,100,102,3,40,20,0,
+		101,100,1,0,0,0,101,102,1,0,0,0,102,13,1,0,0,0,103,104,5,4,0,0,104,109,
+		3,60,30,0,105,106,5,20,0,0,106,108,3,60,30,0,107,105,1,0,0,0,108,111,1,
+		0,0,0,109,107,1,0,0,0,109,110,1,0,0,0,110,15,1,0,0,0,111,109,1,0,0,0,112,
+		113,5,7,0,0,113,114,3,60,30,0,114,115,5,18,0,0,115,116,3,48,24,0,116,17,
+		1,0,0,0,117,118,3,20,10,0,118,119,3,4,2,0,119,19,1,0,0,0,120,121,5,8,0,
+		0,121,122,3,60,30,0,122,123,3,22,11,0,123,21,1,0,0,0,124,133,5,14,0,0,
+		125,130,3,24,12,0,126,127,5,20,0,0,127,129,3,24,12,0,128,126,1,0,0,0,129,
+		132,1,0,0,0,130,128,1,0,0,0,130,131,1,0,0,0,131,134,1,0,0,0,132,130,1,
+		0,0,0,133,125,1,0,0,0,133,134,1,0,0,0,134,135,1,0,0,0,135,136,5,15,0,0,
+		136,23,1,0,0,0,137,144,3,60,30,0,138,139,5,19,0,0,139,142,3,26,13,0,140,
+		141,5,18,0,0,141,143,3,48,24,0,142,140,1,0,0,0,142,143,1,0,0,0,143,145,
+		1,0,0,0,144,138,1,0,0,0,144,145,1,0,0,0,145,25,1,0,0,0,146,147,5,30,0,
+		0,147,27,1,0,0,0,148,149,3,30,15,0,149,150,3,4,2,0,150,29,1,0,0,0,151,
+		152,5,9,0,0,152,158,3,48,24,0,153,154,5,10,0,0,154,155,3,48,24,0,155,156,
+		5,26,0,0,156,157,3,48,24,0,157,159,1,0,0,0,158,153,1,0,0,0,158,159,1,0,
+		0,0,159,31,1,0,0,0,160,165,3,60,30,0,161,162,5,20,0,0,162,164,3,60,30,
+		0,163,161,1,0,0,0,164,167,1,0,0,0,165,163,1,0,0,0,165,166,1,0,0,0,166,
+		168,1,0,0,0,167,165,1,0,0,0,168,169,5,18,0,0,169,170,3,34,17,0,170,173,
+		3,36,18,0,171,172,5,19,0,0,172,174,3,40,20,0,173,171,1,0,0,0,173,174,1,
+		0,0,0,174,33,1,0,0,0,175,176,5,30,0,0,176,35,1,0,0,0,177,186,5,14,0,0,
+		178,183,3,38,19,0,179,180,5,20,0,0,180,182,3,38,19,0,181,179,1,0,0,0,182,
+		185,1,0,0,0,183,181,1,0,0,0,183,184,1,0,0,0,184,187,1,0,0,0,185,183,1,
+		0,0,0,186,178,1,0,0,0,186,187,1,0,0,0,187,188,1,0,0,0,188,189,5,15,0,0,
+		189,37,1,0,0,0,190,193,5,30,0,0,191,192,5,18,0,0,192,194,3,48,24,0,193,
+		191,1,0,0,0,193,194,1,0,0,0,194,39,1,0,0,0,195,196,5,5,0,0,196,199,3,56,
+		28,0,197,198,5,6,0,0,198,200,3,48,24,0,199,197,1,0,0,0,199,200,1,0,0,0,
+		200,41,1,0,0,0,201,202,5,30,0,0,202,43,1,0,0,0,203,204,5,16,0,0,204,205,
+		3,46,23,0,205,206,5,17,0,0,206,45,1,0,0,0,207,212,3,48,24,0,208,209,5,
+		20,0,0,209,211,3,48,24,0,210,208,1,0,0,0,211,214,1,0,0,0,212,210,1,0,0,
+		0,212,213,1,0,0,0,213,47,1,0,0,0,214,212,1,0,0,0,215,220,3,50,25,0,216,
+		217,7,0,0,0,217,219,3,50,25,0,218,216,1,0,0,0,219,222,1,0,0,0,220,218,
+		1,0,0,0,220,221,1,0,0,0,221,49,1,0,0,0,222,220,1,0,0,0,223,228,3,52,26,
+		0,224,225,7,1,0,0,225,227,3,52,26,0,226,224,1,0,0,0,227,230,1,0,0,0,228,
+		226,1,0,0,0,228,229,1,0,0,0,229,51,1,0,0,0,230,228,1,0,0,0,231,233,5,21,
+		0,0,232,231,1,0,0,0,233,236,1,0,0,0,234,232,1,0,0,0,234,235,1,0,0,0,235,
+		237,1,0,0,0,236,234,1,0,0,0,237,238,3,54,27,0,238,53,1,0,0,0,239,255,7,
+		2,0,0,240,255,5,27,0,0,241,255,5,30,0,0,242,255,3,58,29,0,243,244,5,14,
+		0,0,244,249,3,48,24,0,245,246,5,20,0,0,246,248,3,48,24,0,247,245,1,0,0,
+		0,248,251,1,0,0,0,249,247,1,0,0,0,249,250,1,0,0,0,250,252,1,0,0,0,251,
+		249,1,0,0,0,252,253,5,15,0,0,253,255,1,0,0,0,254,239,1,0,0,0,254,240,1,
+		0,0,0,254,241,1,0,0,0,254,242,1,0,0,0,254,243,1,0,0,0,255,55,1,0,0,0,256,
+		258,5,21,0,0,257,256,1,0,0,0,257,258,1,0,0,0,258,259,1,0,0,0,259,260,7,
+		2,0,0,260,57,1,0,0,0,261,262,7,3,0,0,262,59,1,0,0,0,263,264,5,30,0,0,264,
+		61,1,0,0,0,23,73,87,93,101,109,130,133,142,144,158,165,173,183,186,193,
+		199,212,220,228,234,249,254,257
 	};
 
 	public static readonly ATN _ATN =

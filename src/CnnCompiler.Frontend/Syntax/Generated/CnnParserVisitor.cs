@@ -82,6 +82,54 @@ public interface ICnnParserVisitor<Result> : IParseTreeVisitor<Result> {
 	/// <return>The visitor result.</return>
 	Result VisitOutputStatement([NotNull] CnnParser.OutputStatementContext context);
 	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.constStatement"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitConstStatement([NotNull] CnnParser.ConstStatementContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.blockStatement"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitBlockStatement([NotNull] CnnParser.BlockStatementContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.blockHeader"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitBlockHeader([NotNull] CnnParser.BlockHeaderContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.parameters"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitParameters([NotNull] CnnParser.ParametersContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.parameter"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitParameter([NotNull] CnnParser.ParameterContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.parameterType"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitParameterType([NotNull] CnnParser.ParameterTypeContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.repeatStatement"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitRepeatStatement([NotNull] CnnParser.RepeatStatementContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.repeatHeader"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitRepeatHeader([NotNull] CnnParser.RepeatHeaderContext context);
+	/// <summary>
 	/// Visit a parse tree produced by <see cref="CnnParser.layerStatement"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
@@ -130,36 +178,54 @@ public interface ICnnParserVisitor<Result> : IParseTreeVisitor<Result> {
 	/// <return>The visitor result.</return>
 	Result VisitExtents([NotNull] CnnParser.ExtentsContext context);
 	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.value"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitValue([NotNull] CnnParser.ValueContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.term"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitTerm([NotNull] CnnParser.TermContext context);
+	/// <summary>
+	/// Visit a parse tree produced by <see cref="CnnParser.factor"/>.
+	/// </summary>
+	/// <param name="context">The parse tree.</param>
+	/// <return>The visitor result.</return>
+	Result VisitFactor([NotNull] CnnParser.FactorContext context);
+	/// <summary>
 	/// Visit a parse tree produced by the <c>numberValue</c>
-	/// labeled alternative in <see cref="CnnParser.value"/>.
+	/// labeled alternative in <see cref="CnnParser.primary"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
 	/// <return>The visitor result.</return>
 	Result VisitNumberValue([NotNull] CnnParser.NumberValueContext context);
 	/// <summary>
 	/// Visit a parse tree produced by the <c>extentsValue</c>
-	/// labeled alternative in <see cref="CnnParser.value"/>.
+	/// labeled alternative in <see cref="CnnParser.primary"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
 	/// <return>The visitor result.</return>
 	Result VisitExtentsValue([NotNull] CnnParser.ExtentsValueContext context);
 	/// <summary>
 	/// Visit a parse tree produced by the <c>wordValue</c>
-	/// labeled alternative in <see cref="CnnParser.value"/>.
+	/// labeled alternative in <see cref="CnnParser.primary"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
 	/// <return>The visitor result.</return>
 	Result VisitWordValue([NotNull] CnnParser.WordValueContext context);
 	/// <summary>
 	/// Visit a parse tree produced by the <c>textValue</c>
-	/// labeled alternative in <see cref="CnnParser.value"/>.
+	/// labeled alternative in <see cref="CnnParser.primary"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
 	/// <return>The visitor result.</return>
 	Result VisitTextValue([NotNull] CnnParser.TextValueContext context);
 	/// <summary>
 	/// Visit a parse tree produced by the <c>listValue</c>
-	/// labeled alternative in <see cref="CnnParser.value"/>.
+	/// labeled alternative in <see cref="CnnParser.primary"/>.
 	/// </summary>
 	/// <param name="context">The parse tree.</param>
 	/// <return>The visitor result.</return>

@@ -38,10 +38,10 @@ internal sealed class OperatorEvaluation
         _kernel = operation.Kernel is { } kernel ? new(kernel, tensors(kernel.Tensor), _nest) : null;
         _extra = [.. operation.Extra.Select(access => new Operand(access, tensors(access.Tensor), _nest))];
         _output = new(operation.OutputIndex, outputShape, _nest);
-        _pre = ScalarProgram.Compile(operation, "pre", operation.Pre);
-        _main = ScalarProgram.Compile(operation, "main", operation.Main);
-        _post = ScalarProgram.Compile(operation, "post", operation.Post);
-        _stack = new long[Math.Max(_pre.StackSize, Math.Max(_main.StackSize, _post.StackSize))];
+        _pre = Compile(operation.Pre);
+        _main = Compile(operation.Main);
+        _post = Compile(operation.Post);
+        _stack = new long[Math.Max(_pre.StackDepth, Math.Max(_main.StackDepth, _post.StackDepth))];
         _extraValues = new long[_extra.Length];
         _accumulatorRange = operation.Accumulator.Range();
         _outputRange = operation.Type.Element.Range();
@@ -75,8 +75,7 @@ internal sealed class OperatorEvaluation
             var taps = 0L;
             var sum = _contraction is { } contraction ? contraction.Reduce(loops, out taps) : Reduce(loops, out taps);
             var accumulator = Within(sum, _accumulatorRange, "the accumulator", _operator.Accumulator);
-            var arguments = new ScalarArguments { Accumulator = accumulator, TapCount = taps, Extra = _extraValues };
-            var value = Within(_post.Run(arguments, _stack), _outputRange, "the result", _operator.Type.Element);
+            var value = Within(Run(_post, "post", new(0, 0, accumulator, taps)), _outputRange, "the result", _operator.Type.Element);
             _output.TryLocate(loops, out var position);
             Write(output, position, value);
         }
@@ -96,9 +95,8 @@ internal sealed class OperatorEvaluation
             }
 
             taps++;
-            input = _pre.Run(new ScalarArguments { Input = input, Extra = _extraValues }, _stack);
-            var kernel = _kernel?.Read(loops, out _) ?? 0;
-            var term = _main.Run(new ScalarArguments { Input = input, Kernel = kernel, Extra = _extraValues }, _stack);
+            input = Run(_pre, "pre", new(input, 0, 0, 0));
+            var term = Run(_main, "main", new(input, _kernel?.Read(loops, out _) ?? 0, 0, 0));
             sum = _operator.Reduce switch
             {
                 GconvReduction.Add => sum + term,
@@ -108,6 +106,16 @@ internal sealed class OperatorEvaluation
         }
         while (_nest.Next(_nest.Reduced, loops));
         return sum;
+    }
+
+    private static ScalarProgram Compile(ScalarExpression expression) =>
+        ScalarProgram.Compile(expression) ?? throw new InvalidOperationException("a rounding without an integer definition passed the verifier");
+
+    private long Run(ScalarProgram program, string slot, in ScalarValues values)
+    {
+        var fault = ScalarFault.None;
+        var value = program.Run(values, _extraValues, _stack, ref fault);
+        return fault == ScalarFault.None ? value : throw new DiagnosticException(GconvDiagnostics.ScalarUndefined(_operator, slot, fault));
     }
 
     private long Within(Int128 value, (long Min, long Max) range, string what, ElementType type) => value >= range.Min && value <= range.Max

@@ -12,7 +12,7 @@ namespace CnnCompiler.Ir.Gconv;
 /// </summary>
 public static class GconvParser
 {
-    /// <summary>The chain of a text, or null and diagnostics (CNN0901 to CNN0919, CNN0953 to CNN0959).</summary>
+    /// <summary>The chain of a text, or null and diagnostics (CNN0901 to CNN0919, CNN0953 to CNN0955).</summary>
     /// <param name="text">The text.</param>
     /// <param name="file">Its name in diagnostics and spans.</param>
     /// <param name="constants">The companion it was written with.</param>
@@ -141,22 +141,22 @@ public static class GconvParser
             return new(name, reader.Type(), kind, sources.ToEquatableArray());
         }
 
-        // A fault inside the braces is reported once and the rest of them skipped.
+        // A fault is reported once, and the rest up to the closing brace skipped.
         private void Operator(string name, IrToken first)
         {
-            var loops = reader.List(Loop);
-            reader.Punctuation(":");
-            var type = reader.Type();
-            var destination = reader.TryWord("into") ? reader.Value() : null;
-            var span = reader.SpanFrom(first);
-            if (loops.Count > GconvVerifier.MostLoops)
-            {
-                throw new DiagnosticException(GconvDiagnostics.TooManyLoops(span, name, loops.Count, GconvVerifier.MostLoops));
-            }
-
-            reader.Punctuation("{");
             var sound = reader.Recover(() =>
             {
+                var loops = reader.List(Loop);
+                reader.Punctuation(":");
+                var type = reader.Type();
+                var destination = reader.TryWord("into") ? reader.Value() : null;
+                var span = reader.SpanFrom(first);
+                if (loops.Count > GconvVerifier.MostLoops)
+                {
+                    throw new DiagnosticException(GconvDiagnostics.TooManyLoops(span, name, loops.Count, GconvVerifier.MostLoops));
+                }
+
+                reader.Punctuation("{");
                 Add(Body(name, type, loops, destination, span), first);
                 reader.Punctuation("}");
             });

@@ -75,6 +75,28 @@ public sealed class ArrayProgramBuilder(string name)
     public void LoopWhileNotZero(VirtualRegister counter, ArrayBlock target) =>
         Do(new() { Cell = counter.Cell, Opcode = OpenEdgeOpcode.Bne, A = counter, B = ArrayOperand.Zero, Target = target });
 
+    /// <summary>
+    /// Brings values from row 0 to all rows: rows 1 and 3 are its neighbours on the torus and copy them, row 2 copies from row 1.
+    /// </summary>
+    /// <param name="top">One value a column, in the ROUT of row 0.</param>
+    /// <param name="destination">Register that a copy also goes to, for each cell, or null for ROUT alone.</param>
+    /// <returns>The values of all sixteen cells.</returns>
+    public IReadOnlyList<ArrayOperation> SpreadDownColumns(IReadOnlyList<ArrayOperation> top, Func<Cell, VirtualRegister>? destination = null)
+    {
+        ArrayOperation Copy(int row, ArrayOperation from)
+        {
+            var cell = new Cell(row, from.Cell.Column);
+            return Move(cell, from, destination?.Invoke(cell));
+        }
+
+        var second = top.Select(t => Copy(1, t)).ToArray();
+        var last = top.Select(t => Copy(3, t)).ToArray();
+        Step([.. second, .. last]);
+        var third = second.Select(s => Copy(2, s)).ToArray();
+        Step(third);
+        return [.. top, .. second, .. third, .. last];
+    }
+
     /// <summary>Ends the kernel (unless a branch is taken in the same step).</summary>
     public void Exit(Cell cell) => Do(new() { Cell = cell, Opcode = OpenEdgeOpcode.Exit });
 

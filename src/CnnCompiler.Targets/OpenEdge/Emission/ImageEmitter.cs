@@ -81,6 +81,22 @@ public sealed class ImageEmitter
         return diagnostics.HasErrors ? null : image;
     }
 
+    /// <summary>True where a program's kernels and memory fit a machine.</summary>
+    public static bool Fits(MappedProgram program, MachineDescription machine)
+    {
+        var data = new Data(program);
+        try
+        {
+            var parameterWords = program.Steps.OfType<MappedNest>().Select(n => KernelCompiler.Compile(n, data))
+                .Select(k => ArrayAssembler.Assemble(k.Program, machine).Steps > 0 ? k.ParameterWords : 0).DefaultIfEmpty(0).Max();
+            return MemoryLayout.Plan(program, parameterWords, machine, new DiagnosticBag()) is not null;
+        }
+        catch (ArrayResourceException)
+        {
+            return false;
+        }
+    }
+
     private void Add(MappedStep step, Dictionary<MappedNest, (NestKernel Kernel, ArrayAssembly Code)> compiled)
     {
         var layer = LayerOf(step.Origin.Value);

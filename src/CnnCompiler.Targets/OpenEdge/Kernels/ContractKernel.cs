@@ -108,15 +108,7 @@ public sealed class ContractKernel : NestKernel
 
         var start = NestView.Base(access) + (group * _view.Step(access, NestView.Group)) + (quad * _view.Step(access, NestView.Quad))
             + (row * _view.Step(access, NestView.Lane));
-        var offsets = new List<int> { start };
-        foreach (var loop in _view.Reduced)
-        {
-            var step = _view.Step(access, loop.Name);
-            offsets = [.. offsets.SelectMany(o => Enumerable.Range(0, loop.Extent).Select(i => o + (i * step)))];
-        }
-
-        var weights = data.Constant(access.Target);
-        return offsets.Select(o => (uint)weights.GetInteger(o));
+        return _view.Taps(access, start, data.Constant(access.Target));
     }
 
     private ArrayProgram Build()
@@ -168,9 +160,7 @@ public sealed class ContractKernel : NestKernel
         var loaded = rows.Select(c => Load(new(0, c), address[c], x[new(0, c)], Input)).ToArray();
         p.Step(loaded);
         p.Step(rows.Skip(1).Select(r => Add(weight[r], weight[r], NestView.WordBytes)));
-        var second = rows.Select(c => Move(new(1, c), loaded[c], x[new(1, c)])).ToArray();
-        p.Step([.. second, .. rows.Select(c => Move(new(3, c), loaded[c], x[new(3, c)]))]);
-        p.Step(rows.Select(c => Move(new(2, c), second[c], x[new(2, c)])));
+        p.SpreadDownColumns(loaded, c => x[c]);
         p.Do(Add(weight[0], weight[0], NestView.WordBytes));
         p.Step(rows.Select(c => Add(address[c], address[c], _taps.Stride * NestView.WordBytes)));
         p.Count(tap);

@@ -99,12 +99,7 @@ public sealed class DenseKernel : NestKernel
         p.Count(tap);
         var first = columns.Select(c => Load(new(0, c), address[c], null, Input)).ToArray();
         p.Step(first);
-        var second = columns.Select(c => Move(new(1, c), first[c])).ToArray();
-        var last = columns.Select(c => Move(new(3, c), first[c])).ToArray();
-        p.Step([.. second, .. last]);
-        var third = columns.Select(c => Move(new(2, c), second[c])).ToArray();
-        p.Step(third);
-        var products = first.Concat(second).Concat(third).Concat(last).Select(x => Binary(OpenEdgeOpcode.SMul, x.Cell, weight[x.Cell], x)).ToArray();
+        var products = p.SpreadDownColumns(first).Select(x => Binary(OpenEdgeOpcode.SMul, x.Cell, weight[x.Cell], x)).ToArray();
         p.Step(products);
         p.Step(products.Select(m => Binary(OpenEdgeOpcode.SAdd, m.Cell, sum[m.Cell], m, sum[m.Cell])));
         p.LoopWhileNotZero(tap, tapBlock);

@@ -104,6 +104,22 @@ public sealed class NestView(MappedNest nest)
         return (line / inner * Step(access, OuterLine)) + (line % inner * Step(access, Line));
     }
 
+    /// <summary>The elements of an access at all taps, in row-major order of the reduced loops, as words.</summary>
+    /// <param name="access">An access to a constant.</param>
+    /// <param name="start">Element of the first tap.</param>
+    /// <param name="constant">The constant.</param>
+    public IEnumerable<uint> Taps(MappedAccess access, int start, Tensor constant)
+    {
+        IEnumerable<int> elements = [start];
+        foreach (var loop in Reduced)
+        {
+            var step = Step(access, loop.Name);
+            elements = elements.SelectMany(e => Enumerable.Range(0, loop.Extent).Select(i => e + (i * step)));
+        }
+
+        return elements.Select(e => (uint)constant.GetInteger(e));
+    }
+
     private int IndexOf(string loop)
     {
         for (var i = 0; i < nest.Loops.Count; i++)

@@ -19,6 +19,9 @@ public sealed class PointKernel : NestKernel
     private const string Input = "input";
     private const string Output = "output";
 
+    /// <summary>Bits that FXPMUL drops.</summary>
+    private const int FixedPointShift = 15;
+
     private readonly PointLines _lines;
     private readonly (int Low, int High)? _clamp;
     private readonly int _divisor;
@@ -32,7 +35,7 @@ public sealed class PointKernel : NestKernel
         if (ScalarForms.AsDivision(nest.Post) is var (divisor, divisionLow, divisionHigh))
         {
             (_divisor, _clamp) = (divisor, (divisionLow, divisionHigh));
-            _reciprocal = Reciprocal(divisor) ?? throw new ArrayResourceException(nest.Name, "taps in an averaging window", divisor, LargestDivisor(divisor));
+            _reciprocal = Reciprocal(divisor) ?? throw new ArrayResourceException(nest.Name, "taps in an averaging window", divisor, LargestDivisor);
         }
         else if (ScalarForms.AsClamp(nest.Post) is var (_, low, high))
         {
@@ -59,51 +62,38 @@ public sealed class PointKernel : NestKernel
     public override IEnumerable<(string Buffer, int Words)> Extents =>
         [(Nest.Operands[0].Target, _lines.Extent(0)), (Nest.Output.Target, _lines.Extent(1))];
 
+    /// <summary>Taps of the largest window whose sum of codes, with the rounding half, still fits 31 bits.</summary>
+    public const int LargestDivisor = int.MaxValue / (1 - sbyte.MinValue);
+
     /// <summary>
     /// A factor and a shift with (a * factor) &gt;&gt; shift = a / divisor for every a that the sum of <paramref name="divisor"/> codes can give after
-    /// the rounding half is added, the product staying below 2^32; or null where there is none. Checked for every a.
+    /// the rounding half is added: with factor = ceil(2^shift / divisor) and excess = factor * divisor - 2^shift that holds where a * excess is below
+    /// 2^shift. The array multiplies with FXPMUL, which shifts by 15 itself; what it leaves must fit 32 bits. Null where there is none.
     /// </summary>
     public static (int Factor, int Shift)? Reciprocal(int divisor)
     {
+        if (divisor > LargestDivisor)
+        {
+            return null;
+        }
+
         var largest = (-sbyte.MinValue * (long)divisor) + (divisor / 2);
-        for (var shift = 0; shift < 32; shift++)
+        for (var shift = FixedPointShift; shift < FixedPointShift + 32; shift++)
         {
             var factor = ((1L << shift) + divisor - 1) / divisor;
-            if (factor > int.MaxValue || largest * factor > uint.MaxValue)
+            var excess = (factor * divisor) - (1L << shift);
+            if (factor > int.MaxValue || (Int128)largest * factor >> FixedPointShift > uint.MaxValue)
             {
                 return null;
             }
 
-            if (IsExact(divisor, factor, shift, largest))
+            if ((Int128)largest * excess < 1L << shift)
             {
                 return ((int)factor, shift);
             }
         }
 
         return null;
-    }
-
-    private static bool IsExact(int divisor, long factor, int shift, long largest)
-    {
-        for (long a = 0; a <= largest; a++)
-        {
-            if ((a * factor) >> shift != a / divisor)
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    private static int LargestDivisor(int below)
-    {
-        while (Reciprocal(below) is null)
-        {
-            below--;
-        }
-
-        return below;
     }
 
     /// <inheritdoc/>
@@ -204,9 +194,15 @@ public sealed class PointKernel : NestKernel
         var signs = Each(c => Binary(OpenEdgeOpcode.Sra, new(0, c), value[c], ArrayOperand.Immediate, sign[c], 31));
         var flipped = Each(c => Binary(OpenEdgeOpcode.LXor, new(0, c), value[c], signs[c]));
         var magnitude = Each(c => Binary(OpenEdgeOpcode.SSub, new(0, c), flipped[c], sign[c]));
-        var rounded = Each(c => Binary(OpenEdgeOpcode.SAdd, new(0, c), magnitude[c], ArrayOperand.Immediate, null, _divisor / 2));
-        var scaled = Each(c => Binary(OpenEdgeOpcode.SMul, new(0, c), rounded[c], factor[c]));
-        var quotient = Each(c => Binary(OpenEdgeOpcode.Srl, new(0, c), scaled[c], ArrayOperand.Immediate, null, _reciprocal.Shift));
+        var rounded = magnitude;
+        for (var half = _divisor / 2; half > 0; half -= OpenEdgeInstruction.MaxImmediate)
+        {
+            var (from, part) = (rounded, Math.Min(half, OpenEdgeInstruction.MaxImmediate));
+            rounded = Each(c => Binary(OpenEdgeOpcode.SAdd, new(0, c), from[c], ArrayOperand.Immediate, null, part));
+        }
+
+        var scaled = Each(c => Binary(OpenEdgeOpcode.FxpMul, new(0, c), rounded[c], factor[c]));
+        var quotient = Each(c => Binary(OpenEdgeOpcode.Srl, new(0, c), scaled[c], ArrayOperand.Immediate, null, _reciprocal.Shift - FixedPointShift));
         var restored = Each(c => Binary(OpenEdgeOpcode.LXor, new(0, c), quotient[c], sign[c]));
         return Each(c => Binary(OpenEdgeOpcode.SSub, new(0, c), restored[c], sign[c]));
     }

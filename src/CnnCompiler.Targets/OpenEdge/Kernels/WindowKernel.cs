@@ -123,15 +123,8 @@ public sealed class WindowKernel : NestKernel
         }
 
         var access = Nest.Operands[1];
-        var offsets = new List<int> { NestView.Base(access) + (quad * _view.Step(access, NestView.Quad)) + (lane * _view.Step(access, NestView.Lane)) };
-        foreach (var loop in _view.Reduced)
-        {
-            var step = _view.Step(access, loop.Name);
-            offsets = [.. offsets.SelectMany(o => Enumerable.Range(0, loop.Extent).Select(i => o + (i * step)))];
-        }
-
-        var weights = data.Constant(access.Target);
-        return offsets.Select(o => (uint)weights.GetInteger(o));
+        var start = NestView.Base(access) + (quad * _view.Step(access, NestView.Quad)) + (lane * _view.Step(access, NestView.Lane));
+        return _view.Taps(access, start, data.Constant(access.Target));
     }
 
     private ArrayProgram Build()
@@ -252,12 +245,7 @@ public sealed class WindowKernel : NestKernel
         p.Step(Cell.All.Where(c => c.Row > 0).Select(c => Add(address[c], address[c], stride)));
         var loaded = columns.Select(c => Load(new(0, c), weight[c], null, Weights)).ToArray();
         p.Step(loaded);
-        var second = columns.Select(c => Move(new(1, c), loaded[c])).ToArray();
-        var last = columns.Select(c => Move(new(3, c), loaded[c])).ToArray();
-        p.Step([.. second, .. last]);
-        var third = columns.Select(c => Move(new(2, c), second[c])).ToArray();
-        p.Step(third);
-        var products = loaded.Concat(second).Concat(third).Concat(last).Select(w => Binary(OpenEdgeOpcode.SMul, w.Cell, x[w.Cell], w)).ToArray();
+        var products = p.SpreadDownColumns(loaded).Select(w => Binary(OpenEdgeOpcode.SMul, w.Cell, x[w.Cell], w)).ToArray();
         p.Step(products);
         p.Step(products.Select(m => Binary(OpenEdgeOpcode.SAdd, m.Cell, sum[m.Cell], m, sum[m.Cell])));
         p.Step(columns.Select(c => Add(address[new(0, c)], address[new(0, c)], stride)));

@@ -50,6 +50,15 @@ public static class OpenEdgeDiagnostics
             $"{Layer(step)} reads {tensor} padded with code {second}, another layer with code {first}",
             "put a layer of its own between them, for example a pad layer");
 
+    /// <summary>CNN0806: the cheapest mapping needs more memory than there is.</summary>
+    public static Diagnostic SelectionDoesNotFit(string network, long cycles) =>
+        new(
+            "CNN0806",
+            DiagnosticSeverity.Note,
+            SourceSpan.None,
+            Text($"the fastest mapping of {network} ({cycles} cycles) does not fit the memory; the default mapping is taken"),
+            "use --force to choose the mapping of single layers");
+
     private static string Layer(GconvStep step) => $"layer {step.Origin.Value.Layer} ({step.Origin.Value.Keyword})";
 
     private static Diagnostic Error(string code, GconvStep step, FormattableString message, string remedy) =>

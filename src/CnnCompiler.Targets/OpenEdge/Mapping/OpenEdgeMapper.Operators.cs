@@ -24,6 +24,11 @@ public sealed partial class OpenEdgeMapper
         if (refusal is not null)
         {
             _diagnostics.Report(OpenEdgeDiagnostics.NoKernel(operation, refusal));
+        }
+
+        if (refusal is not null || !_bufferOf.ContainsKey(operation.Destination ?? operation.Name))
+        {
+            // refused: go on with a stand-in, so that the other layers are looked at too
             _steps.RemoveRange(before, _steps.Count - before);
             _bufferOf.TryAdd(operation.Name, operation.Name);
             _buffers.TryAdd(operation.Name, new(operation.Name, BufferRole.Activation, _layouts.Of(operation.Name), _layouts.Of(operation.Name).Elements));
@@ -43,11 +48,8 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>An operand's element in its buffer, over the operator's loops.</summary>
-    private AffineExpression Element(GconvOperator operation, OperandAccess access)
-    {
-        var layout = LayoutOf(access.Tensor);
-        return LoopMap.Flatten(access.Index, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count);
-    }
+    private static AffineExpression Element(GconvOperator operation, OperandAccess access, BufferLayout layout) =>
+        LoopMap.Flatten(access.Index, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count);
 
     /// <summary>A constant operand's flat element, over the operator's loops.</summary>
     private AffineExpression ConstantElement(GconvOperator operation, OperandAccess access)
@@ -90,8 +92,8 @@ public sealed partial class OpenEdgeMapper
                 map.Loops,
                 [],
                 [
-                    new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input))),
-                    new(_bufferOf[operation.Kernel.Tensor], map.Map(Element(operation, operation.Kernel))),
+                    new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor)))),
+                    new(_bufferOf[operation.Kernel.Tensor], map.Map(Element(operation, operation.Kernel, LayoutOf(operation.Kernel.Tensor)))),
                 ],
                 new(buffer.Name, map.Map(element)),
                 GconvReduction.None,
@@ -164,7 +166,7 @@ public sealed partial class OpenEdgeMapper
                 PointKernel.Strategy,
                 map.Loops,
                 [],
-                [new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input)))],
+                [new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
                 new(buffer.Name, map.Map(element)),
                 GconvReduction.None,
                 new ScalarExtra(0),

@@ -14,6 +14,9 @@ public sealed partial class OpenEdgeMapper
     /// <summary>How positions are spread: which loops make lines, which one runs along a line.</summary>
     private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels);
 
+    /// <summary>A way to execute a reduction: the kernel and how it spreads the positions.</summary>
+    private sealed record Spread(MappingCandidate Candidate, string Strategy, Positions Positions);
+
     private string? MapContraction(GconvOperator operation, OperatorShape shape)
     {
         if (ScalarForms.AsRequantize(operation.Post) is not { Multiplier: ScalarExtra multiplier, Shift: ScalarExtra shift } form
@@ -27,18 +30,20 @@ public sealed partial class OpenEdgeMapper
             return "its channels are split over several loops";
         }
 
-        // depthwise: every group has one channel, which reads inputs of its own
-        var depthwise = groups > 1 && channels == 1;
-        if (SpreadPositions(operation, shape, depthwise) is not { } positions)
+        if (Choose(operation, ContractionSpreads(operation, shape, groups, channels)) is not var (_, strategy, positions))
         {
             return "it has more than three dimensions of output positions";
         }
+
+        // every group has one channel, which reads inputs of its own: channels take the place of groups
+        var depthwise = strategy == WindowKernel.Strategy;
 
         if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts))
         {
             return null;
         }
 
+        var (source, sourceLayout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
         var map = new LoopMap(operation.Loops.Count);
         if (!depthwise && groups > 1)
         {
@@ -47,20 +52,16 @@ public sealed partial class OpenEdgeMapper
 
         map.AddQuads(depthwise ? groups : channels, depthwise ? groupLoop : channelLoop);
         AddPositions(map, positions);
-        var parallel = map.Loops.Count;
         AddReduced(map, operation, shape);
-        var taps = map.Loops.Skip(parallel).ToArray();
-        var input = map.Map(Element(operation, operation.Input));
-        var dense = !depthwise && groups == 1 && positions is { Pixels: 1, Lines: 1 } && taps.Length == 1 && input.Coefficients[^1] == 1;
         var guard = map.ChannelGuard(depthwise ? groups : channels);
-        var sums = AddAccumulators(operation.Name, map, positions, depthwise, dense);
+        var sums = AddAccumulators(operation.Name, map, positions, strategy);
         var weights = AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel));
         _steps.Add(new MappedNest(
             $"{operation.Name}.sums",
-            (depthwise, dense) switch { (true, _) => WindowKernel.Strategy, (_, true) => DenseKernel.Strategy, _ => ContractKernel.Strategy },
+            strategy,
             map.Loops,
             [guard],
-            [new(_bufferOf[operation.Input.Tensor], input), new(weights, map.Map(ConstantElement(operation, operation.Kernel)))],
+            [new(source, map.Map(Element(operation, operation.Input, sourceLayout))), new(weights, map.Map(ConstantElement(operation, operation.Kernel)))],
             new(sums.Name, SumElement(map, sums)),
             GconvReduction.Add,
             new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
@@ -113,7 +114,29 @@ public sealed partial class OpenEdgeMapper
         _ => null,
     };
 
-    private Positions? SpreadPositions(GconvOperator operation, OperatorShape shape, bool window)
+    /// <summary>The legal ways to execute a contraction, the default first; none where there are too many dimensions of positions.</summary>
+    private IReadOnlyList<Spread> ContractionSpreads(GconvOperator operation, OperatorShape shape, int groups, int channels)
+    {
+        var spreads = new List<Spread>();
+        if (groups > 1 && channels == 1)
+        {
+            spreads.AddRange(Spreads(operation, shape, "window", WindowKernel.Strategy));
+        }
+
+        var contract = Spreads(operation, shape, "contract", ContractKernel.Strategy);
+        var taps = shape.Loops(LoopKind.KernelSize).ToArray();
+        if (groups == 1 && taps.Length == 1 && Element(operation, operation.Input, LayoutOf(operation.Input.Tensor)).Coefficients[taps[0]] == 1
+            && contract.FirstOrDefault(s => s.Positions.Pixels == 1)?.Positions is { } points)
+        {
+            var dense = new Spread(MappingCandidates.Of("dense", operation, -1), DenseKernel.Strategy, points);
+            return points.Outer * points.Lines == 1 ? [dense, .. spreads, .. contract] : [.. spreads, .. contract, dense];
+        }
+
+        return [.. spreads, .. contract];
+    }
+
+    /// <summary>The ways to spread the positions over a kernel's lines, the one with the fewest array steps first.</summary>
+    private IReadOnlyList<Spread> Spreads(GconvOperator operation, OperatorShape shape, string kernel, string strategy)
     {
         var layout = _layouts.Of(operation.Name);
         var output = LoopMap.Flatten(operation.OutputIndex, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count);
@@ -125,17 +148,47 @@ public sealed partial class OpenEdgeMapper
         {
             var lines = p.Outer * p.Lines;
             var near = p.PixelLoop < 0 || PointLines.IsNear([(int)output.Coefficients[p.PixelLoop]]);
-            return (!near, window ? (long)lines * RoundUp(p.Pixels) : (long)RoundUp(lines) * p.Pixels);
+            return (!near, strategy == WindowKernel.Strategy ? (long)lines * RoundUp(p.Pixels) : (long)RoundUp(lines) * p.Pixels);
         }
 
-        return shape.Loops(LoopKind.OutputPosition).ToArray() switch
+        Positions[] positions = shape.Loops(LoopKind.OutputPosition).ToArray() switch
         {
-            [] => Of(-1, -1, -1),
-            [var a] => new[] { Of(-1, -1, a), Of(-1, a, -1) }.MinBy(Cost),
-            [var a, var b] => new[] { Of(-1, a, b), Of(-1, b, a) }.MinBy(Cost),
-            [var a, var b, var c] => new[] { Of(a, b, c), Of(a, c, b) }.MinBy(Cost),
-            _ => null,
+            [] => [Of(-1, -1, -1)],
+            [var a] => [Of(-1, -1, a), Of(-1, a, -1)],
+            [var a, var b] => [Of(-1, a, b), Of(-1, b, a)],
+            [var a, var b, var c] => [Of(a, b, c), Of(a, c, b)],
+            _ => [],
         };
+        return [.. positions.OrderBy(Cost).Select(p => new Spread(MappingCandidates.Of(kernel, operation, p.PixelLoop), strategy, p))];
+    }
+
+    /// <summary>The candidate that the choices name, else the first one; the decision is noted where there is one to make.</summary>
+    private Spread? Choose(GconvOperator operation, IReadOnlyList<Spread> spreads)
+    {
+        if (spreads.Count == 0)
+        {
+            return null;
+        }
+
+        var decision = new MappingDecision(operation.Name, IsLayout: false, [.. spreads.Select(s => s.Candidate)]);
+        _decisions.Add(decision);
+        return _choices.Of(decision.Key) is { } name ? spreads.FirstOrDefault(s => s.Candidate.Name == name) ?? spreads[0] : spreads[0];
+    }
+
+    /// <summary>The operator's input inside the halo it needs: in place where its layout has it, else copied into a halo of its own.</summary>
+    private (string Buffer, BufferLayout Layout) PaddedInput(GconvOperator operation, int fill)
+    {
+        var tensor = operation.Input.Tensor;
+        var layout = LayoutOf(tensor);
+        if (operation.Input.OutOfRange != OutOfRange.SkipTap || ValueLayouts.Covers(layout, operation))
+        {
+            return (_bufferOf[tensor], layout);
+        }
+
+        var padded = AddBuffer(operation.Name + PaddedSuffix, BufferRole.Activation, ValueLayouts.Around(layout.Shape, operation, fill));
+        Fill(padded, fill, operation.Origin.Value);
+        Copy(_buffers[_bufferOf[tensor]], padded, layout.Shape, operation.Origin.Value);
+        return (padded.Name, padded.Layout);
     }
 
     private static int RoundUp(int count) => (count + LoopMap.Lanes - 1) / LoopMap.Lanes * LoopMap.Lanes;
@@ -165,13 +218,13 @@ public sealed partial class OpenEdgeMapper
     /// The buffer of raw sums, [group][quad][line][pixel][lane]: lines are rounded up to whole columns where columns are lines, positions of a line
     /// to four where rows are positions.
     /// </summary>
-    private MappedBuffer AddAccumulators(string name, LoopMap map, Positions positions, bool window, bool dense)
+    private MappedBuffer AddAccumulators(string name, LoopMap map, Positions positions, string strategy)
     {
         int Extent(string loop) => map.Loops.FirstOrDefault(l => l.Name == loop) is { Extent: > 0 } found ? found.Extent : 1;
-        var pixels = window ? RoundUp(positions.Pixels) : positions.Pixels;
+        var pixels = strategy == WindowKernel.Strategy ? RoundUp(positions.Pixels) : positions.Pixels;
         var lines = positions.Outer * positions.Lines;
         var linePitch = pixels * LoopMap.Lanes;
-        var quadPitch = (window || dense ? lines : RoundUp(lines)) * linePitch;
+        var quadPitch = (strategy == ContractKernel.Strategy ? RoundUp(lines) : lines) * linePitch;
         var quads = Extent(NestView.Quad);
         int[] shape = [Extent(NestView.Group), quads, positions.Outer, positions.Lines, positions.Pixels, LoopMap.Lanes];
         return AddBuffer(
@@ -332,10 +385,15 @@ public sealed partial class OpenEdgeMapper
         var withinShape = new OperatorShape(
             within with { Loops = within.Loops.Select((l, i) => i == channelLoop ? l with { Kind = LoopKind.Group } : l).ToEquatableArray() },
             _constants.ContainsKey);
-        if (SpreadPositions(within, withinShape, window: true) is not { } positions)
+        var spreads = Spreads(within, withinShape, "window", WindowKernel.Strategy);
+        if (spreads.Count == 0)
         {
             return "it has more than three dimensions of output positions";
         }
+
+        // the regions of one window are decided together, by the first
+        var positions = (index == 0 ? Choose(operation, spreads)! : spreads.FirstOrDefault(s => s.Candidate.Name == _choices.Of(operation.Name)) ?? spreads[0])
+            .Positions;
 
         LoopMap Map(bool reduced)
         {
@@ -357,14 +415,14 @@ public sealed partial class OpenEdgeMapper
 
         var reduction = Map(reduced: true);
         var suffix = index == 0 ? string.Empty : FormattableString.Invariant($".{index}");
-        var sums = AddAccumulators(operation.Name + suffix, reduction, positions, window: true, dense: false);
+        var sums = AddAccumulators(operation.Name + suffix, reduction, positions, WindowKernel.Strategy);
         Add(
             new(
                 $"{operation.Name}.sums{suffix}",
                 WindowKernel.Strategy,
                 reduction.Loops,
                 [reduction.ChannelGuard(region.Extents[channelLoop])],
-                [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input)))],
+                [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
                 new(sums.Name, SumElement(reduction, sums)),
                 operation.Reduce,
                 new ScalarExtra(0),

@@ -9,6 +9,11 @@ using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Mapping;
 
+/// <summary>A mapped program and the decisions that made it.</summary>
+/// <param name="Program">The program.</param>
+/// <param name="Decisions">Every decision with all its legal candidates, in the order of the chain.</param>
+public sealed record OpenEdgeMapping(MappedProgram Program, IReadOnlyList<MappingDecision> Decisions);
+
 /// <summary>
 /// Maps a chain of general convolutions to loop nests over buffers in RAM, each executed by one of the target's kernels. Activations lie one a
 /// word, row-major, inside a halo where a reader pads; inputs are unpacked, outputs packed.
@@ -29,19 +34,36 @@ public sealed partial class OpenEdgeMapper
     /// <summary>The buffer of each tensor; tensors that are views share one.</summary>
     private readonly Dictionary<string, string> _bufferOf = new(StringComparer.Ordinal);
 
-    private OpenEdgeMapper(GconvProgram program, DiagnosticBag diagnostics)
+    private readonly MappingChoices _choices;
+    private readonly List<MappingDecision> _decisions = [];
+
+    private OpenEdgeMapper(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics)
     {
-        (_program, _diagnostics) = (program, diagnostics);
+        (_program, _choices, _diagnostics) = (program, choices, diagnostics);
         _constants = program.Constants.ToDictionary(c => c.Name, c => c.Value, StringComparer.Ordinal);
-        _layouts = new(program, _constants.ContainsKey, diagnostics);
+        _layouts = new(program, _constants.ContainsKey, choices, diagnostics);
+        _decisions.AddRange(_layouts.Decisions);
     }
 
-    /// <summary>Maps a program, or reports what the target can't do.</summary>
-    public static MappedProgram? Map(GconvProgram program, DiagnosticBag diagnostics, CancellationToken cancellation)
+    /// <summary>Maps a program with the default candidates, or reports what the target can't do.</summary>
+    public static MappedProgram? Map(GconvProgram program, DiagnosticBag diagnostics, CancellationToken cancellation) =>
+        Map(program, MappingChoices.Defaults, diagnostics, cancellation)?.Program;
+
+    /// <summary>Maps a program with given candidates, or reports what the target can't do.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="choices">The candidates taken; the others are defaults.</param>
+    /// <param name="diagnostics">Takes what is wrong.</param>
+    /// <param name="cancellation">Ends early.</param>
+    public static OpenEdgeMapping? Map(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
-        var mapper = new OpenEdgeMapper(program, diagnostics);
-        return mapper.CheckTypes() ? mapper.Run(cancellation) : null;
+        var mapper = new OpenEdgeMapper(program, choices, diagnostics);
+        return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) : null;
     }
+
+    /// <summary>True for the nests that copy an operator's dense input into a halo of its own.</summary>
+    public static bool IsPaddingOfInput(MappedNest nest) => nest.Output.Target.EndsWith(PaddedSuffix, StringComparison.Ordinal);
+
+    private const string PaddedSuffix = ".padded";
 
     private bool CheckTypes()
     {
@@ -82,9 +104,10 @@ public sealed partial class OpenEdgeMapper
             MapOutput(output, index);
         }
 
-        return new(
+        var buffers = WithKernelExtents().ToEquatableArray();
+        return _diagnostics.HasErrors ? null : new(
             _program.Name,
-            WithKernelExtents().ToEquatableArray(),
+            buffers,
             _newConstants.ToEquatableArray(),
             _steps.ToEquatableArray(),
             _inputs.ToEquatableArray(),
@@ -105,9 +128,16 @@ public sealed partial class OpenEdgeMapper
         var data = new ConstantsOnly(_newConstants);
         foreach (var nest in _steps.OfType<MappedNest>())
         {
-            foreach (var (buffer, words) in KernelCompiler.Compile(nest, data).Extents)
+            try
             {
-                needed[buffer] = Math.Max(needed[buffer], words);
+                foreach (var (buffer, words) in KernelCompiler.Compile(nest, data).Extents)
+                {
+                    needed[buffer] = Math.Max(needed[buffer], words);
+                }
+            }
+            catch (ArrayResourceException exception)
+            {
+                _diagnostics.Report(OpenEdgeDiagnostics.ResourceExceeded(nest.Origin.Value.Layer, nest.Origin.Value.Keyword, exception));
             }
         }
 

@@ -17,7 +17,11 @@ public sealed class ValueLayouts
     private readonly Dictionary<string, TensorType> _types = new(StringComparer.Ordinal);
 
     /// <summary>Looks at all steps of a program.</summary>
-    public ValueLayouts(GconvProgram program, Func<string, bool> isConstant, DiagnosticBag diagnostics)
+    /// <param name="program">The program.</param>
+    /// <param name="isConstant">True for names of constants.</param>
+    /// <param name="choices">Tensors that are to lie dense although readers pad them.</param>
+    /// <param name="diagnostics">Takes what can't be laid out.</param>
+    public ValueLayouts(GconvProgram program, Func<string, bool> isConstant, MappingChoices choices, DiagnosticBag diagnostics)
     {
         foreach (var input in program.Inputs)
         {
@@ -43,6 +47,26 @@ public sealed class ValueLayouts
                 Request(operation, new OperatorShape(operation, isConstant).InputZeroPoint!.Value, diagnostics);
             }
         }
+
+        Decisions = [.. _halos.Keys.Select(t => new MappingDecision(t, IsLayout: true, [MappingCandidates.Halo, MappingCandidates.Dense]))];
+        foreach (var decision in Decisions.Where(d => choices.Of(d.Key) == MappingCandidates.Dense.Name))
+        {
+            _halos.Remove(decision.Name);
+        }
+    }
+
+    /// <summary>One decision for each tensor that some reader pads.</summary>
+    public IReadOnlyList<MappingDecision> Decisions { get; }
+
+    /// <summary>True where a layout holds every element that an operator's input access reaches, padding included.</summary>
+    public static bool Covers(BufferLayout layout, GconvOperator operation) =>
+        Reach(layout.Shape, operation).Select((r, d) => r.Before <= layout.HaloBefore[d] && r.After <= layout.HaloAfter[d]).All(covered => covered);
+
+    /// <summary>A layout with just the halo that an operator's input access reaches into.</summary>
+    public static BufferLayout Around(EquatableArray<int> shape, GconvOperator operation, int fill)
+    {
+        var reach = Reach(shape, operation).ToArray();
+        return WithHalo(shape, [.. reach.Select(r => r.Before)], [.. reach.Select(r => r.After)], fill, wholeQuads: false);
     }
 
     /// <summary>The layout of a tensor's buffer.</summary>
@@ -51,22 +75,33 @@ public sealed class ValueLayouts
         var shape = _types[tensor].Shape.Dimensions;
         var rank = shape.Count;
         var halo = _halos.TryGetValue(tensor, out var requested) ? requested : (Before: new int[rank], After: new int[rank], Fill: 0);
+        return WithHalo(shape, halo.Before, halo.After, halo.Fill, _quadProduced.Contains(tensor));
+    }
+
+    private static BufferLayout WithHalo(EquatableArray<int> shape, int[] before, int[] after, int fill, bool wholeQuads)
+    {
+        var rank = shape.Count;
         var pitch = new int[rank];
         var next = 1;
         for (var d = rank - 1; d >= 0; d--)
         {
             pitch[d] = next;
-            var extent = halo.Before[d] + shape[d] + halo.After[d];
-            next *= d == rank - 1 && rank > 1 && _quadProduced.Contains(tensor) ? (extent + LoopMap.Lanes - 1) / LoopMap.Lanes * LoopMap.Lanes : extent;
+            var extent = before[d] + shape[d] + after[d];
+            next *= d == rank - 1 && rank > 1 && wholeQuads ? (extent + LoopMap.Lanes - 1) / LoopMap.Lanes * LoopMap.Lanes : extent;
         }
 
-        return new(
-            shape,
-            1,
-            halo.Before.ToEquatableArray(),
-            halo.After.ToEquatableArray(),
-            pitch.ToEquatableArray(),
-            halo.Before.Any(h => h > 0) || halo.After.Any(h => h > 0) ? halo.Fill : null);
+        var padded = before.Any(h => h > 0) || after.Any(h => h > 0);
+        return new(shape, 1, before.ToEquatableArray(), after.ToEquatableArray(), pitch.ToEquatableArray(), padded ? fill : null);
+    }
+
+    /// <summary>How far an operator's input access reaches beyond the tensor, for each dimension.</summary>
+    private static IEnumerable<(int Before, int After)> Reach(EquatableArray<int> shape, GconvOperator operation)
+    {
+        for (var d = 0; d < shape.Count; d++)
+        {
+            var (min, max) = OperatorShape.Range(operation, operation.Input.Index[d]);
+            yield return ((int)Math.Max(0, -min), (int)Math.Max(0, max - (shape[d] - 1)));
+        }
     }
 
     private void Request(GconvOperator operation, int fill, DiagnosticBag diagnostics)
@@ -79,11 +114,10 @@ public sealed class ValueLayouts
             diagnostics.Report(OpenEdgeDiagnostics.ConflictingPadding(operation, tensor, earlier, fill));
         }
 
-        for (var d = 0; d < shape.Count; d++)
+        foreach (var (reach, d) in Reach(shape, operation).Select((r, d) => (r, d)))
         {
-            var (min, max) = OperatorShape.Range(operation, operation.Input.Index[d]);
-            before[d] = Math.Max(before[d], (int)Math.Max(0, -min));
-            after[d] = Math.Max(after[d], (int)Math.Max(0, max - (shape[d] - 1)));
+            before[d] = Math.Max(before[d], reach.Before);
+            after[d] = Math.Max(after[d], reach.After);
         }
 
         _halos[tensor] = (before, after, earlier);

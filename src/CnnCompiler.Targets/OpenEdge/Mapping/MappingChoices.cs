@@ -1,0 +1,56 @@
+using CnnCompiler.Ir.Gconv;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <summary>A way to execute a step, or to lay a tensor out.</summary>
+/// <param name="Name">Name, as <c>--force</c> takes it and reports print it.</param>
+/// <param name="Summary">One line.</param>
+public sealed record MappingCandidate(string Name, string Summary);
+
+/// <summary>A decision of the mapping: which of several legal candidates.</summary>
+/// <param name="Name">The step's or tensor's name.</param>
+/// <param name="IsLayout">True for the layout of a tensor, false for the mapping of a step.</param>
+/// <param name="Candidates">All legal candidates, the default first.</param>
+public sealed record MappingDecision(string Name, bool IsLayout, IReadOnlyList<MappingCandidate> Candidates)
+{
+    /// <summary>The decision's key in <see cref="MappingChoices"/>: steps and layouts have names of their own.</summary>
+    public string Key => IsLayout ? LayoutKey(Name) : Name;
+
+    /// <summary>The key of a tensor's layout.</summary>
+    public static string LayoutKey(string tensor) => $"{tensor}:layout";
+}
+
+/// <summary>The candidates taken, by decision; a decision that isn't named takes its default.</summary>
+/// <param name="Taken">Candidate names by <see cref="MappingDecision.Key"/>.</param>
+public sealed record MappingChoices(IReadOnlyDictionary<string, string> Taken)
+{
+    /// <summary>All defaults.</summary>
+    public static MappingChoices Defaults { get; } = new(new Dictionary<string, string>(StringComparer.Ordinal));
+
+    /// <summary>The candidate of a decision, or null for the default.</summary>
+    public string? Of(string key) => Taken.GetValueOrDefault(key);
+
+    /// <summary>These choices and one more.</summary>
+    public MappingChoices With(string key, string candidate) =>
+        new(new Dictionary<string, string>(Taken, StringComparer.Ordinal) { [key] = candidate });
+}
+
+/// <summary>Names of the candidates.</summary>
+public static class MappingCandidates
+{
+    /// <summary>A tensor lies inside the halo that its padded readers need.</summary>
+    public static readonly MappingCandidate Halo = new("halo", "inside the halo its padded readers need; they read it in place");
+
+    /// <summary>A tensor lies dense; a padded reader copies it into a halo of its own.</summary>
+    public static readonly MappingCandidate Dense = new("dense", "without halo; every padded reader copies it into a halo of its own");
+
+    /// <summary>A kernel with its lines along the loop that makes them.</summary>
+    /// <param name="kernel">Short name of the kernel: contract, window, dense.</param>
+    /// <param name="operation">The operator.</param>
+    /// <param name="pixelLoop">Loop that runs along a line, or -1 for none.</param>
+    public static MappingCandidate Of(string kernel, GconvOperator operation, int pixelLoop)
+    {
+        var along = pixelLoop < 0 ? "point" : operation.Loops[pixelLoop].Dimension;
+        return new($"{kernel}-{along}", $"kernel {kernel}, lines along {along}");
+    }
+}

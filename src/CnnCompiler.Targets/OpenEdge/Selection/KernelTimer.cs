@@ -1,0 +1,142 @@
+using System.Security.Cryptography;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.OpenEdge;
+using CnnCompiler.Interpreter.OpenEdge;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Passes.Selection;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Selection;
+
+/// <summary>
+/// What a nest costs on a machine. Array cycles are measured: the nest's first launch runs on the interpreter's array engine, which is cycle-exact,
+/// once with its code to be loaded and once resident; all launches of a nest run the same code over the same loop counts, and no branch depends on
+/// data, so the others take as long as the second (on banked buses up to bank conflicts, which depend on addresses). Around that the host model of
+/// <c>openedge-system.md</c> is applied: a launch's parameters are copied while the launch before runs, so the longer of the two counts (and on
+/// a shared bus the copied words slow the array down); registers and overhead come on top. Loading code where it changes isn't counted.
+/// </summary>
+/// <param name="machine">The machine.</param>
+public sealed class KernelTimer(MachineDescription machine)
+{
+    private const long MaxCycles = 1L << 40;
+    private const int KernelId = 1;
+    private readonly MeasuredCosts _measured = new();
+
+    /// <summary>Cycles of all launches of a nest, host included, or <see cref="SelectionCost.Illegal"/> where it exceeds the array.</summary>
+    public long Cycles(MappedNest nest, MappedProgram program)
+    {
+        try
+        {
+            var (kernel, data) = Compile(nest, program);
+            var (first, next) = ArrayCycles(ArrayAssembler.Assemble(kernel.Program, machine), kernel, data);
+            var launch = kernel.Launch(0, data.Parameters, data);
+            var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
+            var copy = (long)launch.Parameters.Length * machine.Host.FlashToRam;
+            var slower = machine.Bus.Kind == BusKind.Shared ? launch.Parameters.Length : 0;
+            return Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy))
+                + (kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite)));
+        }
+        catch (ArrayResourceException)
+        {
+            return SelectionCost.Illegal;
+        }
+    }
+
+    /// <summary>Cycles of all launches of a nest on the array alone.</summary>
+    /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
+    public long ArrayCycles(MappedNest nest, MappedProgram program)
+    {
+        var (kernel, data) = Compile(nest, program);
+        var (first, next) = ArrayCycles(ArrayAssembler.Assemble(kernel.Program, machine), kernel, data);
+        return first + ((kernel.Launches - 1L) * next);
+    }
+
+    private static (NestKernel Kernel, Addresses Data) Compile(MappedNest nest, MappedProgram program)
+    {
+        var data = new Addresses(program);
+        return (KernelCompiler.Compile(nest, data), data);
+    }
+
+    /// <summary>Cycles of the first launch, which loads the code, and of each of the others.</summary>
+    private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
+    {
+        var key = Key(code);
+        var first = _measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0));
+        return (first, kernel.Launches < 2 ? first : _measured.Get(key + " resident", () => Run(code, kernel, data, before: 1)));
+    }
+
+    /// <summary>The code decides the time: loop counts are constants in it.</summary>
+    private static string Key(ArrayAssembly code)
+    {
+        var words = code.Rows.SelectMany(r => r).ToArray();
+        return Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
+    }
+
+    private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
+    {
+        var launch = kernel.Launch(0, data.Parameters, data);
+        var words = new SparseWords();
+        for (var i = 0; i < launch.Parameters.Length; i++)
+        {
+            words.TrySet((uint)(data.Parameters + (i * NestView.WordBytes)), launch.Parameters[i]);
+        }
+
+        var array = new OpenEdgeArray(machine.Bus);
+        for (var row = 0; row < Cell.Side; row++)
+        {
+            for (var i = 0; i < code.Rows[row].Count; i++)
+            {
+                array.WriteContext(row, i, code.Rows[row][i]);
+            }
+        }
+
+        array.WriteConfiguration(KernelId, new OpenEdgeKernelConfiguration(code.Steps, 0, (1 << Cell.Side) - 1).Encode());
+        for (var column = 0; column < Cell.Side; column++)
+        {
+            array.WriteReadPointer(column, Value(launch.Read[column]));
+            array.WriteWritePointer(column, Value(launch.Write[column]));
+        }
+
+        var memory = new SparseMemory(words);
+        for (var run = 0; run <= before; run++)
+        {
+            array.Begin(KernelId);
+            if (array.Continue(ref memory, MaxCycles) is var stop && stop != ArrayStop.Done)
+            {
+                throw new InvalidOperationException($"{kernel.Nest.Name} did not end: {stop}");
+            }
+        }
+
+        return array.Outcome.Done;
+
+        uint Value(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? data.Parameters : 0)) : 0;
+    }
+
+    /// <summary>Buffers one after the other; no memory is short here.</summary>
+    private sealed class Addresses : IKernelData
+    {
+        private readonly Dictionary<string, int> _addresses = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, Tensor> _constants;
+
+        public Addresses(MappedProgram program)
+        {
+            _constants = program.Constants.ToDictionary(c => c.Name, c => c.Value, StringComparer.Ordinal);
+            var next = 0;
+            foreach (var buffer in program.Buffers)
+            {
+                _addresses.Add(buffer.Name, next);
+                next += buffer.Words * NestView.WordBytes;
+            }
+
+            Parameters = next;
+        }
+
+        public int Parameters { get; }
+
+        public int AddressOf(string buffer) => _addresses[buffer];
+
+        public Tensor Constant(string name) => _constants[name];
+    }
+}

@@ -1,0 +1,92 @@
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Passes.Selection;
+using CnnCompiler.Passes.Selection.Explanation;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.Emission;
+using CnnCompiler.Targets.OpenEdge.Mapping;
+
+namespace CnnCompiler.Targets.OpenEdge.Selection;
+
+/// <summary>A selected mapping.</summary>
+/// <param name="Program">The mapped program.</param>
+/// <param name="Explanation">Every decision with its rejected candidates, or null where there was none to make.</param>
+public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation);
+
+/// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
+public static class MappingSelector
+{
+    /// <summary>Maps a program, or reports what the target can't do or what is wrong with a forced choice.</summary>
+    /// <param name="program">The chain.</param>
+    /// <param name="machine">The machine whose cycles are minimised.</param>
+    /// <param name="forced">Choices the user made.</param>
+    /// <param name="diagnostics">Takes what is wrong.</param>
+    /// <param name="cancellation">Ends early.</param>
+    public static SelectedMapping? Select(
+        GconvProgram program, MachineDescription machine, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation)
+    {
+        if (OpenEdgeMapper.Map(program, MappingChoices.Defaults, diagnostics, cancellation) is not { } defaults)
+        {
+            return null;
+        }
+
+        if (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2))
+        {
+            return new(defaults.Program, null);
+        }
+
+        var problem = MappingProblem.Of(program, defaults, new(machine), cancellation);
+        var built = CostGraphBuilder.Build(problem.Problem, problem);
+        diagnostics.Report(built.Diagnostics);
+        if (built.Graph is not { } graph)
+        {
+            return null;
+        }
+
+        var constrained = ForcedChoice.Apply(graph, forced);
+        diagnostics.Report(constrained.Diagnostics);
+        if (constrained.Graph is null)
+        {
+            return null;
+        }
+
+        var solved = SelectionSolver.Solve(constrained.Graph);
+        diagnostics.Report(solved.Diagnostics);
+        if (solved.Selection is not { } selection)
+        {
+            return null;
+        }
+
+        diagnostics.Report(SelectionChecker.Check(constrained.Graph, selection));
+        var explanation = SelectionExplainer.Explain(graph, selection, [.. forced]);
+        if (diagnostics.HasErrors || OpenEdgeMapper.Map(program, Choices(defaults, graph, selection), diagnostics, cancellation) is not { } mapping)
+        {
+            return null;
+        }
+
+        // cycles were minimised, not memory: where the result doesn't fit and the default does, the default it is
+        if (forced.Count == 0 && !ImageEmitter.Fits(mapping.Program, machine) && ImageEmitter.Fits(defaults.Program, machine))
+        {
+            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost));
+            return new(defaults.Program, explanation);
+        }
+
+        return new(mapping.Program, explanation);
+    }
+
+    private static MappingChoices Choices(OpenEdgeMapping defaults, CostGraph graph, CandidateSelection selection)
+    {
+        var keys = defaults.Decisions.Select(d => d.Key).ToHashSet(StringComparer.Ordinal);
+        var choices = MappingChoices.Defaults;
+        for (var v = 0; v < graph.Vertices.Count; v++)
+        {
+            if (keys.Contains(graph.Vertices[v].Name))
+            {
+                choices = choices.With(graph.Vertices[v].Name, graph.Vertices[v].Candidates[selection.Choices[v]]);
+            }
+        }
+
+        return choices;
+    }
+}

@@ -1,0 +1,159 @@
+using CnnCompiler.Image.Container;
+using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Selection.Explanation;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.Emission;
+using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
+using CnnCompiler.TestSupport;
+
+namespace CnnCompiler.OpenEdge.Tests;
+
+/// <summary>The selector in use: every legal choice gives the same integers, costs are the interpreter's, what is chosen is never worse.</summary>
+public class SelectionTests
+{
+    private const int Seeds = 12;
+
+    public static TheoryData<LayerKind> Deciding() => [LayerKind.Conv2D, LayerKind.DepthwiseConv2D, LayerKind.Dense, LayerKind.MaxPool2D, LayerKind.AveragePool2D];
+
+    [Theory]
+    [MemberData(nameof(Deciding))]
+    public void Every_legal_alternative_of_a_layer_gives_the_same_integers(LayerKind kind)
+    {
+        var forced = Enumerable.Range(0, Seeds).Sum(seed => ForceAll(RandomNetworks.Layer(kind, 500 + seed), seed));
+        Assert.True(forced >= Seeds / 2, $"only {forced} alternatives");
+    }
+
+    [Fact]
+    public void Every_legal_alternative_of_a_network_gives_the_same_integers()
+    {
+        var forced = Enumerable.Range(0, Seeds).Sum(seed => ForceAll(RandomNetworks.Network(500 + seed), seed));
+        Assert.True(forced >= Seeds / 2, $"only {forced} alternatives");
+    }
+
+    [Fact]
+    public void Layouts_are_among_the_alternatives() =>
+        Assert.Contains(
+            Enumerable.Range(0, 40).SelectMany(seed => Decisions(RandomNetworks.Network(seed))),
+            d => d.IsLayout && d.Candidates.Select(c => c.Name).SequenceEqual(["halo", "dense"]));
+
+    [Theory]
+    [InlineData("openedge")]
+    [InlineData("openedge-ideal")]
+    public void Measured_costs_are_the_cycles_of_the_image(string machineName)
+    {
+        var machine = BuiltInMachines.Find(machineName)!;
+        for (var seed = 0; seed < Seeds; seed++)
+        {
+            var network = RandomNetworks.Network(seed);
+            var diagnostics = new DiagnosticBag();
+            var mapped = OpenEdgeMapper.Map(LowerToGconv.Lower(network, diagnostics)!, diagnostics, default)!;
+            var image = ImageEmitter.Emit(mapped, machine, diagnostics, default)!;
+            var result = ImageInterpreter.Run(
+                image,
+                [.. RandomNetworks.Inputs(network, seed).Select(t => (ReadOnlyMemory<byte>)t.Bytes.ToArray())],
+                null,
+                TestContext.Current.CancellationToken);
+            var timer = new KernelTimer(machine);
+            var nests = mapped.Steps.OfType<MappedNest>().ToArray();
+            var predicted = nests.Sum(n => timer.ArrayCycles(n, mapped));
+
+            // two nests of the same code in a row: the second finds it resident
+            var resident = ResidentNests(image);
+            Assert.InRange(result.Launches.Sum(l => l.Outcome.Done), predicted - resident, predicted);
+            Assert.True(resident > 0 || predicted == result.Launches.Sum(l => l.Outcome.Done));
+        }
+    }
+
+    /// <summary>The most cycles that loading code saves where a nest begins with the code of the one before.</summary>
+    private static long ResidentNests(CnnImage image)
+    {
+        var loads = image.HostProgram.OfType<HostLoadKernel>().Count();
+        var changes = 1 + Enumerable.Range(1, image.Launches.Count - 1).Count(i => image.Launches[i].Kernel != image.Launches[i - 1].Kernel);
+        Assert.Equal(changes, loads);
+        return image.Launches.Count == changes ? 0 : image.Launches.Count * 4L * (image.Machine.StepsPerKernel + 1);
+    }
+
+    [Fact]
+    public void What_is_chosen_costs_no_more_than_the_default_or_any_forced_choice()
+    {
+        var machine = BuiltInMachines.Default;
+        for (var seed = 0; seed < Seeds; seed++)
+        {
+            var diagnostics = new DiagnosticBag();
+            var gconv = LowerToGconv.Lower(RandomNetworks.Network(seed), diagnostics)!;
+            var selected = MappingSelector.Select(gconv, machine, [], diagnostics, default)!;
+            Assert.Empty(diagnostics.Diagnostics);
+            var timer = new KernelTimer(machine);
+            long Total(MappedProgram program) => program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, program));
+            Assert.True(Total(selected.Program) <= Total(OpenEdgeMapper.Map(gconv, diagnostics, default)!));
+            foreach (var vertex in selected.Explanation?.Vertices ?? [])
+            {
+                foreach (var rejected in vertex.Rejected)
+                {
+                    Assert.True(rejected.ForcedCost >= selected.Explanation!.Cost);
+                    var forced = MappingSelector.Select(gconv, machine, [new(vertex.Vertex, rejected.Candidate)], diagnostics, default)!;
+                    Assert.Equal(rejected.ForcedCost, forced.Explanation!.Cost);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void A_forced_choice_is_taken_and_a_wrong_one_is_refused_with_the_names_there_are()
+    {
+        var gconv = LowerToGconv.Lower(RandomNetworks.Layer(LayerKind.Dense, 3), new())!;
+        var layer = gconv.Outputs[0];
+        var diagnostics = new DiagnosticBag();
+        var taken = MappingSelector.Select(gconv, BuiltInMachines.Default, [new(layer, "contract-point")], diagnostics, default);
+        if (taken is null)
+        {
+            // with a batch its lines run along n
+            diagnostics = new();
+            taken = MappingSelector.Select(gconv, BuiltInMachines.Default, [new(layer, "contract-n")], diagnostics, default);
+        }
+
+        Assert.NotNull(taken);
+        Assert.Contains(taken.Program.Steps.OfType<MappedNest>(), n => n.Kernel == "contract-rows-are-channels");
+
+        foreach (var wrong in new ForcedChoice[] { new(layer, "systolic"), new("nowhere", "dense-point") })
+        {
+            diagnostics = new();
+            Assert.Null(MappingSelector.Select(gconv, BuiltInMachines.Default, [wrong], diagnostics, default));
+            Assert.Contains(diagnostics.Diagnostics, d => d.Severity == DiagnosticSeverity.Error);
+        }
+    }
+
+    private static IReadOnlyList<MappingDecision> Decisions(NetworkGraph network) =>
+        OpenEdgeMapper.Map(LowerToGconv.Lower(network, new())!, MappingChoices.Defaults, new(), default)!.Decisions;
+
+    /// <summary>Maps a network with each candidate of each decision and runs it; how many alternatives there were.</summary>
+    private static int ForceAll(NetworkGraph network, int seed)
+    {
+        var diagnostics = new DiagnosticBag();
+        var gconv = LowerToGconv.Lower(network, diagnostics)!;
+        var inputs = RandomNetworks.Inputs(network, seed);
+        var expected = NetworkEvaluator.Evaluate(network, inputs, diagnostics)!.Outputs;
+        var forced = 0;
+        foreach (var decision in Decisions(network))
+        {
+            foreach (var candidate in decision.Candidates.Skip(1))
+            {
+                var mapping = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults.With(decision.Key, candidate.Name), diagnostics, default);
+                Assert.True(mapping is not null, string.Join('\n', diagnostics.Diagnostics));
+                diagnostics.Report(MappedVerifier.Check(mapping.Program));
+                var image = ImageEmitter.Emit(mapping.Program, BuiltInMachines.Default, diagnostics, default);
+                Assert.True(image is not null && !diagnostics.HasErrors, $"{network.Name}, {decision.Key}={candidate.Name}: {string.Join('\n', diagnostics.Diagnostics)}");
+                var difference = AllLevels.ImageDifference(image, inputs, expected);
+                Assert.True(difference is null, $"{network.Name}, {decision.Key}={candidate.Name}: {difference}");
+                forced++;
+            }
+        }
+
+        return forced;
+    }
+}
