@@ -55,6 +55,15 @@ public class BuilderTests
     }
 
     [Fact]
+    public void Too_many_transition_costs_are_refused_before_any_is_asked_for()
+    {
+        var many = Enumerable.Range(0, 1000).Select(k => new SelectionCandidate($"c{k}", 1)).ToEquatableArray();
+        var tensors = Enumerable.Range(0, 40).Select(t => new SelectionTensor($"t{t}", [])).ToEquatableArray();
+        var steps = Enumerable.Range(0, 41).Select(s => new SelectionStep($"s{s}", many, s == 0 ? [] : [s - 1], s == 40 ? [] : [s])).ToEquatableArray();
+        Assert.Equal("CNN0840", Assert.Single(CostGraphBuilder.Build(new("cycles", tensors, steps), null!).Diagnostics).Code);
+    }
+
+    [Fact]
     public void A_measured_cost_is_measured_once_a_key()
     {
         var measured = new MeasuredCosts();

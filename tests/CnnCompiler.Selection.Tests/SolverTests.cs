@@ -87,7 +87,7 @@ public class SolverTests
         var chain = RandomGraphs.Fill(random, counts, Enumerable.Range(0, counts.Length - 1).Select(v => (v, v + 1)), 0);
         Check(chain, optimal: true);
 
-        // 40 x 40 vertices, none with fewer than two neighbours: the search is 1,000 deep and ends at its limit.
+        // 40 x 40 vertices, each with four neighbours: the search is 1,600 deep and ends at its limit.
         var grid = RandomGraphs.Fill(
             random,
             counts[..1600],

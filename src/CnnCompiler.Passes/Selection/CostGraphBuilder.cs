@@ -100,7 +100,6 @@ public static class CostGraphBuilder
         var found = new DiagnosticBag();
         var writers = new int[problem.Tensors.Count];
         var readers = new int[problem.Tensors.Count];
-        long entries = 0;
         foreach (var step in problem.Steps)
         {
             if (step.Inputs.Concat(step.Outputs).Any(t => (uint)t >= (uint)writers.Length))
@@ -119,17 +118,10 @@ public static class CostGraphBuilder
                 writers[t]++;
             }
 
-            // Before anything is allocated: a matrix is at most this step's candidates by as many of any other.
-            entries += (long)(step.Inputs.Count + step.Outputs.Count) * step.Candidates.Count;
             if (step.Candidates.Count > CostGraph.MaxCandidates)
             {
                 found.Report(SelectionDiagnostics.TooLarge($"candidates of {step.Name}", step.Candidates.Count, CostGraph.MaxCandidates));
             }
-        }
-
-        if (entries > CostGraph.MaxMatrixEntries)
-        {
-            found.Report(SelectionDiagnostics.TooLarge("transition costs", entries, CostGraph.MaxMatrixEntries));
         }
 
         for (var t = 0; t < writers.Length; t++)
@@ -151,6 +143,28 @@ public static class CostGraphBuilder
             }
         }
 
+        // Before anything is allocated.
+        if (!found.HasErrors && MatrixEntries(problem) is > CostGraph.MaxMatrixEntries and var entries)
+        {
+            found.Report(SelectionDiagnostics.TooLarge("transition costs", entries, CostGraph.MaxMatrixEntries));
+        }
+
         return found;
+    }
+
+    private static long MatrixEntries(SelectionProblem problem)
+    {
+        // Rows of a tensor's edges: its layouts, or its producer's candidates.
+        var rows = problem.Tensors.Select(tensor => (long)tensor.Layouts.Count).ToArray();
+        foreach (var step in problem.Steps)
+        {
+            foreach (var t in step.Outputs.Where(t => problem.Tensors[t].Layouts.Count == 0))
+            {
+                rows[t] = step.Candidates.Count;
+            }
+        }
+
+        return problem.Steps.Sum(step => step.Candidates.Count
+            * (step.Inputs.Sum(t => rows[t]) + step.Outputs.Sum(t => (long)problem.Tensors[t].Layouts.Count)));
     }
 }
