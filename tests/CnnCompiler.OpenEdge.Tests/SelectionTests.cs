@@ -128,6 +128,66 @@ public class SelectionTests
         }
     }
 
+    [Fact]
+    public void Tiles_of_channels_give_the_same_integers()
+    {
+        var tiled = 0;
+        for (var seed = 0; seed < 3 * Seeds; seed++)
+        {
+            var network = RandomNetworks.Network(700 + seed, new(MaximumChannels: 20));
+            var diagnostics = new DiagnosticBag();
+            var gconv = LowerToGconv.Lower(network, diagnostics)!;
+            var whole = OpenEdgeMapper.Map(gconv, diagnostics, default)!;
+            var tiles = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults with { AccumulatorWords = 40 }, diagnostics, default)!.Program;
+            tiled += tiles.Steps.Count > whole.Steps.Count ? 1 : 0;
+            Assert.Empty(MappedVerifier.Check(tiles));
+            var image = ImageEmitter.Emit(tiles, BuiltInMachines.Default, diagnostics, default);
+            Assert.True(image is not null, string.Join('\n', diagnostics.Diagnostics));
+            Assert.Equal(ImageEmitter.Emit(whole, BuiltInMachines.Default, diagnostics, default)!.Layers, image.Layers);
+            var inputs = RandomNetworks.Inputs(network, seed);
+            Assert.Null(AllLevels.ImageDifference(image, inputs, NetworkEvaluator.Evaluate(network, inputs, diagnostics)!.Outputs));
+        }
+
+        Assert.True(tiled > Seeds, $"only {tiled} networks were tiled");
+    }
+
+    [Fact]
+    public void A_layer_whose_accumulators_do_not_fit_is_cut_into_tiles()
+    {
+        // 16x16x32 results in words are 32 KiB; as much again for the sums does not fit beside them
+        const int Channels = 32;
+        var weights = Enumerable.Range(0, Channels * 4).Select(i => (sbyte)((i % 7) - 3)).ToArray();
+        var network = new NetworkGraph(
+            "tight",
+            [new("x", new(Core.Tensors.ElementType.Int8, Core.Tensors.Shape.Of(1, 16, 16, 4), Core.Tensors.Quantization.PerTensor(0.5f, 3)))],
+            [
+                new Conv2D(
+                    "y",
+                    ["x"],
+                    new(Core.Tensors.ElementType.Int8, Core.Tensors.Shape.Of(1, 16, 16, Channels), Core.Tensors.Quantization.PerTensor(0.5f, -4)),
+                    Core.Tensors.Tensor.From<sbyte>(Core.Tensors.ElementType.Int8, Core.Tensors.Shape.Of(Channels, 1, 1, 4), weights),
+                    Core.Tensors.Quantization.PerTensor(0.1f, 0),
+                    null,
+                    new(1, 1),
+                    new(1, 1),
+                    default,
+                    1,
+                    FusedActivation.None,
+                    RoundingScheme.TfliteDouble),
+            ],
+            ["y"]);
+        var machine = BuiltInMachines.Default with { Ram = BuiltInMachines.Default.Ram with { Bytes = BuiltInMachines.Default.Ram.ReservedBytes + 56 * 1024 } };
+        var diagnostics = new DiagnosticBag();
+        var gconv = LowerToGconv.Lower(network, diagnostics)!;
+        Assert.False(ImageEmitter.Fits(OpenEdgeMapper.Map(gconv, diagnostics, default)!, machine));
+        var selected = MappingSelector.Select(gconv, machine, [], diagnostics, default)!;
+        Assert.True(selected.Program.Steps.OfType<MappedNest>().Count(n => n.Name.StartsWith("y.sums", StringComparison.Ordinal)) > 1);
+        var image = ImageEmitter.Emit(selected.Program, machine, diagnostics, default);
+        Assert.True(image is not null, string.Join('\n', diagnostics.Diagnostics));
+        var inputs = RandomNetworks.Inputs(network, 1);
+        Assert.Null(AllLevels.ImageDifference(image, inputs, NetworkEvaluator.Evaluate(network, inputs, diagnostics)!.Outputs));
+    }
+
     private static IReadOnlyList<MappingDecision> Decisions(NetworkGraph network) =>
         OpenEdgeMapper.Map(LowerToGconv.Lower(network, new())!, MappingChoices.Defaults, new(), default)!.Decisions;
 

@@ -24,6 +24,11 @@ public sealed record MappingDecision(string Name, bool IsLayout, IReadOnlyList<M
 /// <param name="Taken">Candidate names by <see cref="MappingDecision.Key"/>.</param>
 public sealed record MappingChoices(IReadOnlyDictionary<string, string> Taken)
 {
+    /// <summary>
+    /// The most words of accumulators at a time: a layer with more is cut into tiles of output channels, each summed and requantised before the next.
+    /// </summary>
+    public int AccumulatorWords { get; init; } = int.MaxValue;
+
     /// <summary>All defaults.</summary>
     public static MappingChoices Defaults { get; } = new(new Dictionary<string, string>(StringComparer.Ordinal));
 
@@ -32,7 +37,7 @@ public sealed record MappingChoices(IReadOnlyDictionary<string, string> Taken)
 
     /// <summary>These choices and one more.</summary>
     public MappingChoices With(string key, string candidate) =>
-        new(new Dictionary<string, string>(Taken, StringComparer.Ordinal) { [key] = candidate });
+        this with { Taken = new Dictionary<string, string>(Taken, StringComparer.Ordinal) { [key] = candidate } };
 }
 
 /// <summary>Names of the candidates.</summary>

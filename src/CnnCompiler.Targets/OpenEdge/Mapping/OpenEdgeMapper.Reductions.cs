@@ -43,55 +43,114 @@ public sealed partial class OpenEdgeMapper
             return null;
         }
 
-        var (source, sourceLayout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
-        var map = new LoopMap(operation.Loops.Count);
-        if (!depthwise && groups > 1)
+        var input = PaddedInput(operation, shape.InputZeroPoint!.Value);
+        var contraction = new Contraction(
+            operation,
+            shape,
+            form,
+            positions,
+            strategy,
+            input,
+            AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel)),
+            [
+                AddConstant($"{operation.Name}.folded.bias", foldedBias),
+                AddConstant($"{operation.Name}.folded.multiplier", multipliers),
+                AddConstant($"{operation.Name}.folded.shift", shifts),
+            ],
+            operation.Extra[multiplier.Index],
+            depthwise ? (-1, 1) : (groupLoop, groups),
+            depthwise ? (groupLoop, groups) : (channelLoop, channels));
+        var tile = ChannelsOfTile(contraction);
+        var total = contraction.Channels.Extent;
+        for (var first = 0; first < total; first += tile)
         {
-            map.Add(NestView.Group, groups, reduced: false, groupLoop);
+            var suffix = tile == total ? string.Empty : FormattableString.Invariant($".{first / tile}");
+            MapTile(contraction, first, Math.Min(tile, total - first), suffix);
         }
 
-        map.AddQuads(depthwise ? groups : channels, depthwise ? groupLoop : channelLoop);
-        AddPositions(map, positions);
-        AddReduced(map, operation, shape);
-        var guard = map.ChannelGuard(depthwise ? groups : channels);
-        var sums = AddAccumulators(operation.Name, map, positions, strategy);
-        var weights = AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel));
+        return null;
+    }
+
+    /// <summary>A contraction with everything that its tiles share.</summary>
+    private sealed record Contraction(
+        GconvOperator Operation,
+        OperatorShape Shape,
+        RequantizeForm Form,
+        Positions Positions,
+        string Strategy,
+        (string Buffer, BufferLayout Layout) Input,
+        string Weights,
+        string[] Parameters,
+        OperandAccess ChannelOperand,
+        (int Loop, int Extent) Groups,
+        (int Loop, int Extent) Channels);
+
+    /// <summary>Output channels that are summed before they are requantised: all, or as many whole quads as the accumulators may take.</summary>
+    private int ChannelsOfTile(Contraction contraction)
+    {
+        var words = (long)QuadWords(contraction.Positions, contraction.Strategy) * contraction.Groups.Extent;
+        var quads = Math.Max(1, _choices.AccumulatorWords / words);
+        return (int)Math.Min(contraction.Channels.Extent, quads * LoopMap.Lanes);
+    }
+
+    /// <summary>One nest for the sums of some output channels, one for their codes.</summary>
+    private void MapTile(Contraction contraction, int first, int count, string suffix)
+    {
+        var operation = contraction.Operation;
+        LoopMap Map(bool reduced)
+        {
+            var map = new LoopMap(operation.Loops.Count);
+            if (contraction.Groups.Extent > 1)
+            {
+                map.Add(NestView.Group, contraction.Groups.Extent, reduced: false, contraction.Groups.Loop);
+            }
+
+            map.AddQuads(count, contraction.Channels.Loop);
+            if (contraction.Channels.Loop >= 0)
+            {
+                map.Offset(contraction.Channels.Loop, first);
+            }
+
+            AddPositions(map, contraction.Positions);
+            if (reduced)
+            {
+                AddReduced(map, operation, contraction.Shape);
+            }
+
+            return map;
+        }
+
+        var map = Map(reduced: true);
+        var sums = AddAccumulators(operation.Name + suffix, map, contraction.Positions, contraction.Strategy);
         _steps.Add(new MappedNest(
-            $"{operation.Name}.sums",
-            strategy,
+            $"{operation.Name}.sums{suffix}",
+            contraction.Strategy,
             map.Loops,
-            [guard],
-            [new(source, map.Map(Element(operation, operation.Input, sourceLayout))), new(weights, map.Map(ConstantElement(operation, operation.Kernel)))],
+            [map.ChannelGuard(count)],
+            [
+                new(contraction.Input.Buffer, map.Map(Element(operation, operation.Input, contraction.Input.Layout))),
+                new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
+            ],
             new(sums.Name, SumElement(map, sums)),
             GconvReduction.Add,
             new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
             new ScalarAccumulator())
         {
-            Origin = operation.Origin,
+            // every channel has the same number of MACs
+            Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * count },
         });
 
-        var point = new LoopMap(operation.Loops.Count);
-        if (!depthwise && groups > 1)
-        {
-            point.Add(NestView.Group, groups, reduced: false, groupLoop);
-        }
-
-        point.AddQuads(depthwise ? groups : channels, depthwise ? groupLoop : channelLoop);
-        AddPositions(point, positions);
+        var point = Map(reduced: false);
         var (buffer, element) = Output(operation);
-        var channel = point.Map(ConstantElement(operation, operation.Extra[multiplier.Index]));
+        var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand));
+        var form = contraction.Form;
         Add(
             new(
-                operation.Name,
+                operation.Name + suffix,
                 RequantizeKernel.Strategy,
                 point.Loops,
-                [point.ChannelGuard(depthwise ? groups : channels)],
-                [
-                    new(sums.Name, SumElement(point, sums)),
-                    new(AddConstant($"{operation.Name}.folded.bias", foldedBias), channel),
-                    new(AddConstant($"{operation.Name}.folded.multiplier", multipliers), channel),
-                    new(AddConstant($"{operation.Name}.folded.shift", shifts), channel),
-                ],
+                [point.ChannelGuard(count)],
+                [new(sums.Name, SumElement(point, sums)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
                 new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
@@ -103,7 +162,6 @@ public sealed partial class OpenEdgeMapper
                     new ScalarLiteral(form.Low),
                     new ScalarLiteral(form.High))),
             operation.Origin.Value);
-        return null;
     }
 
     /// <summary>The bias operand of acc + bias, -1 for acc alone, null for anything else.</summary>
@@ -221,10 +279,8 @@ public sealed partial class OpenEdgeMapper
     private MappedBuffer AddAccumulators(string name, LoopMap map, Positions positions, string strategy)
     {
         int Extent(string loop) => map.Loops.FirstOrDefault(l => l.Name == loop) is { Extent: > 0 } found ? found.Extent : 1;
-        var pixels = strategy == WindowKernel.Strategy ? RoundUp(positions.Pixels) : positions.Pixels;
-        var lines = positions.Outer * positions.Lines;
-        var linePitch = pixels * LoopMap.Lanes;
-        var quadPitch = (strategy == ContractKernel.Strategy ? RoundUp(lines) : lines) * linePitch;
+        var linePitch = LineWords(positions, strategy);
+        var quadPitch = QuadWords(positions, strategy);
         var quads = Extent(NestView.Quad);
         int[] shape = [Extent(NestView.Group), quads, positions.Outer, positions.Lines, positions.Pixels, LoopMap.Lanes];
         return AddBuffer(
@@ -237,6 +293,15 @@ public sealed partial class OpenEdgeMapper
                 new int[shape.Length].ToEquatableArray(),
                 [quads * quadPitch, quadPitch, positions.Lines * linePitch, linePitch, LoopMap.Lanes, 1],
                 null));
+    }
+
+    private static int LineWords(Positions positions, string strategy) =>
+        (strategy == WindowKernel.Strategy ? RoundUp(positions.Pixels) : positions.Pixels) * LoopMap.Lanes;
+
+    private static int QuadWords(Positions positions, string strategy)
+    {
+        var lines = positions.Outer * positions.Lines;
+        return (strategy == ContractKernel.Strategy ? RoundUp(lines) : lines) * LineWords(positions, strategy);
     }
 
     private static AffineExpression SumElement(LoopMap map, MappedBuffer sums)

@@ -33,7 +33,7 @@ public static class MappingSelector
 
         if (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2))
         {
-            return new(defaults.Program, null);
+            return new(MapThatFits(program, MappingChoices.Defaults, machine, cancellation) ?? defaults.Program, null);
         }
 
         var problem = MappingProblem.Of(program, defaults, new(machine), cancellation);
@@ -60,19 +60,43 @@ public static class MappingSelector
 
         diagnostics.Report(SelectionChecker.Check(constrained.Graph, selection));
         var explanation = SelectionExplainer.Explain(graph, selection, [.. forced]);
-        if (diagnostics.HasErrors || OpenEdgeMapper.Map(program, Choices(defaults, graph, selection), diagnostics, cancellation) is not { } mapping)
+        if (diagnostics.HasErrors)
         {
             return null;
         }
 
-        // cycles were minimised, not memory: where the result doesn't fit and the default does, the default it is
-        if (forced.Count == 0 && !ImageEmitter.Fits(mapping.Program, machine) && ImageEmitter.Fits(defaults.Program, machine))
+        // cycles were minimised, not memory: where the result doesn't fit even in tiles and the default does, the default it is
+        var choices = Choices(defaults, graph, selection);
+        if (MapThatFits(program, choices, machine, cancellation) is { } fitting)
         {
-            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost));
-            return new(defaults.Program, explanation);
+            return new(fitting, explanation);
         }
 
-        return new(mapping.Program, explanation);
+        if (forced.Count == 0 && MapThatFits(program, MappingChoices.Defaults, machine, cancellation) is { } fallback)
+        {
+            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost));
+            return new(fallback, explanation);
+        }
+
+        // emission says what is missing
+        return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, explanation) : null;
+    }
+
+    /// <summary>The mapping with the largest tiles of accumulators that fits the machine, or null where none does.</summary>
+    private static MappedProgram? MapThatFits(GconvProgram program, MappingChoices choices, MachineDescription machine, CancellationToken cancellation)
+    {
+        const int SmallestTile = 256;
+        for (var words = int.MaxValue; words >= SmallestTile; words = Math.Min(words, machine.Ram.Bytes / sizeof(uint)) / 2)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var mapping = OpenEdgeMapper.Map(program, choices with { AccumulatorWords = words }, new DiagnosticBag(), cancellation);
+            if (mapping is not null && ImageEmitter.Fits(mapping.Program, machine))
+            {
+                return mapping.Program;
+            }
+        }
+
+        return null;
     }
 
     private static MappingChoices Choices(OpenEdgeMapping defaults, CostGraph graph, CandidateSelection selection)
