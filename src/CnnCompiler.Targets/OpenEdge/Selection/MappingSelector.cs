@@ -17,6 +17,9 @@ public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation
 /// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
 public static class MappingSelector
 {
+    /// <summary>Words of accumulators below which tiles aren't made smaller to fit a memory.</summary>
+    private const int SmallestTile = 256;
+
     /// <summary>Maps a program, or reports what the target can't do or what is wrong with a forced choice.</summary>
     /// <param name="program">The chain.</param>
     /// <param name="machine">The machine whose cycles are minimised.</param>
@@ -78,14 +81,13 @@ public static class MappingSelector
             return new(fallback, explanation);
         }
 
-        // emission says what is missing
-        return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, explanation) : null;
+        // emission says what is missing even with the smallest tiles
+        return OpenEdgeMapper.Map(program, choices with { AccumulatorWords = SmallestTile }, diagnostics, cancellation) is { } mapping ? new(mapping.Program, explanation) : null;
     }
 
     /// <summary>The mapping with the largest tiles of accumulators that fits the machine, or null where none does.</summary>
     private static MappedProgram? MapThatFits(GconvProgram program, MappingChoices choices, MachineDescription machine, CancellationToken cancellation)
     {
-        const int SmallestTile = 256;
         for (var words = int.MaxValue; words >= SmallestTile; words = Math.Min(words, machine.Ram.Bytes / sizeof(uint)) / 2)
         {
             cancellation.ThrowIfCancellationRequested();
