@@ -45,9 +45,16 @@ public sealed class MappingProblem : ITransitionCosts
         for (var j = 0; j < variants; j++)
         {
             var choices = decisions.Values.Where(d => !d.IsLayout && d.Candidates.Count > j).Aggregate(dense, (c, d) => c.With(d.Key, d.Candidates[j].Name));
-            var mapping = OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation)
-                ?? throw new InvalidOperationException("a legal candidate could not be mapped");
-            var measured = Measure(mapping.Program, timer, cancellation);
+            var mapping = OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation);
+            if (mapping is null && j == 0)
+            {
+                throw new InvalidOperationException("the default candidates were mapped in halos and could not be mapped dense");
+            }
+
+            // a candidate that exceeds the array spoils the whole variant: none of it is taken
+            var measured = mapping is null
+                ? layers.ToDictionary(l => l, _ => (Own: SelectionCost.Illegal, Copies: 0L), StringComparer.Ordinal)
+                : Measure(mapping.Program, timer, cancellation);
             foreach (var layer in layers)
             {
                 var candidates = decisions.TryGetValue(layer, out var decision) ? decision.Candidates.Count : 1;
