@@ -61,6 +61,18 @@ public readonly record struct Padding(int Top, int Bottom, int Left, int Right)
     }
 }
 
+/// <summary>A number for each spatial dimension of a volume [N, D, H, W, C].</summary>
+/// <param name="Depth">Planes (frames).</param>
+/// <param name="Height">Rows.</param>
+/// <param name="Width">Columns.</param>
+public readonly record struct Volume(int Depth, int Height, int Width);
+
+/// <summary>Explicit padding of a volume in elements.</summary>
+/// <param name="Front">Planes before.</param>
+/// <param name="Back">Planes after.</param>
+/// <param name="Plane">Rows and columns.</param>
+public readonly record struct VolumePadding(int Front, int Back, Padding Plane);
+
 /// <summary>
 /// A layer of a network: one SSA value. <see cref="Inputs"/> name earlier values (network inputs or layers). <see cref="Type"/> is the type of
 /// its result. Nodes are immutable values; the source span takes no part in equality.

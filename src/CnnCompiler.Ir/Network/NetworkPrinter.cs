@@ -58,7 +58,32 @@ public static class NetworkPrinter
             pad: l => $" before={List(l.Before)} after={List(l.After)} value={Integer(l.Value)}",
             reshape: _ => string.Empty,
             activation: l => Activation(l.Function),
-            softmax: l => $" beta={Float(l.Beta)}");
+            softmax: l => $" beta={Float(l.Beta)}",
+            conv3D: _ => throw new NotSupportedException(),
+            conv2DTranspose: _ => throw new NotSupportedException(),
+            matMul: _ => throw new NotSupportedException(),
+            capsuleTransform: _ => throw new NotSupportedException(),
+            maxPool3D: _ => throw new NotSupportedException(),
+            averagePool3D: _ => throw new NotSupportedException(),
+            mean: _ => throw new NotSupportedException(),
+            constant: _ => throw new NotSupportedException(),
+            sub: _ => throw new NotSupportedException(),
+            mul: _ => throw new NotSupportedException(),
+            unary: _ => throw new NotSupportedException(),
+            clip: _ => throw new NotSupportedException(),
+            batchNorm: _ => throw new NotSupportedException(),
+            layerNorm: _ => throw new NotSupportedException(),
+            lrn: _ => throw new NotSupportedException(),
+            squash: _ => throw new NotSupportedException(),
+            routing: _ => throw new NotSupportedException(),
+            quantize: _ => throw new NotSupportedException(),
+            dequantize: _ => throw new NotSupportedException(),
+            transpose: _ => throw new NotSupportedException(),
+            stridedSlice: _ => throw new NotSupportedException(),
+            split: _ => throw new NotSupportedException(),
+            resize: _ => throw new NotSupportedException(),
+            proposal: _ => throw new NotSupportedException(),
+            roiPool: _ => throw new NotSupportedException());
         var inputs = string.Join(", ", layer.Inputs.Select(Value));
         return $"{Value(layer.Name)} = {layer.Keyword} {inputs}{attributes} : {Type(layer.Type)}";
     }
