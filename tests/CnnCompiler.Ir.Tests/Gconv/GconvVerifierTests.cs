@@ -21,7 +21,7 @@ public sealed class GconvVerifierTests
         { GconvInvariant.DefinedBeforeUse, "reshape %y", "reshape %flat", "view 'flat'" },
         { GconvInvariant.DefinedBeforeUse, "softmax %j", "softmax %k", "softmax 's'" },
         { GconvInvariant.DefinedBeforeUse, "output %m", "output %k", "the program" },
-        { GconvInvariant.TensorTypes, "input %x : i8[2x6]", "input %x : f32[2x6]", "input 'x'" },
+        { GconvInvariant.TensorTypes, "input %x : i8[2x6]", "input %x : f64[2x6]", "input 'x'" },
         { GconvInvariant.TensorTypes, "input %x : i8[2x6]", "input %x : i8[2x0]", "input 'x'" },
         { GconvInvariant.TensorTypes, "reshape %y : i32[18]", "reshape %y : i32[1x1x1x1x1x1x1x1x18]", "view 'flat'" },
         { GconvInvariant.TensorTypes, ": i32[2x3x3] {", ": i32[2000000000x2000000000x2000000000] {", "operator 'y'" },

@@ -80,9 +80,13 @@ public static class GconvParser
             {
                 _outputs.Add(reader.Value());
             }
+            else if (reader.TryWord("host"))
+            {
+                Add(new GconvHostLayer(NetworkParser.ReadLayer(reader)), first);
+            }
             else
             {
-                reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), an output or '}'");
+                reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), host, an output or '}'");
                 Step(first);
             }
 
