@@ -36,6 +36,9 @@ public enum ScalarFunction
     /// <summary>x to the power of y.</summary>
     Power,
 
+    /// <summary>The error function: <see cref="ErrorFunction"/>.</summary>
+    Erf,
+
     /// <summary>a shifted right by b, the floor.</summary>
     ShiftRight,
 
@@ -50,6 +53,33 @@ public enum ScalarFunction
 
     /// <summary>ONNX addition: <see cref="HalfEvenAddition"/>.</summary>
     HalfEvenSum,
+
+    /// <summary><see cref="FixedMath.Multiply"/>.</summary>
+    FixedMultiply,
+
+    /// <summary><see cref="FixedMath.Divide"/>.</summary>
+    FixedDivide,
+
+    /// <summary><see cref="FixedMath.Exp"/>.</summary>
+    FixedExp,
+
+    /// <summary><see cref="FixedMath.Log"/>.</summary>
+    FixedLog,
+
+    /// <summary><see cref="FixedMath.Sqrt"/>.</summary>
+    FixedSqrt,
+
+    /// <summary><see cref="FixedMath.ReciprocalSqrt"/>.</summary>
+    FixedReciprocalSqrt,
+
+    /// <summary><see cref="FixedMath.Logistic"/>.</summary>
+    FixedLogistic,
+
+    /// <summary><see cref="FixedMath.Tanh"/>.</summary>
+    FixedTanh,
+
+    /// <summary><see cref="FixedMath.Erf"/>.</summary>
+    FixedErf,
 }
 
 /// <summary>A parameter of a function.</summary>
@@ -84,11 +114,21 @@ public static class ScalarFunctions
         new(ScalarFunction.Sqrt, "sqrt", [new("x", Real)], Real, "square root, correctly rounded"),
         new(ScalarFunction.Tanh, "tanh", [new("x", Real)], Real, "hyperbolic tangent, by System.Math"),
         new(ScalarFunction.Power, "power", [new("x", Real), new("y", Real)], Real, "x to the power of y, by System.Math"),
+        new(ScalarFunction.Erf, "erf", [new("x", Real)], Real, "the error function, by ErrorFunction.Erf"),
         new(ScalarFunction.ShiftRight, "shift_right", [new("a", Integer), new("b", Integer)], Integer, "the floor of a / 2^b, b from 0 to 63"),
         new(ScalarFunction.ShiftRightRound, "shift_right_round", [new("a", Integer), new("b", Integer)], Integer, "the floor of (a + 2^(b - 1)) / 2^b, a where b is 0; b from 0 to 62"),
         new(ScalarFunction.FloorDivide, "floor_divide", [new("a", Integer), new("b", Integer)], Integer, "the floor of a / b, b at least 1"),
         new(ScalarFunction.HalfEvenScale, "half_even_scale", [new("a", Integer), new("s_in", Real), new("s_w", Real), new("s_out", Real)], Integer, "a * s_in * s_w / s_out of the exact rational, ties to even, saturated to 32 bits; the scales are binary32"),
         new(ScalarFunction.HalfEvenSum, "half_even_sum", [new("a", Integer), new("b", Integer), new("s_a", Real), new("s_b", Real), new("s_out", Real)], Integer, "(a * s_a + b * s_b) / s_out of the exact rational, ties to even, saturated to 32 bits; the scales are binary32"),
+        new(ScalarFunction.FixedMultiply, "fixed_multiply", [new("a", Integer), new("b", Integer), new("bits", Integer)], Integer, "a * b / 2^bits to the nearest, half up; bits from -60 to 126"),
+        new(ScalarFunction.FixedDivide, "fixed_divide", [new("a", Integer), new("b", Integer), new("to", Integer)], Integer, "a / b * 2^to to the nearest, half away from zero; b not 0"),
+        Fixed(ScalarFunction.FixedExp, "fixed_exp", "e to the power of x"),
+        Fixed(ScalarFunction.FixedLog, "fixed_log", "the natural logarithm of x, above 0"),
+        Fixed(ScalarFunction.FixedSqrt, "fixed_sqrt", "the square root of x, 0 or more; to at most 30"),
+        Fixed(ScalarFunction.FixedReciprocalSqrt, "fixed_rsqrt", "1 over the square root of x, above 0; to at most 30"),
+        Fixed(ScalarFunction.FixedLogistic, "fixed_logistic", "1 / (1 + e to the power of -x)"),
+        Fixed(ScalarFunction.FixedTanh, "fixed_tanh", "the hyperbolic tangent of x"),
+        Fixed(ScalarFunction.FixedErf, "fixed_erf", "the error function of x"),
     ];
 
     private static readonly Dictionary<string, ScalarFunctionInfo> ByName = Table.ToDictionary(info => info.Name, StringComparer.Ordinal);
@@ -140,9 +180,57 @@ public static class ScalarFunctions
                 return InRange(arguments[1], 1, long.MaxValue, ScalarFault.Divisor, ref fault) ? FloorDivide(a, arguments[1]) : 0;
             case ScalarFunction.HalfEvenScale:
                 return HalfEvenScale(a, X(arguments[1]), X(arguments[2]), X(arguments[3]), ref fault);
-            default:
+            case ScalarFunction.Erf:
+                return Bits(ErrorFunction.Erf(X(a)));
+            case ScalarFunction.HalfEvenSum:
                 return HalfEvenSum(a, arguments[1], X(arguments[2]), X(arguments[3]), X(arguments[4]), ref fault);
+            case ScalarFunction.FixedMultiply:
+                return InRange(arguments[2], -60, 126, ScalarFault.Shift, ref fault) ? FixedMath.Multiply(a, arguments[1], (int)arguments[2]) : 0;
+            case ScalarFunction.FixedDivide:
+                return InFraction(arguments[2], ref fault) && NotZero(arguments[1], ref fault) ? FixedMath.Divide(a, arguments[1], (int)arguments[2]) : 0;
+            default:
+                return InFraction(arguments[1], ref fault) && InFraction(arguments[2], ref fault) ? ApplyFixed(function, a, (int)arguments[1], (int)arguments[2], ref fault) : 0;
         }
+    }
+
+    private static long ApplyFixed(ScalarFunction function, long x, int from, int to, ref ScalarFault fault)
+    {
+        switch (function)
+        {
+            case ScalarFunction.FixedExp:
+                return FixedMath.Exp(x, from, to);
+            case ScalarFunction.FixedLog:
+                return InRange(x, 1, long.MaxValue, ScalarFault.Domain, ref fault) ? FixedMath.Log(x, from, to) : 0;
+            case ScalarFunction.FixedSqrt:
+                return InRange(x, 0, FixedMath.Largest, ScalarFault.Domain, ref fault) && InRange(to, 0, FixedMath.MaximumRootFraction, ScalarFault.Shift, ref fault) ? FixedMath.Sqrt(x, from, to) : 0;
+            case ScalarFunction.FixedReciprocalSqrt:
+                return InRange(x, 1, long.MaxValue, ScalarFault.Domain, ref fault) && InRange(to, 0, FixedMath.MaximumRootFraction, ScalarFault.Shift, ref fault) ? FixedMath.ReciprocalSqrt(x, from, to) : 0;
+            case ScalarFunction.FixedLogistic:
+                return FixedMath.Logistic(x, from, to);
+            case ScalarFunction.FixedTanh:
+                return FixedMath.Tanh(x, from, to);
+            default:
+                return FixedMath.Erf(x, from, to);
+        }
+    }
+
+    private static ScalarFunctionInfo Fixed(ScalarFunction function, string name, string summary) => new(
+        function,
+        name,
+        [new("x", Integer), new("from", Integer), new("to", Integer)],
+        Integer,
+        $"{summary}: x has `from` bits after the binary point, the result `to` (0 to 60 each)");
+
+    private static bool InFraction(long bits, ref ScalarFault fault) => InRange(bits, 0, FixedMath.MaximumFraction, ScalarFault.Shift, ref fault);
+
+    private static bool NotZero(long value, ref ScalarFault fault)
+    {
+        if (value == 0)
+        {
+            ScalarProgram.Set(ref fault, ScalarFault.Divisor);
+        }
+
+        return value != 0;
     }
 
     private static long ShiftRightRound(long a, int b, ref ScalarFault fault) => b == 0 ? a : ScalarProgram.Add(a, 1L << (b - 1), ref fault) >> b;
