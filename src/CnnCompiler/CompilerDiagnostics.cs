@@ -12,4 +12,16 @@ public static class CompilerDiagnostics
     /// <summary>CNN0091: no such target.</summary>
     public static Diagnostic UnknownTarget(string target, IEnumerable<string> known) =>
         new("CNN0091", DiagnosticSeverity.Error, SourceSpan.None, $"there is no target '{target}'", $"choose one of {string.Join(", ", known)}");
+
+    /// <summary>CNN0092: IR text of another level than was said, or no IR text at all.</summary>
+    public static Diagnostic NotLevelText(string file, string expected, string? found) => new(
+        "CNN0092",
+        DiagnosticSeverity.Error,
+        SourceSpan.WholeFile(file),
+        found is null ? $"this is not the text of a program: it begins with none of {expected}" : $"this is the text of the {found} level, not of the {expected} level",
+        found is null ? "give a file that cnnc compile --emit wrote" : $"say --from {found}, or leave --from out");
+
+    /// <summary>CNN0093: a level to stop at that lies before the one to go on from.</summary>
+    public static Diagnostic StopsBeforeStart(string from, string stop) => new(
+        "CNN0093", DiagnosticSeverity.Error, SourceSpan.None, $"a program of the {from} level can't become one of the {stop} level: that comes before it", $"emit {from} or a later level");
 }

@@ -32,6 +32,13 @@ internal sealed class CompilationOptions
         HelpName = "NAME|FILE.json",
     };
 
+    /// <summary>--from.</summary>
+    public Option<string> From { get; } = new("--from")
+    {
+        Description = $"Go on from the text of a level, as --emit wrote it ({string.Join(", ", ModuleText.Levels.Select(level => level.Name()))}); not needed for a .cnnir file",
+        HelpName = "LEVEL",
+    };
+
     /// <summary>--verify-each.</summary>
     public Option<bool> VerifyEach { get; } = new("--verify-each") { Description = "Verify the program after every pass" };
 
@@ -56,6 +63,7 @@ internal sealed class CompilationOptions
     {
         command.Options.Add(Target);
         command.Options.Add(Machine);
+        command.Options.Add(From);
         command.Options.Add(Force);
         command.Options.Add(PrintAfter);
         command.Options.Add(VerifyEach);
@@ -118,6 +126,7 @@ internal sealed class CompilationOptions
         var request = new CompileRequest(file, source, target.Name)
         {
             Machine = machine,
+            From = ChooseFrom(parse),
             StopLevel = stopLevel,
             Forced = [.. (parse.GetValue(Force) ?? []).Select(ParseForce)],
             VerifyEach = parse.GetValue(VerifyEach),
@@ -129,6 +138,18 @@ internal sealed class CompilationOptions
         var result = session.Environment.Compile(request);
         session.Printer.Print(files.Diagnostics.Concat(result.Diagnostics));
         return result.Succeeded && !files.HasErrors ? result : null;
+    }
+
+    private IrLevel? ChooseFrom(ParseResult parse)
+    {
+        if (parse.GetValue(From) is not { } name)
+        {
+            return null;
+        }
+
+        return IrLevels.Parse(name) is { } level && ModuleText.Levels.Contains(level)
+            ? level
+            : throw new UsageException(FileDiagnostics.UnknownName("level to go on from", name, ModuleText.Levels.Select(known => known.Name()).ToList()));
     }
 
     private static ForcedChoice ParseForce(string text) =>

@@ -31,6 +31,8 @@ internal sealed class CompileCommand
         DefaultValueFactory = _ => "image",
     };
 
+    private readonly Option<bool> _interleave = new("--interleave") { Description = "With --emit network, gconv or mapped: the lines of the .cnn before what they became, as comments" };
+
     private CompileCommand(CliSession session) => _session = session;
 
     /// <summary>The verb.</summary>
@@ -49,6 +51,7 @@ internal sealed class CompileCommand
         verb._compilation.AddTo(command);
         command.Options.Add(verb._output);
         command.Options.Add(verb._emit);
+        command.Options.Add(verb._interleave);
         command.SetAction(verb.Run);
         return command;
     }
@@ -77,6 +80,7 @@ internal sealed class CompileCommand
         }
 
         _session.Environment.Cancellation.ThrowIfCancellationRequested();
+        var notes = parse.GetValue(_interleave) ? Notes(file, emit, source, result) : null;
         if (emit == "image")
         {
             WriteImage(output!, result.Image!.Value);
@@ -88,11 +92,16 @@ internal sealed class CompileCommand
         }
         else
         {
-            WriteText(output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : LevelText.Of(result.Modules[level]));
+            WriteText(output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : ModuleText.Of(result.Modules[level], notes));
         }
 
         return ExitCodes.Success;
     }
+
+    private static Func<string, IEnumerable<string>> Notes(string file, string emit, byte[] source, CompileResult result) =>
+        IrLevels.Parse(emit) is { } level && ModuleText.Levels.Contains(level) && file.EndsWith(".cnn", StringComparison.OrdinalIgnoreCase)
+            ? new InterleavedSource(Encoding.UTF8.GetString(source), ((NetworkModule)result.Modules[IrLevel.Network]).Graph).Of
+            : throw CliSession.Usage("--interleave needs a .cnn and the text of a level", "add --emit network, gconv or mapped, or leave it out");
 
     private void WriteImage(string output, ReadOnlyMemory<byte> image)
     {
@@ -104,7 +113,7 @@ internal sealed class CompileCommand
     }
 
     /// <summary>Text to standard output, or to a file with its large constants in (file).npz beside it.</summary>
-    private void WriteText(string? output, LevelText level)
+    private void WriteText(string? output, ModuleText level)
     {
         var text = level.Text.EndsWith('\n') ? level.Text : level.Text + "\n";
         if (output is null)
