@@ -30,11 +30,13 @@ internal static class CommandLine
             CompileCommand.Create(session),
             RunCommand.Create(session),
             CompareCommand.Create(session),
+            OptCommand.Create(session),
             DisassembleCommand.Create(session),
             VerifyVectorsCommand.Create(session),
             CheckCommand.Create(session),
             FormatCommand.Create(session),
             TargetsCommand.Create(session),
+            PassesCommand.Create(session),
         };
         var version = new Option<bool>("--version") { Description = "Show the version" };
         foreach (var builtIn in root.Options.OfType<VersionOption>().ToList())

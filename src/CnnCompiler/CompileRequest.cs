@@ -27,6 +27,9 @@ public sealed record CompileRequest(string FileName, ReadOnlyMemory<byte> Source
     /// </summary>
     public IrLevel? From { get; init; }
 
+    /// <summary>Names of the passes to run, in order, in place of the target's whole pipeline; null for that.</summary>
+    public IReadOnlyList<string>? Passes { get; init; }
+
     /// <summary>Last level to make.</summary>
     public IrLevel StopLevel { get; init; } = IrLevel.Image;
 

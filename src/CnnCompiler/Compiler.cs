@@ -102,7 +102,34 @@ public static class Compiler
                     request.AfterPass?.Invoke(snapshot);
                 },
             };
-            return PassRunner.Run(target.Pipeline(request.Machine ?? target.DefaultMachine, request.Forced).From(module.Level).Until(request.StopLevel), module, context);
+            var pipeline = target.Pipeline(request.Machine ?? target.DefaultMachine, request.Forced);
+            return (request.Passes is { } names ? Chosen(pipeline, names, target.Name, module.Level) : pipeline.From(module.Level).Until(request.StopLevel)) is { } passes
+                ? PassRunner.Run(passes, module, context)
+                : null;
+        }
+
+        private Pipeline? Chosen(Pipeline pipeline, IReadOnlyList<string> names, string target, IrLevel level)
+        {
+            var passes = new List<Pass>();
+            foreach (var name in names)
+            {
+                if (pipeline.Passes.FirstOrDefault(pass => pass.Description.Name == name) is not { } pass)
+                {
+                    Diagnostics.Report(CompilerDiagnostics.UnknownPass(name, target, pipeline.Passes.Select(known => known.Description.Name)));
+                    return null;
+                }
+
+                if (pass.Description.From != level)
+                {
+                    Diagnostics.Report(CompilerDiagnostics.PassOutOfPlace(name, pass.Description.From.Name(), level.Name()));
+                    return null;
+                }
+
+                passes.Add(pass);
+                level = pass.Description.To;
+            }
+
+            return new([.. passes]);
         }
     }
 }

@@ -24,4 +24,12 @@ public static class CompilerDiagnostics
     /// <summary>CNN0093: a level to stop at that lies before the one to go on from.</summary>
     public static Diagnostic StopsBeforeStart(string from, string stop) => new(
         "CNN0093", DiagnosticSeverity.Error, SourceSpan.None, $"a program of the {from} level can't become one of the {stop} level: that comes before it", $"emit {from} or a later level");
+
+    /// <summary>CNN0094: no such pass.</summary>
+    public static Diagnostic UnknownPass(string pass, string target, IEnumerable<string> known) =>
+        new("CNN0094", DiagnosticSeverity.Error, SourceSpan.None, $"target {target} has no pass '{pass}'", $"choose from {string.Join(", ", known)}");
+
+    /// <summary>CNN0095: a pass that can't read what it would be given.</summary>
+    public static Diagnostic PassOutOfPlace(string pass, string reads, string given) => new(
+        "CNN0095", DiagnosticSeverity.Error, SourceSpan.None, $"pass {pass} reads a program of the {reads} level and would be given one of the {given} level", "run the passes between them first (see cnnc passes)");
 }

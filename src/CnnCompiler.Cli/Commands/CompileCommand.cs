@@ -2,8 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using CnnCompiler.Cli.Files;
-using CnnCompiler.Core.Numpy;
-using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -15,7 +13,6 @@ namespace CnnCompiler.Cli.Commands;
 internal sealed class CompileCommand
 {
     private const string ImageExtension = ".cnnb";
-    private const string ConstantsExtension = ".npz";
     private const string Choices = "choices";
     private const string ChoicesJson = "choices.json";
     private static readonly string[] Emits = ["network", "gconv", "mapped", "asm", "image", Choices, ChoicesJson];
@@ -88,11 +85,11 @@ internal sealed class CompileCommand
         else if (emit is Choices or ChoicesJson)
         {
             var selection = ((MappedModule)result.Modules[level]).Selection ?? new("cycles", 0, 0, 0, []);
-            WriteText(output, new(emit == Choices ? SelectionReport.Table(selection) : SelectionReport.Json(selection), ConstantStore.Empty));
+            LevelFiles.Write(_session, output, new(emit == Choices ? SelectionReport.Table(selection) : SelectionReport.Json(selection), ConstantStore.Empty));
         }
         else
         {
-            WriteText(output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : ModuleText.Of(result.Modules[level], notes));
+            LevelFiles.Write(_session, output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : ModuleText.Of(result.Modules[level], notes));
         }
 
         return ExitCodes.Success;
@@ -110,24 +107,5 @@ internal sealed class CompileCommand
         {
             _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}: {image.Length:N0} bytes"));
         }
-    }
-
-    /// <summary>Text to standard output, or to a file with its large constants in (file).npz beside it.</summary>
-    private void WriteText(string? output, ModuleText level)
-    {
-        var text = level.Text.EndsWith('\n') ? level.Text : level.Text + "\n";
-        if (output is null)
-        {
-            _session.Environment.Out.Write(text);
-            return;
-        }
-
-        if (level.Constants.Constants.Count > 0 && !output.StartsWith("/dev/", StringComparison.Ordinal))
-        {
-            var constants = level.Constants.Constants.Select(constant => new KeyValuePair<string, Tensor>(constant.Name, constant.Value));
-            CliSession.Write(output + ConstantsExtension, NpzFile.Write(constants));
-        }
-
-        CliSession.Write(output, Encoding.UTF8.GetBytes(text));
     }
 }
