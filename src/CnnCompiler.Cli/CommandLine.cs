@@ -45,6 +45,8 @@ internal static class CommandLine
         }
 
         root.Options.Add(version);
+        var telling = new DiagnosticOptions();
+        telling.AddTo(root);
         foreach (var help in root.Options.OfType<HelpOption>())
         {
             help.Action = new HelpWithExamples((HelpAction)help.Action!, Closing);
@@ -69,6 +71,8 @@ internal static class CommandLine
             return ExitCodes.Usage;
         }
 
+        session.Printer.Policy = telling.Policy(parse);
+        session.SarifFile = telling.Sarif(parse);
         return parse.Invoke(new InvocationConfiguration
         {
             Output = environment.Out,

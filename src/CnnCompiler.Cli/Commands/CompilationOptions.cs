@@ -159,7 +159,7 @@ internal sealed class CompilationOptions
         };
         var result = session.Environment.Compile(request);
         session.Printer.Print(files.Diagnostics.Concat(result.Diagnostics));
-        return result.Succeeded && !files.HasErrors ? result : null;
+        return result.Succeeded && !files.HasErrors && !session.Printer.HasPromoted ? result : null;
     }
 
     private IrLevel? ChooseFrom(ParseResult parse)
