@@ -267,7 +267,7 @@ public sealed class RandomLayers
             Shape = Core.Tensors.Shape.Of(
                 input[0], Extent(input[1], padding.Top, padding.Bottom, kernel.Height, stride.Height, 1), Extent(input[2], padding.Left, padding.Right, kernel.Width, stride.Width, 1), input[3]),
         };
-        return average ? new AveragePool2D("y", [source], type, kernel, stride, padding, Activation()) : new MaxPool2D("y", [source], type, kernel, stride, padding, Activation());
+        return average ? new AveragePool2D("y", [source], type, kernel, stride, padding, Activation()) { CountPadding = _random.OneIn(2) } : new MaxPool2D("y", [source], type, kernel, stride, padding, Activation());
     }
 
     private Layer Pool3D(bool average)

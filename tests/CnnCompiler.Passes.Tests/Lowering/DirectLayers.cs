@@ -63,7 +63,7 @@ internal static class DirectLayers
             CapsuleTransform l => Capsules(l, x, shape),
             MaxPool2D l => Pool(l.Type, values[0], shape, Window(l.Kernel, l.Stride, l.Padding), null, l.Activation),
             MaxPool3D l => Pool(l.Type, values[0], shape, Window(l.Kernel, l.Stride, l.Padding), null, l.Activation),
-            AveragePool2D l => Pool(l.Type, values[0], shape, Window(l.Kernel, l.Stride, l.Padding), false, l.Activation),
+            AveragePool2D l => Pool(l.Type, values[0], shape, Window(l.Kernel, l.Stride, l.Padding), l.CountPadding, l.Activation),
             AveragePool3D l => Pool(l.Type, values[0], shape, Window(l.Kernel, l.Stride, l.Padding), l.CountPadding, l.Activation),
             Mean l => Mean(l, values[0], shape),
             Constant l => Reals(l.Value, l.Type.Quantization),

@@ -32,6 +32,7 @@ public static class GconvParser
         private readonly List<GconvStep> _steps = [];
         private readonly List<string> _outputs = [];
         private string _name = string.Empty;
+        private GconvOrigin _origin;
 
         public GconvProgram Program()
         {
@@ -80,12 +81,16 @@ public static class GconvParser
             {
                 _outputs.Add(reader.Value());
             }
-            else if (reader.TryWord("host"))
-            {
-                Add(new GconvHostLayer(NetworkParser.ReadLayer(reader)), first);
-            }
             else
             {
+                _origin = OriginText.Read(reader);
+                first = reader.Current;
+                if (reader.TryWord("host"))
+                {
+                    Add(new GconvHostLayer(NetworkParser.ReadLayer(reader)), first);
+                    return true;
+                }
+
                 reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), host, an output or '}'");
                 Step(first);
             }
@@ -116,7 +121,7 @@ public static class GconvParser
             }
         }
 
-        private void Add(GconvStep step, IrToken first) => _steps.Add(step with { Span = reader.SpanFrom(first) });
+        private void Add(GconvStep step, IrToken first) => _steps.Add(step with { Origin = _origin, Span = reader.SpanFrom(first) });
 
         private GconvHostSoftmax Softmax(string name)
         {
