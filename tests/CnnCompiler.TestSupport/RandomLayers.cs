@@ -77,7 +77,7 @@ public sealed class RandomLayers
         ["squash"] = r => new Squash("y", [r.Input(r.Shape(3))], r.Like(0)),
         ["routing"] = r => r.Routing(),
         ["quantize"] = r => r.Quantize(),
-        ["dequantize"] = r => new Dequantize("y", [r.Input(r.Shape(3))], new(ElementType.Float32, r._inputs[0].Type.Shape)),
+        ["dequantize"] = r => new Dequantize("y", [r.Input(r._elements == Elements.Real ? r.Codes(r.Shape(3)) : r.Type(r.Shape(3)))], new(ElementType.Float32, r._inputs[0].Type.Shape)),
         ["concat"] = r => r.Concat(),
         ["pad"] = r => r.Pad(),
         ["reshape"] = r => new Reshape("y", [r.Input(Core.Tensors.Shape.Of(2, 3, 4))], r.Same() with { Shape = Core.Tensors.Shape.Of(4, 6) }),
@@ -102,8 +102,10 @@ public sealed class RandomLayers
     {
         Elements.Real => new(ElementType.Float32, shape),
         Elements.Fixed => new(ElementType.Int32, shape, Quantization.PerTensor(MathF.Pow(2, -_random.Next(8, 20)), 0)),
-        _ => new(ElementType.Int8, shape, Quantization.PerTensor(_random.Next(10, 40) / 500f, _random.NextCode())),
+        _ => Codes(shape),
     };
+
+    private TensorType Codes(Shape shape) => new(ElementType.Int8, shape, Quantization.PerTensor(_random.Next(10, 40) / 500f, _random.NextCode()));
 
     // The type of an input with the same quantisation, or its shape with one of its own.
     private TensorType Same(int input = 0) => _inputs[input].Type;

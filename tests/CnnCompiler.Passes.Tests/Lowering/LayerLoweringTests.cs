@@ -27,8 +27,9 @@ public sealed class LayerLoweringTests
         for (var seed = 0; seed < Seeds; seed++)
         {
             var random = RandomLayers.Make(kind, Elements.Real, seed);
-            if (kind is "quantize" or "dequantize")
+            if (kind == "quantize")
             {
+                Within(random, (_, _) => 0.51);
                 continue;
             }
 

@@ -15,7 +15,7 @@ internal static class MappableForms
         var layers = new HashSet<string>(StringComparer.Ordinal);
         foreach (var step in program.Steps)
         {
-            var why = step.Match(operation => Refusal(operation, program), _ => null, _ => null, host => $"{host.Layer.Keyword} is a host step that the target's host does not have");
+            var why = step.Match(operation => Refusal(operation, program), view => Refusal(view, program), _ => null, host => $"{host.Layer.Keyword} is a host step that the target's host does not have");
 
             // A layer may be several steps; its first one says it.
             if (why is not null && layers.Add(step.Origin.Value.Layer ?? step.Name))
@@ -28,6 +28,9 @@ internal static class MappableForms
 
         return !refused;
     }
+
+    private static string? Refusal(GconvView view, GconvProgram program) =>
+        view.Sources.Any(source => program.Constants.Any(constant => constant.Name == source)) ? "it is a constant that stands for a value; the array's kernels read values that were computed" : null;
 
     private static string? Refusal(GconvOperator operation, GconvProgram program)
     {
