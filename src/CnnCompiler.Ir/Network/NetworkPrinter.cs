@@ -45,7 +45,8 @@ public static class NetworkPrinter
         return new(text.ToString(), constants.Build());
     }
 
-    private static string Print(Layer layer, ConstantStoreBuilder constants)
+    /// <summary>A layer as a line of text, without the line's end.</summary>
+    internal static string Print(Layer layer, ConstantStoreBuilder constants)
     {
         var attributes = layer.Match(
             conv2D: l => Weights(l.Name, l.Weights, l.WeightQuantization, l.Bias, constants) + Window(l.Stride, l.Dilation, l.Padding)

@@ -296,22 +296,6 @@ public sealed class CanonicalFormTests
         """);
 
     [Fact]
-    public void A_layer_that_rounds_half_to_even_is_refused_by_name()
-    {
-        var diagnostics = new DiagnosticBag();
-        var layer = new Add("sum", ["x", "x"], Image.Type, FusedActivation.None, RoundingScheme.OnnxHalfEven);
-
-        Assert.Null(LowerToGconv.Lower(new("n", [Image], [layer, layer with { Name = "again" }], ["sum"]), diagnostics));
-        Assert.Equal(["CNN0983", "CNN0983"], diagnostics.Diagnostics.Select(d => d.Code));
-        Assert.Contains("add 'sum'", diagnostics.Diagnostics[0].Message, StringComparison.Ordinal);
-
-        // Through the pipeline too.
-        var context = new PassContext();
-        Assert.Null(PassRunner.Run(new(new LowerToGconv()), new NetworkModule(new("n", [Image], [layer], ["sum"])), context));
-        Assert.True(context.Diagnostics.HasErrors);
-    }
-
-    [Fact]
     public void Names_that_the_network_uses_itself_are_avoided()
     {
         var dense = new Dense(

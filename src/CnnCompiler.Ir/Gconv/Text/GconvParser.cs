@@ -81,11 +81,15 @@ public static class GconvParser
             {
                 _outputs.Add(reader.Value());
             }
+            else if (reader.TryWord("host"))
+            {
+                Add(new GconvHostLayer(NetworkParser.ReadLayer(reader)), first);
+            }
             else
             {
                 _origin = OriginText.Read(reader);
                 first = reader.Current;
-                reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), an output or '}'");
+                reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), host, an output or '}'");
                 Step(first);
             }
 
