@@ -198,6 +198,9 @@ public sealed record AveragePool2D(
 {
     /// <inheritdoc/>
     public override string Keyword => "avg_pool2d";
+
+    /// <summary>True where taps in the padding count as zeros: the divisor is always the kernel's extent (ONNX's count_include_pad).</summary>
+    public bool CountPadding { get; init; }
 }
 
 /// <summary>Element-wise sum of two values, each rescaled to the output's scale (<c>int8-arithmetic.md</c> section 3.5). Size-1 dimensions broadcast.</summary>

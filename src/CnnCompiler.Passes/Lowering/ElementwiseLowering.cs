@@ -138,6 +138,14 @@ internal static class ClampLowering
         {
             post = Scalar.Clamp(Scalar.Accumulator, (double)layer.Low, (double)layer.High);
         }
+        else if (layer.Type.Kind() == ValueKind.Fixed)
+        {
+            var from = Values.Fraction(layer.Type);
+            post = Scalar.Clamp(
+                Scalar.Accumulator,
+                Math.Clamp(FixedForms.Rounded(layer.Low, from), int.MinValue, int.MaxValue),
+                Math.Clamp(FixedForms.Rounded(layer.High, from), int.MinValue, int.MaxValue));
+        }
         else
         {
             // A clamp is known by what becomes of the two ends.

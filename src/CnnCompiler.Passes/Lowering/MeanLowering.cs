@@ -9,7 +9,8 @@ namespace CnnCompiler.Passes.Lowering;
 /// mean, one operator: the reduced dimensions are ks, the others opc, in the order of the dimensions; n is the number of elements of a mean.
 /// <code>
 ///   i8, tflite-*   pre input - z   add i32   clamp(requantize(acc, q', shift') + z', -128, 127), q' and shift' of <c>int8-arithmetic.md</c> section 3.7
-///   fixed point    pre input       add i64   rescaled(divide(acc &lt;&lt; ..., n))
+///   i8, onnx       pre input - z   add i32   clamp(round_half_even(real(acc) * s / (n * s')) + z', -128, 127) in binary64, left to right
+///   fixed point    pre input       add i64   clamp(fixed_divide(acc, n &lt;&lt; f, f'))
 ///   f32            pre input       add f64   acc / n
 /// </code>
 /// </summary>
@@ -32,8 +33,16 @@ internal static class MeanLowering
 
     private static ScalarExpression Code(Mean layer, TensorType input, long count)
     {
+        var zeroPoint = Scalar.Literal(ChainBuilder.ZeroPoint(layer.Type));
+        if (layer.Rounding == RoundingScheme.OnnxHalfEven)
+        {
+            var ratio = Scalar.Quotient(
+                Scalar.Multiply(Scalar.Call(ScalarFunction.Real, Scalar.Accumulator), Scalar.Real(input.Quantization!.Scale)), Scalar.Real((double)count * layer.Type.Quantization!.Scale));
+            return Scalar.Add(Scalar.Call(ScalarFunction.RoundHalfEven, ratio), zeroPoint);
+        }
+
         var (multiplier, shift) = LayerFactors.Mean(input, layer.Type, count);
         return Scalar.Add(
-            Scalar.Requantize(layer.Rounding, Scalar.Accumulator, Scalar.Literal(multiplier), Scalar.Literal(shift)), Scalar.Literal(ChainBuilder.ZeroPoint(layer.Type)));
+            Scalar.Requantize(layer.Rounding, Scalar.Accumulator, Scalar.Literal(multiplier), Scalar.Literal(shift)), zeroPoint);
     }
 }

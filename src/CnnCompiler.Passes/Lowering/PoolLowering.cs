@@ -25,7 +25,7 @@ internal static class PoolLowering
     public static void Lower(MaxPool3D layer, ChainBuilder chain) => Maximum(layer, chain, Windows(layer.Kernel, layer.Stride, layer.Padding), layer.Activation);
 
     public static void Lower(AveragePool2D layer, ChainBuilder chain) =>
-        Average(layer, chain, Windows(layer.Kernel, layer.Stride, layer.Padding), false, layer.Activation);
+        Average(layer, chain, Windows(layer.Kernel, layer.Stride, layer.Padding), layer.CountPadding, layer.Activation);
 
     public static void Lower(AveragePool3D layer, ChainBuilder chain) =>
         Average(layer, chain, Windows(layer.Kernel, layer.Stride, layer.Padding), layer.CountPadding, layer.Activation);

@@ -81,14 +81,16 @@ public static class GconvParser
             {
                 _outputs.Add(reader.Value());
             }
-            else if (reader.TryWord("host"))
-            {
-                Add(new GconvHostLayer(NetworkParser.ReadLayer(reader)), first);
-            }
             else
             {
                 _origin = OriginText.Read(reader);
                 first = reader.Current;
+                if (reader.TryWord("host"))
+                {
+                    Add(new GconvHostLayer(NetworkParser.ReadLayer(reader)), first);
+                    return true;
+                }
+
                 reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), host, an output or '}'");
                 Step(first);
             }
