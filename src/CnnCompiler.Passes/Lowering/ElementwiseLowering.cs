@@ -39,7 +39,7 @@ internal static class ArithmeticLowering
             ValueKind.Fixed => (Values.Rescaled(Scalar.Accumulator, Values.Fraction(first) + Values.Fraction(second), Values.Fraction(result)), ElementType.Int64),
             _ when layer.Rounding == RoundingScheme.OnnxHalfEven =>
                 (ContractionSlots.HalfEven(Scalar.Accumulator, first, Scalar.Real(second.Quantization!.Scale), result), ElementType.Int32),
-            _ => (Requantized(layer.Rounding, LayerFactors.Product(first, second, result), result), ElementType.Int32),
+            _ => (Requantized(layer.Rounding, RequantizationFactors.Product(first.Quantization!.Scale, second.Quantization!.Scale, result.Quantization!.Scale), result), ElementType.Int32),
         };
         var kernel = second.Kind() == ValueKind.Code && ChainBuilder.ZeroPoint(second) is var zero and not 0 ? Scalar.Subtract(Scalar.Kernel, Scalar.Literal(zero)) : Scalar.Kernel;
         Operator(layer, chain, accumulator, chain.WithoutZeroPoint(layer.Inputs[0]), Scalar.Multiply(Scalar.Input, kernel), Values.Clamp(post, layer.Activation, result));
@@ -143,8 +143,8 @@ internal static class ClampLowering
             var from = Values.Fraction(layer.Type);
             post = Scalar.Clamp(
                 Scalar.Accumulator,
-                Math.Clamp(FixedForms.Rounded(layer.Low, from), int.MinValue, int.MaxValue),
-                Math.Clamp(FixedForms.Rounded(layer.High, from), int.MinValue, int.MaxValue));
+                Math.Clamp(NumberConversion.ToFixed(layer.Low, from), int.MinValue, int.MaxValue),
+                Math.Clamp(NumberConversion.ToFixed(layer.High, from), int.MinValue, int.MaxValue));
         }
         else
         {
