@@ -98,6 +98,24 @@ public sealed class RandomLayers
         return new(new($"{kind} of {elements}, seed {seed}", random._inputs.ToEquatableArray(), [layer], ["y"]), [.. random._tensors]);
     }
 
+    /// <summary>A resize to any size in any mode; the layers of <see cref="Make"/> repeat each element a whole number of times.</summary>
+    public static RandomLayer MakeResize(Elements elements, int seed)
+    {
+        var random = new RandomLayers(seed, elements);
+        var source = random.Input(random.Shape(4));
+        var size = new Spatial(random._random.Next(1, 9), random._random.Next(1, 9));
+        var shape = random.Same().Shape;
+        var layer = new Resize(
+            "y",
+            [source],
+            random.Same() with { Shape = Core.Tensors.Shape.Of(shape[0], size.Height, size.Width, shape[3]) },
+            size,
+            random._random.Choose<ResizeMode>(Enum.GetValues<ResizeMode>()),
+            random._random.Choose<ResizeCoordinates>(Enum.GetValues<ResizeCoordinates>()),
+            random._rounding);
+        return new(new($"resize of {elements}, seed {seed}", random._inputs.ToEquatableArray(), [layer], ["y"]), [.. random._tensors]);
+    }
+
     private TensorType Type(Shape shape) => _elements switch
     {
         Elements.Real => new(ElementType.Float32, shape),

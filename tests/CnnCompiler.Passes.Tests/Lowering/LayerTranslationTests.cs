@@ -37,6 +37,44 @@ public sealed class LayerTranslationTests
     }
 
     [Fact]
+    public void A_resize_is_affine_or_a_host_step_and_equal_either_way()
+    {
+        var (affine, host) = (0, 0);
+        foreach (var elements in Enum.GetValues<Elements>())
+        {
+            for (var seed = 0; seed < Seeds; seed++)
+            {
+                var random = RandomLayers.MakeResize(elements, seed);
+                var difference = TranslationValidation.Difference(Lowering, new NetworkModule(random.Graph), [random.Inputs]);
+                Assert.True(difference is null, $"{random.Graph.Name}: {difference}");
+                var program = LowerToGconv.Lower(random.Graph, new())!;
+                var isHost = program.Steps[0] is GconvHostLayer;
+                (affine, host) = (affine + (isHost ? 0 : 1), host + (isHost ? 1 : 0));
+                Assert.True(!isHost || ((Resize)random.Layer).Mode == ResizeMode.Bilinear || random.Graph.Inputs[0].Type.Shape[1] > 1 || random.Graph.Inputs[0].Type.Shape[2] > 1);
+
+                var text = GconvPrinter.Print(program);
+                Assert.Equal(program, GconvParser.Parse(text.Text, "resize.gconv", text.Constants, new()));
+            }
+        }
+
+        Assert.InRange(affine, 20, int.MaxValue);
+        Assert.InRange(host, 20, int.MaxValue);
+    }
+
+    [Fact]
+    public void A_host_step_that_its_layer_would_refuse_is_refused()
+    {
+        var random = RandomLayers.MakeResize(Elements.Real, 1);
+        var layer = (Resize)random.Layer with { Mode = ResizeMode.Bilinear };
+        GconvProgram Program(Resize changed) => new("host", random.Graph.Inputs, [], [new GconvHostLayer(changed)], ["y"]);
+
+        Assert.Empty(GconvVerifier.Check(Program(layer)));
+        Assert.Contains(
+            GconvVerifier.Check(Program(layer with { Size = new(layer.Size.Height + 1, layer.Size.Width) })),
+            problem => problem.Message.StartsWith("host step 'y' breaks the invariant host-layer", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Every_operator_is_drawn_or_always_a_host_step()
     {
         var drawn = RandomLayers.Kinds.ToHashSet(StringComparer.Ordinal);
