@@ -6,7 +6,8 @@ namespace CnnCompiler.Image.Container;
 /// <param name="Code">Four ASCII letters, which are the section's id in the file.</param>
 /// <param name="Name">Name for people.</param>
 /// <param name="Required">True where an image must have the section, and the flag that the writer sets: a reader that does not know the section refuses the image.</param>
-public sealed record ImageSection(string Code, string Name, bool Required = true)
+/// <param name="SystolicOnly">True for what only images of systolic machines have, and must have.</param>
+public sealed record ImageSection(string Code, string Name, bool Required = true, bool SystolicOnly = false)
 {
     /// <summary>The id: the letters of <see cref="Code"/> as they lie in the file, as a little-endian word.</summary>
     public uint Id { get; } = Code[0] | (uint)Code[1] << 8 | (uint)Code[2] << 16 | (uint)Code[3] << 24;
@@ -75,9 +76,12 @@ public static class ImageFormat
     /// <summary>Names of addresses; an image without them runs the same.</summary>
     public static ImageSection Symbols { get; } = new("SYMB", "symbols", Required: false);
 
+    /// <summary>The program of a systolic array.</summary>
+    public static ImageSection Systolic { get; } = new("SYST", "systolic program", SystolicOnly: true);
+
     /// <summary>All sections, in the order in which they are written.</summary>
     public static IReadOnlyList<ImageSection> Sections { get; } =
-        [Machine, Layers, Kernels, Launches, HostProgram, Inputs, Outputs, RamConstants, Flash, Symbols];
+        [Machine, Layers, Kernels, Launches, HostProgram, Inputs, Outputs, RamConstants, Flash, Symbols, Systolic];
 
     /// <summary>The first eight bytes. As in PNG, the line ends and the end-of-file character show what a transfer as text has done to the file.</summary>
     public static ReadOnlySpan<byte> Magic => "CNNB\r\n\u001a\n"u8;
