@@ -1,7 +1,6 @@
-using CnnCompiler.Image.Container;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
-using CnnCompiler.Targets.OpenEdge;
+using CnnCompiler.Targets;
 
 namespace CnnCompiler;
 
@@ -65,9 +64,9 @@ public static class Compiler
             var module = new NetworkModule(_source.Graph);
             _modules[IrLevel.Network] = module;
             request.AfterFrontend?.Invoke(module);
-            if (RunPasses(target, module) is ImageModule image)
+            if (RunPasses(target, module) is IImageModule image)
             {
-                _image = ImageWriter.Write(image.Image);
+                _image = image.Bytes();
             }
         }
 

@@ -8,7 +8,9 @@ namespace CnnCompiler.Interpreter.Systolic;
 /// the output unit works in the array's pace while post has no more operations than it has stages, transfers run beside array and units and are waited for where they
 /// take longer.
 /// </summary>
-internal sealed class StepCosts(MachineDescription machine, IReadOnlyList<SystolicConfiguration> configurations)
+/// <param name="machine">The machine.</param>
+/// <param name="configurations">What configuration indices refer to.</param>
+public sealed class StepCosts(MachineDescription machine, IReadOnlyList<SystolicConfiguration> configurations)
 {
     private const int WordBytes = 4;
     private readonly SystolicDescription _systolic = machine.Systolic!;

@@ -51,12 +51,21 @@ internal sealed class CompilationOptions
         AllowMultipleArgumentsPerToken = false,
     };
 
+    /// <summary>--set.</summary>
+    public Option<string[]> Set { get; } = new("--set")
+    {
+        Description = "Set an option of a pass (cnnc targets lists them); may be given several times",
+        HelpName = "PASS.OPTION=VALUE",
+        AllowMultipleArgumentsPerToken = false,
+    };
+
     /// <summary>Adds the options to a verb.</summary>
     public void AddTo(Command command)
     {
         command.Options.Add(Target);
         command.Options.Add(Machine);
         command.Options.Add(Force);
+        command.Options.Add(Set);
         command.Options.Add(PrintAfter);
         command.Options.Add(VerifyEach);
     }
@@ -120,6 +129,7 @@ internal sealed class CompilationOptions
             Machine = machine,
             StopLevel = stopLevel,
             Forced = [.. (parse.GetValue(Force) ?? []).Select(ParseForce)],
+            Options = (parse.GetValue(Set) ?? []).Select(ParseSet).GroupBy(set => set.Key, StringComparer.Ordinal).ToDictionary(sets => sets.Key, sets => sets.Last().Value, StringComparer.Ordinal),
             VerifyEach = parse.GetValue(VerifyEach),
             Companion = name => ReadCompanion(file, name, session, files),
             Cancellation = session.Environment.Cancellation,
@@ -134,6 +144,10 @@ internal sealed class CompilationOptions
     private static ForcedChoice ParseForce(string text) =>
         ForcedChoice.Parse(text) ?? throw CliSession.Usage($"--force takes LAYER=CANDIDATE, not '{text}'", "cnnc compile ... --emit choices lists both");
 
+    private static KeyValuePair<string, string> ParseSet(string text) => text.Split('=', 2) is [{ Length: > 0 } name, { Length: > 0 } value]
+        ? new(name, value)
+        : throw CliSession.Usage($"--set takes PASS.OPTION=VALUE, not '{text}'", "cnnc targets lists options and their values");
+
     /// <summary>Refuses options that would change nothing, because what they are about is already done in an image.</summary>
     /// <exception cref="UsageException">One of them is given.</exception>
     public void RefuseForImage(ParseResult parse)
@@ -143,9 +157,9 @@ internal sealed class CompilationOptions
             throw CliSession.Usage("--machine has no effect on an image: it runs on the machine it was compiled for", "compile the network for the other machine");
         }
 
-        if (parse.GetValue(PrintAfter) is { Length: > 0 } || parse.GetValue(VerifyEach) || parse.GetValue(Force) is { Length: > 0 })
+        if (parse.GetValue(PrintAfter) is { Length: > 0 } || parse.GetValue(VerifyEach) || parse.GetValue(Force) is { Length: > 0 } || parse.GetValue(Set) is { Length: > 0 })
         {
-            throw CliSession.Usage("--print-after, --verify-each and --force have no effect on an image: it is compiled already", "use them on the network's source");
+            throw CliSession.Usage("--print-after, --verify-each, --set and --force have no effect on an image: it is compiled already", "use them on the network's source");
         }
     }
 
