@@ -22,6 +22,9 @@ internal sealed class CliSession(CliEnvironment environment)
     /// <summary>Prints diagnostics.</summary>
     public DiagnosticPrinter Printer { get; } = new(environment);
 
+    /// <summary>Where a SARIF log of what was told goes, or null.</summary>
+    public string? SarifFile { get; set; }
+
     /// <summary>Collects what a report of a defect needs.</summary>
     public CrashReport Crash { get; } = new();
 

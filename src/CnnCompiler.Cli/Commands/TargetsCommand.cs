@@ -38,14 +38,6 @@ internal static class TargetsCommand
             }
 
             console.Write(table);
-            foreach (var pass in target.Pipeline(target.DefaultMachine, []).Passes)
-            {
-                foreach (var option in pass.Description.Options)
-                {
-                    console.WriteLine($"--set {pass.Description.Name}.{option.Name}={string.Join('|', option.Choices)} (default {option.Default}): {option.Summary}");
-                }
-            }
-
             console.WriteLine($"default machine: {target.DefaultMachine.Name}; another one: --machine NAME or --machine FILE.json");
         }
 
