@@ -41,6 +41,14 @@ public sealed class SystolicDescription : IEquatable<SystolicDescription>
     /// <summary>Clock period in femtoseconds of the array without configurable pipeline that everything is compared with.</summary>
     public long FixedPeriodFemtoseconds => Period(SystolicKeys.FixedClock);
 
+    /// <summary>The same with another value of a key.</summary>
+    public SystolicDescription With(SystolicKey key, SourcedValue value)
+    {
+        var values = _values.ToArray();
+        values[key.Index] = value;
+        return new(values);
+    }
+
     /// <inheritdoc/>
     public bool Equals(SystolicDescription? other) => other is not null && _values.AsSpan().SequenceEqual(other._values);
 
