@@ -43,6 +43,7 @@ public static class ArrayFlexReport
         var sections = new List<ReproductionSection>
         {
             new("Without depthwise layers, as the paper's array (published: 11 % of the time on average, 13 to 23 % of the power, EDP 1.4 to 1.8 times better)", () => Table(ArrayFlexReproduction.All(Paper, depthwise: false, fixedToo: true))),
+            new("The same with the paper's widths, 32-bit operands and 64-bit sums", () => Table(ArrayFlexReproduction.All(Paper, depthwise: false, fixedToo: true, ArrayFlexReproduction.WideMachines))),
             new("With depthwise layers, a channel at a time on both arrays", () => Table(ArrayFlexReproduction.All(Paper, depthwise: true, fixedToo: true))),
             new("With depthwise layers, channels packed on the diagonal of both arrays", () => Table(ArrayFlexReproduction.All(Packed, depthwise: true, fixedToo: true))),
             new("Chosen for energy-delay product, without depthwise layers", () => Table(ArrayFlexReproduction.All(Paper with { Objective = SystolicObjective.EnergyDelay }, depthwise: false, fixedToo: true))),

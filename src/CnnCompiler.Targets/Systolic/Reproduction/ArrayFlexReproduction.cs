@@ -40,6 +40,12 @@ public static class ArrayFlexReproduction
     /// <summary>Arrays of the paper.</summary>
     public static IReadOnlyList<MachineDescription> Machines { get; } = [.. BuiltInMachines.ArrayFlex.Where(machine => machine.Rows >= 128).Select(WithoutDram)];
 
+    /// <summary>
+    /// The same arrays with the paper's widths, 32-bit operands and 64-bit sums: a 32-bit multiplication of 3.1 pJ (45 nm, Horowitz, ISSCC 2014; remembered), additions of twice the
+    /// 32-bit ones.
+    /// </summary>
+    public static IReadOnlyList<MachineDescription> WideMachines { get; } = [.. Machines.Select(Widen)];
+
     /// <summary>One network on one array.</summary>
     /// <param name="network">The layers.</param>
     /// <param name="machine">The array.</param>
@@ -69,8 +75,18 @@ public static class ArrayFlexReproduction
     }
 
     /// <summary>Every network on every array.</summary>
-    public static IReadOnlyList<ArrayFlexFigure> All(SystolicOptions options, bool depthwise, bool fixedToo) =>
-        [.. Machines.SelectMany(machine => LayerList.ArrayFlex.Select(network => Measure(network, machine, options, depthwise, fixedToo)))];
+    public static IReadOnlyList<ArrayFlexFigure> All(SystolicOptions options, bool depthwise, bool fixedToo, IReadOnlyList<MachineDescription>? machines = null) =>
+        [.. (machines ?? Machines).SelectMany(machine => LayerList.ArrayFlex.Select(network => Measure(network, machine, options, depthwise, fixedToo)))];
+
+    private static MachineDescription Widen(MachineDescription machine) => machine with
+    {
+        Systolic = machine.Systolic!
+            .With(SystolicKeys.OperandBits, new(32, "ArrayFlex"))
+            .With(SystolicKeys.SumBits, new(64, "ArrayFlex"))
+            .With(SystolicKeys.Multiplication, new(3_100_000, "32-bit multiplication, 45 nm: Horowitz, ISSCC 2014; remembered"))
+            .With(SystolicKeys.CarrySaveAdd, new(2 * machine.Systolic[SystolicKeys.CarrySaveAdd], "assumed: twice that of 32 bits"))
+            .With(SystolicKeys.CarryPropagateAdd, new(2 * machine.Systolic[SystolicKeys.CarryPropagateAdd], "assumed: twice that of 32 bits")),
+    };
 
     private static MachineDescription WithoutDram(MachineDescription machine) => machine with
     {
