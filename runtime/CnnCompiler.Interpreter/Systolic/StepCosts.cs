@@ -43,7 +43,7 @@ public sealed class StepCosts(MachineDescription machine, IReadOnlyList<Systolic
         return WithTransfers(run, ReadBytes(operation, matrix), outputs * operation.Output.Element.Size(), Period(configurations[matrix.Inner]));
     }
 
-    /// <summary>An operator in the vector unit: a lane a column, outputs side by side.</summary>
+    /// <summary>An operator in the vector unit: a lane a column, outputs side by side; a reduction takes its operations one after the other.</summary>
     public SystolicLayerRun OfVector(SystolicOperator operation)
     {
         var outputs = operation.Extent(SystolicRole.Group) * operation.Extent(SystolicRole.Position) * operation.Extent(SystolicRole.Column);
@@ -52,7 +52,12 @@ public sealed class StepCosts(MachineDescription machine, IReadOnlyList<Systolic
         // a tap loads its operands and reduces; an output stores
         long tap = ScalarInstructionSet.Operations(operation.Pre) + ScalarInstructionSet.Operations(operation.Main) + 1 + (operation.Reduce == SystolicReduction.None ? 0 : 1);
         var each = (taps * tap) + ScalarInstructionSet.Operations(operation.Post) + 1;
-        var cycles = TileSequence.Tiles(outputs, machine.Columns) * TileSequence.Tiles(each, _systolic[SystolicKeys.LaneOperations]);
+
+        // what reduces nothing streams through the output unit: an element a lane and cycle for each time it has to pass
+        var perElement = operation.Reduce == SystolicReduction.None
+            ? TileSequence.Tiles(each, _systolic[SystolicKeys.OutputStages])
+            : TileSequence.Tiles(each, _systolic[SystolicKeys.LaneOperations]);
+        var cycles = TileSequence.Tiles(outputs, machine.Columns) * perElement;
         var read = Bytes(operation.Input) + (operation.Kernel is { } kernel ? Bytes(kernel) : 0) + operation.Extras.Sum(Bytes);
         var moved = outputs * ((taps * (operation.Input.Element.Size() + (operation.Kernel?.Element.Size() ?? 0))) + operation.Output.Element.Size());
         var run = new SystolicLayerRun(0, cycles, 0, 0, 0, default, each * outputs, Words(moved), 0, 0, 0);
