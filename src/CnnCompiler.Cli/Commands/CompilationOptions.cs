@@ -263,7 +263,7 @@ internal sealed class CompilationOptions
             return null;
         }
 
-        session.Crash.AddInput(path, bytes);
+        session.AddInput(path, bytes);
         return bytes;
     }
 }
