@@ -6,8 +6,7 @@ namespace CnnCompiler.Image.Container;
 /// <param name="Code">Four ASCII letters, which are the section's id in the file.</param>
 /// <param name="Name">Name for people.</param>
 /// <param name="Required">True where an image must have the section, and the flag that the writer sets: a reader that does not know the section refuses the image.</param>
-/// <param name="SystolicOnly">True for what only images of systolic machines have, and must have.</param>
-public sealed record ImageSection(string Code, string Name, bool Required = true, bool SystolicOnly = false)
+public sealed record ImageSection(string Code, string Name, bool Required = true)
 {
     /// <summary>The id: the letters of <see cref="Code"/> as they lie in the file, as a little-endian word.</summary>
     public uint Id { get; } = Code[0] | (uint)Code[1] << 8 | (uint)Code[2] << 16 | (uint)Code[3] << 24;
@@ -76,12 +75,15 @@ public static class ImageFormat
     /// <summary>Names of addresses; an image without them runs the same.</summary>
     public static ImageSection Symbols { get; } = new("SYMB", "symbols", Required: false);
 
-    /// <summary>The program of a systolic array.</summary>
-    public static ImageSection Systolic { get; } = new("SYST", "systolic program", SystolicOnly: true);
+    /// <summary>The program of a systolic array: only images of such machines have it, and they must.</summary>
+    public static ImageSection Systolic { get; } = new("SYST", "systolic program");
 
-    /// <summary>All sections, in the order in which they are written.</summary>
+    /// <summary>Sections of every image, in the order in which they are written.</summary>
     public static IReadOnlyList<ImageSection> Sections { get; } =
-        [Machine, Layers, Kernels, Launches, HostProgram, Inputs, Outputs, RamConstants, Flash, Symbols, Systolic];
+        [Machine, Layers, Kernels, Launches, HostProgram, Inputs, Outputs, RamConstants, Flash, Symbols];
+
+    /// <summary>All sections that are known: those of every image, then those of systolic machines.</summary>
+    public static IReadOnlyList<ImageSection> Known { get; } = [.. Sections, Systolic];
 
     /// <summary>The first eight bytes. As in PNG, the line ends and the end-of-file character show what a transfer as text has done to the file.</summary>
     public static ReadOnlySpan<byte> Magic => "CNNB\r\n\u001a\n"u8;

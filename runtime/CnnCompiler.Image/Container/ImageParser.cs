@@ -19,7 +19,7 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
     /// <summary>Reads the sections in the order in which they refer to each other.</summary>
     public CnnImage Parse()
     {
-        var missing = ImageFormat.Sections.FirstOrDefault(section => section is { Required: true, SystolicOnly: false } && !sections.ContainsKey(section.Id));
+        var missing = ImageFormat.Sections.FirstOrDefault(section => section.Required && !sections.ContainsKey(section.Id));
         if (missing is not null)
         {
             throw new DiagnosticException(ImageDiagnostics.SectionMissing(file, missing.Name));
