@@ -5,13 +5,15 @@
 // adds the two up, once a cycle, and registers the sum.
 module configurable_pe #(
     parameter int unsigned OPERAND_WIDTH = 8,
-    parameter int unsigned SUM_WIDTH = 32
+    parameter int unsigned SUM_WIDTH = 32,
+    parameter bit DOUBLE_BUFFERED = 1'b0
 ) (
     input  logic                     clk,
     input  logic                     horizontal_bypass,
     input  logic                     vertical_bypass,
 
     input  logic                     weight_load,
+    input  logic                     weight_swap,
     input  logic [OPERAND_WIDTH-1:0] weight_in,
     output logic [OPERAND_WIDTH-1:0] weight_out,
 
@@ -29,11 +31,9 @@ module configurable_pe #(
     logic [SUM_WIDTH-1:0] saved_carry;
     logic [SUM_WIDTH-1:0] total;
 
-    always_ff @(posedge clk) begin
-        if (weight_load) weight <= weight_in;
-    end
-
-    assign weight_out = weight;
+    weight_register #(.WIDTH(OPERAND_WIDTH), .DOUBLE_BUFFERED(DOUBLE_BUFFERED)) weights (
+        .clk, .weight_load, .weight_swap, .weight_in, .weight_out, .weight
+    );
 
     transparent_register #(.WIDTH(OPERAND_WIDTH)) horizontal (
         .clk, .bypass(horizontal_bypass), .d(activation_in), .q(activation_out)

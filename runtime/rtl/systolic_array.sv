@@ -1,22 +1,26 @@
-// ROWS x COLUMNS weight-stationary array. The protocol, with cycles counted from the first cycle of weight_load:
+// ROWS x COLUMNS weight-stationary array. The protocol of its edges, for one tile:
 //
-// * ROWS cycles of weight_load; weight_in brings row ROWS-1 first, each cycle moves the rows one down. Configuration
-//   (configure = 1) may come with the first of them.
-// * Activation vector t = 0, 1, ... enters in cycle ROWS + t + g at row r, where g is the vertical group of r: the number
-//   of rows above r whose vertical_bypass is 0. valid_in comes with the activations of the last row.
-// * The sum of column c leaves with valid_out[c] = 1 after cycle ROWS + t + (groups of rows - 1) + (horizontal group of c).
+// * weight_load for as many cycles as rows are used; weight_in brings the last of them first, each cycle moves all one row
+//   down. (Rows below those keep what they had: their activations have to be 0. Or all ROWS rows are loaded.)
+// * configure in the last cycle of the load or later, in the cycle before the first activation, and after the tile before
+//   has ended or in its last cycle. With DOUBLE_BUFFERED = 1 weight_swap goes with it.
+// * Activation vector t = 0, 1, ... enters t + g cycles after the cycle that follows configure, at row r, where g is the
+//   vertical group of r: the number of rows above r whose bypass bit is 0. valid_in comes with the last row's activations.
+// * The sum of column c and vector t leaves, with valid_out[c] = 1, at the end of cycle
+//   t + (groups of rows - 1) + (horizontal group of c), counted in the same way.
 //
 // A bypass bit is 1 where the register after that row or column is transparent. A group is a run of rows (columns) that
 // ends in the first one whose bit is 0; the last row always ends one, so its bit has to be 0. Groups of k rows with a
 // shorter last one where k does not divide ROWS are therefore just a pattern of bits.
 //
-// With CONFIGURABLE = 0 every register is opaque and the configuration is not looked at.
+// With CONFIGURABLE = 0 every register is opaque and the bypass bits are not looked at.
 module systolic_array #(
     parameter int unsigned ROWS = 4,
     parameter int unsigned COLUMNS = 4,
     parameter int unsigned OPERAND_WIDTH = 8,
     parameter int unsigned SUM_WIDTH = 32,
-    parameter bit CONFIGURABLE = 1'b1
+    parameter bit CONFIGURABLE = 1'b1,
+    parameter bit DOUBLE_BUFFERED = 1'b0
 ) (
     input  logic                             clk,
     input  logic                             reset,
@@ -26,6 +30,7 @@ module systolic_array #(
     input  logic [ROWS-1:0]                  vertical_bypass,
 
     input  logic                             weight_load,
+    input  logic                             weight_swap,
     input  logic [COLUMNS*OPERAND_WIDTH-1:0] weight_in,
 
     input  logic                             valid_in,
@@ -54,7 +59,7 @@ module systolic_array #(
 
         assign column_bypass = '0;
         assign row_bypass = '0;
-        assign unused = &{1'b0, configure, horizontal_bypass, vertical_bypass, row_bypass};
+        assign unused = &{1'b0, horizontal_bypass, vertical_bypass, row_bypass};
     end
 
     for (genvar r = 0; r < ROWS; r++) begin : row
@@ -90,10 +95,10 @@ module systolic_array #(
                     assign carry_above = row[r-1].column[c].element.carry;
                 end
 
-                configurable_pe #(.OPERAND_WIDTH(OPERAND_WIDTH), .SUM_WIDTH(SUM_WIDTH)) pe (
+                configurable_pe #(.OPERAND_WIDTH(OPERAND_WIDTH), .SUM_WIDTH(SUM_WIDTH), .DOUBLE_BUFFERED(DOUBLE_BUFFERED)) pe (
                     .clk,
                     .horizontal_bypass(column_bypass[c]), .vertical_bypass(row_bypass[r]),
-                    .weight_load, .weight_in(weight_above), .weight_out(weight),
+                    .weight_load, .weight_swap, .weight_in(weight_above), .weight_out(weight),
                     .activation_in(activation_left), .activation_out(activation),
                     .sum_in(sum_above), .carry_in(carry_above), .sum_out(sum), .carry_out(carry)
                 );
@@ -103,9 +108,9 @@ module systolic_array #(
                     assign unused = &{1'b0, carry};
                 end
             end else begin : fixed
-                fixed_pe #(.OPERAND_WIDTH(OPERAND_WIDTH), .SUM_WIDTH(SUM_WIDTH)) pe (
+                fixed_pe #(.OPERAND_WIDTH(OPERAND_WIDTH), .SUM_WIDTH(SUM_WIDTH), .DOUBLE_BUFFERED(DOUBLE_BUFFERED)) pe (
                     .clk,
-                    .weight_load, .weight_in(weight_above), .weight_out(weight),
+                    .weight_load, .weight_swap, .weight_in(weight_above), .weight_out(weight),
                     .activation_in(activation_left), .activation_out(activation),
                     .sum_in(sum_above), .sum_out(sum)
                 );
@@ -124,7 +129,12 @@ module systolic_array #(
         end
     end
 
-    // The line of valid bits goes along the bottom row, through the same registers as its activations.
+    // The line of valid bits goes along the bottom row, through the same registers as its activations. What a tile still
+    // has in it when the next one begins (columns that it did not use) goes no further.
+    logic begins;
+
+    always_ff @(posedge clk) begins <= configure;
+
     for (genvar c = 0; c < COLUMNS; c++) begin : valid
         logic entering;
         logic held;
@@ -138,7 +148,7 @@ module systolic_array #(
 
         always_ff @(posedge clk) held <= entering & ~reset;
 
-        assign leaving = column_bypass[c] ? entering : held;
+        assign leaving = column_bypass[c] ? entering : held & ~begins;
         assign valid_out[c] = held;
 
         if (c == COLUMNS - 1) begin : right_edge
