@@ -26,7 +26,7 @@ public class HardwareAgainstEnginesTests(ITestOutputHelper output)
         var (sums, cycles) = (0L, 0L);
         foreach (var pass in passes)
         {
-            Compare(shape, pass, model.Run(pass));
+            Assert.Null(Difference(shape, pass, model.Run(pass)));
             sums += pass.Sum(tile => (long)tile.Vectors * tile.Columns);
             cycles += SteppedArray.Run(pass, shape.DoubleBuffered).Cycles;
         }
@@ -42,20 +42,33 @@ public class HardwareAgainstEnginesTests(ITestOutputHelper output)
         var pass = RandomPasses.Extremes(shape);
         var wide = FastArray.Run(pass, doubleBuffered: false).Tiles.SelectMany(tile => tile.Sums);
         Assert.Contains(wide, sum => Wrap(sum, shape.SumWidth) != sum);
-        Compare(shape, pass, ArrayModel.Of(shape).Run(pass));
+        Assert.Null(Difference(shape, pass, ArrayModel.Of(shape).Run(pass)));
     }
 
-    /// <summary>Fails on the first sum that differs from one of the engines.</summary>
-    internal static void Compare(ArrayShape shape, IReadOnlyList<SystolicTile> tiles, HardwarePass hardware)
+    /// <summary>What differs first between the hardware and one of the engines, or null.</summary>
+    internal static string? Difference(ArrayShape shape, IReadOnlyList<SystolicTile> tiles, HardwarePass hardware)
     {
         foreach (var (engine, pass) in new[] { ("stepped", SteppedArray.Run(tiles, shape.DoubleBuffered)), ("fast", FastArray.Run(tiles, shape.DoubleBuffered)) })
         {
             var expected = Expected(shape, tiles, pass).ToList();
-            var first = expected.Zip(hardware.Sums).FirstOrDefault(pair => pair.First != pair.Second);
-            Assert.True(first == default, $"{shape}, {engine} engine: expected {first.First}, the hardware gave {first.Second}");
-            Assert.Equal(expected.Count, hardware.Sums.Count);
-            Assert.Equal(pass.Tiles.Select(tile => tile.End), hardware.Ends);
+            var (wanted, found) = expected.Zip(hardware.Sums).FirstOrDefault(pair => pair.First != pair.Second);
+            if (wanted != found)
+            {
+                return $"{shape}, {engine} engine: expected {wanted}, the hardware gave {found}";
+            }
+
+            if (expected.Count != hardware.Sums.Count)
+            {
+                return $"{shape}, {engine} engine: expected {expected.Count} sums, the hardware gave {hardware.Sums.Count}";
+            }
+
+            if (!pass.Tiles.Select(tile => tile.End).SequenceEqual(hardware.Ends))
+            {
+                return $"{shape}, {engine} engine: expected the tiles to end at {string.Join(", ", pass.Tiles.Select(tile => tile.End))}, they ended at {string.Join(", ", hardware.Ends)}";
+            }
         }
+
+        return null;
     }
 
     private static IEnumerable<LeavingSum> Expected(ArrayShape shape, IReadOnlyList<SystolicTile> tiles, SystolicPass pass) =>
