@@ -24,7 +24,7 @@ public partial class HardwareSourceTests
         { "weight_register", "weight_load ? weight_in : link", "link", true },
         { "weight_register", "if (weight_swap) in_use", "in_use", true },
         { "systolic_array", "column_bypass[c] ? entering : held & ~begins", "held & ~begins", false },
-        { "systolic_array", "held & ~begins", "held & ~(begins & 1'b0)", false },
+        { "systolic_array", "held & ~begins", "held & ~(begins & 1'b0)", true },
         { "systolic_array", "else if (configure)", "else", false },
     };
 
