@@ -30,11 +30,13 @@ internal static class CommandLine
             CompileCommand.Create(session),
             RunCommand.Create(session),
             CompareCommand.Create(session),
+            OptCommand.Create(session),
             DisassembleCommand.Create(session),
             VerifyVectorsCommand.Create(session),
             CheckCommand.Create(session),
             FormatCommand.Create(session),
             TargetsCommand.Create(session),
+            PassesCommand.Create(session),
         };
         var version = new Option<bool>("--version") { Description = "Show the version" };
         foreach (var builtIn in root.Options.OfType<VersionOption>().ToList())
@@ -43,6 +45,8 @@ internal static class CommandLine
         }
 
         root.Options.Add(version);
+        var telling = new DiagnosticOptions();
+        telling.AddTo(root);
         foreach (var help in root.Options.OfType<HelpOption>())
         {
             help.Action = new HelpWithExamples((HelpAction)help.Action!, Closing);
@@ -67,6 +71,8 @@ internal static class CommandLine
             return ExitCodes.Usage;
         }
 
+        session.Printer.Policy = telling.Policy(parse);
+        session.SarifFile = telling.Sarif(parse);
         return parse.Invoke(new InvocationConfiguration
         {
             Output = environment.Out,

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using CnnCompiler.Cli.Commands;
+using CnnCompiler.Cli.Files;
+using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Cli;
@@ -34,9 +36,29 @@ public static class Program
     public static int Run(string[] args, CliEnvironment environment)
     {
         var session = new CliSession(environment);
+        var code = Invoke(args, session);
+        return WriteSarif(session) ? code : Math.Max(code, ExitCodes.Failure);
+    }
+
+    private static bool WriteSarif(CliSession session)
+    {
+        var problems = new DiagnosticBag();
+        if (session.SarifFile is not { } file || OutputFiles.Write(file, SarifLog.Write(session.Printer.Told, CliVersion.Text), problems))
+        {
+            return true;
+        }
+
+        session.Printer.Print(problems.Diagnostics);
+        return false;
+    }
+
+    private static int Invoke(string[] args, CliSession session)
+    {
+        var environment = session.Environment;
         try
         {
-            return CommandLine.Invoke(args, session);
+            var code = CommandLine.Invoke(args, session);
+            return code == ExitCodes.Success && session.Printer.HasPromoted ? ExitCodes.Failure : code;
         }
         catch (UsageException refusal)
         {

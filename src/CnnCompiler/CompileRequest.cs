@@ -21,6 +21,15 @@ public sealed record CompileRequest(string FileName, ReadOnlyMemory<byte> Source
     /// <summary>Choices of the mapping that are made here instead of by the compiler: a layer and one of its candidates.</summary>
     public IReadOnlyList<ForcedChoice> Forced { get; init; } = [];
 
+    /// <summary>
+    /// The level whose text the source is (as <see cref="ModuleText"/> prints it), where compilation goes on from there; null for a network description or a model. Constants that the text
+    /// does not hold are in the companion named like the source with <c>.npz</c> behind it.
+    /// </summary>
+    public IrLevel? From { get; init; }
+
+    /// <summary>Names of the passes to run, in order, in place of the target's whole pipeline; null for that.</summary>
+    public IReadOnlyList<string>? Passes { get; init; }
+
     /// <summary>Last level to make.</summary>
     public IrLevel StopLevel { get; init; } = IrLevel.Image;
 

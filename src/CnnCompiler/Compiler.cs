@@ -31,7 +31,7 @@ public static class Compiler
     public static IReadOnlyList<string> SourceKinds { get; } = NetworkReaders.All.Select(reader => reader.Summary).ToList();
 
     /// <summary>True where <see cref="Compile"/> would find a front end for a file.</summary>
-    public static bool IsSource(string file, ReadOnlyMemory<byte> bytes) => NetworkReaders.Choose(file, bytes) is not null;
+    public static bool IsSource(string file, ReadOnlyMemory<byte> bytes) => LevelTexts.IsLevelText(file) || NetworkReaders.Choose(file, bytes) is not null;
 
     private sealed class Compilation(CompileRequest request)
     {
@@ -49,21 +49,20 @@ public static class Compiler
                 return;
             }
 
-            if (NetworkReaders.Choose(request.FileName, request.Source) is not { } reader)
-            {
-                Diagnostics.Report(CompilerDiagnostics.UnknownSource(request.FileName, string.Join(" and ", SourceKinds)));
-                return;
-            }
-
             request.Cancellation.ThrowIfCancellationRequested();
-            _source = reader.Read(request, Diagnostics);
-            if (_source is null || Diagnostics.HasErrors)
+            var module = request.From is not null || LevelTexts.IsLevelText(request.FileName) ? LevelTexts.Read(request, request.From, Diagnostics) : ReadNetwork();
+            if (module is null || Diagnostics.HasErrors)
             {
                 return;
             }
 
-            var module = new NetworkModule(_source.Graph);
-            _modules[IrLevel.Network] = module;
+            if (request.StopLevel < module.Level)
+            {
+                Diagnostics.Report(CompilerDiagnostics.StopsBeforeStart(module.Level.Name(), request.StopLevel.Name()));
+                return;
+            }
+
+            _modules[module.Level] = module;
             request.AfterFrontend?.Invoke(module);
             if (RunPasses(target, module) is ImageModule image)
             {
@@ -76,6 +75,18 @@ public static class Compiler
             _modules,
             Diagnostics.HasErrors ? null : _image,
             _source?.TensorNames ?? new Dictionary<string, string>(StringComparer.Ordinal));
+
+        private NetworkModule? ReadNetwork()
+        {
+            if (NetworkReaders.Choose(request.FileName, request.Source) is not { } reader)
+            {
+                Diagnostics.Report(CompilerDiagnostics.UnknownSource(request.FileName, string.Join(" and ", SourceKinds)));
+                return null;
+            }
+
+            _source = reader.Read(request, Diagnostics);
+            return _source is null ? null : new(_source.Graph);
+        }
 
         private IrModule? RunPasses(CompilerTarget target, IrModule module)
         {
@@ -91,7 +102,34 @@ public static class Compiler
                     request.AfterPass?.Invoke(snapshot);
                 },
             };
-            return PassRunner.Run(target.Pipeline(request.Machine ?? target.DefaultMachine, request.Forced).Until(request.StopLevel), module, context);
+            var pipeline = target.Pipeline(request.Machine ?? target.DefaultMachine, request.Forced);
+            return (request.Passes is { } names ? Chosen(pipeline, names, target.Name, module.Level) : pipeline.From(module.Level).Until(request.StopLevel)) is { } passes
+                ? PassRunner.Run(passes, module, context)
+                : null;
+        }
+
+        private Pipeline? Chosen(Pipeline pipeline, IReadOnlyList<string> names, string target, IrLevel level)
+        {
+            var passes = new List<Pass>();
+            foreach (var name in names)
+            {
+                if (pipeline.Passes.FirstOrDefault(pass => pass.Description.Name == name) is not { } pass)
+                {
+                    Diagnostics.Report(CompilerDiagnostics.UnknownPass(name, target, pipeline.Passes.Select(known => known.Description.Name)));
+                    return null;
+                }
+
+                if (pass.Description.From != level)
+                {
+                    Diagnostics.Report(CompilerDiagnostics.PassOutOfPlace(name, pass.Description.From.Name(), level.Name()));
+                    return null;
+                }
+
+                passes.Add(pass);
+                level = pass.Description.To;
+            }
+
+            return new([.. passes]);
         }
     }
 }

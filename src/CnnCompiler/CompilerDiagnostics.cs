@@ -12,4 +12,24 @@ public static class CompilerDiagnostics
     /// <summary>CNN0091: no such target.</summary>
     public static Diagnostic UnknownTarget(string target, IEnumerable<string> known) =>
         new("CNN0091", DiagnosticSeverity.Error, SourceSpan.None, $"there is no target '{target}'", $"choose one of {string.Join(", ", known)}");
+
+    /// <summary>CNN0092: IR text of another level than was said, or no IR text at all.</summary>
+    public static Diagnostic NotLevelText(string file, string expected, string? found) => new(
+        "CNN0092",
+        DiagnosticSeverity.Error,
+        SourceSpan.WholeFile(file),
+        found is null ? $"this is not the text of a program: it begins with none of {expected}" : $"this is the text of the {found} level, not of the {expected} level",
+        found is null ? "give a file that cnnc compile --emit wrote" : $"say --from {found}, or leave --from out");
+
+    /// <summary>CNN0093: a level to stop at that lies before the one to go on from.</summary>
+    public static Diagnostic StopsBeforeStart(string from, string stop) => new(
+        "CNN0093", DiagnosticSeverity.Error, SourceSpan.None, $"a program of the {from} level can't become one of the {stop} level: that comes before it", $"emit {from} or a later level");
+
+    /// <summary>CNN0094: no such pass.</summary>
+    public static Diagnostic UnknownPass(string pass, string target, IEnumerable<string> known) =>
+        new("CNN0094", DiagnosticSeverity.Error, SourceSpan.None, $"target {target} has no pass '{pass}'", $"choose from {string.Join(", ", known)}");
+
+    /// <summary>CNN0095: a pass that can't read what it would be given.</summary>
+    public static Diagnostic PassOutOfPlace(string pass, string reads, string given) => new(
+        "CNN0095", DiagnosticSeverity.Error, SourceSpan.None, $"pass {pass} reads a program of the {reads} level and would be given one of the {given} level", "run the passes between them first (see cnnc passes)");
 }

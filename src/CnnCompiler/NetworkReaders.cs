@@ -1,4 +1,3 @@
-using System.Text;
 using CnnCompiler.Frontend;
 using CnnCompiler.Frontend.Tflite;
 using CnnCompiler.Ir.Network;
@@ -22,7 +21,6 @@ internal sealed record NetworkReader(string Extension, string Summary, Func<Read
 internal static class NetworkReaders
 {
     private const int TfliteMagicOffset = 4;
-    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
     private static readonly Dictionary<string, string> NoNames = new(StringComparer.Ordinal);
 
@@ -40,8 +38,5 @@ internal static class NetworkReaders
         TfliteReader.ReadModel(request.Source, request.FileName, diagnostics) is { } model ? new(model.Graph, model.TensorNames) : null;
 
     private static NetworkSource? ReadCnn(CompileRequest request, DiagnosticBag diagnostics) =>
-        CnnFrontend.Parse(Text(request.Source.Span), request.FileName, name => request.Companion(name)?.ToArray(), diagnostics) is { } graph ? new(graph, NoNames) : null;
-
-    /// <summary>UTF-8, with or without its mark; other bytes become U+FFFD, which the language then refuses at its place.</summary>
-    private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes.StartsWith(ByteOrderMark) ? bytes[ByteOrderMark.Length..] : bytes);
+        CnnFrontend.Parse(SourceText.Decode(request.Source.Span), request.FileName, name => request.Companion(name)?.ToArray(), diagnostics) is { } graph ? new(graph, NoNames) : null;
 }

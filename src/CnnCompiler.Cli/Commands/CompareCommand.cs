@@ -3,7 +3,6 @@ using System.Globalization;
 using CnnCompiler.Cli.Files;
 using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Core.Tensors;
-using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Targets.OpenEdge;
@@ -55,33 +54,38 @@ internal sealed class CompareCommand
 
     private int Run(ParseResult parse)
     {
-        var levels = ChooseLevels(parse.GetValue(_levels));
+        var chosen = ChooseLevels(parse.GetValue(_levels));
         _compilation.ChooseTarget(parse);
         var file = parse.GetRequiredValue(_file);
         var source = _session.Read(file, "a network", InputFiles.LargestSource);
-        if (_compilation.Compile(parse, _session, file, source, levels.Max()) is not { } compiled)
+        if (_compilation.Compile(parse, _session, file, source, chosen.Max()) is not { } compiled)
         {
             return ExitCodes.Failure;
         }
 
-        var graph = ((NetworkModule)compiled.Modules[IrLevel.Network]).Graph;
-        var inputs = TensorFiles.ReadInputs(_session, file, parse.GetValue(_inputs) ?? [], graph.Inputs.Select(input => new TensorPort(input.Name, input.Type)).ToList());
+        var levels = chosen.Where(compiled.Modules.ContainsKey).ToList();
+        if (parse.GetValue(_levels) is not null && levels.Count < chosen.Count)
+        {
+            throw new DiagnosticException(CompilerDiagnostics.StopsBeforeStart(compiled.Modules.Keys.Min().Name(), chosen.First(level => !compiled.Modules.ContainsKey(level)).Name()));
+        }
+
+        var program = ComparedProgram.Of(compiled.Modules.Values.MinBy(module => module.Level)!);
+        var inputs = TensorFiles.ReadInputs(_session, file, parse.GetValue(_inputs) ?? [], program.Inputs.Select(input => new TensorPort(input.Name, input.Type)).ToList());
         var against = parse.GetValue(_reference) is { } reference
-            ? (Name: ReferenceLevel, Values: ReferenceTensors.Read(_session, reference, TypesOf(graph), compiled.TensorNames))
+            ? (Name: ReferenceLevel, Values: ReferenceTensors.Read(_session, reference, program.Types, compiled.TensorNames))
             : default((string Name, IReadOnlyDictionary<string, Tensor> Values)?);
-        var order = graph.Inputs.Select(input => input.Name).Concat(graph.Layers.Select(layer => layer.Name)).ToList();
         var results = new List<LevelComparison>();
         foreach (var level in levels)
         {
-            if (Evaluate(compiled, level, inputs, graph) is not { } values)
+            if (Evaluate(compiled, level, inputs, program.Outputs) is not { } values)
             {
                 return ExitCodes.Failure;
             }
 
-            var result = LevelComparison.Of(level.Name(), order, against?.Values ?? values, values);
+            var result = LevelComparison.Of(level.Name(), program.Order, against?.Values ?? values, values);
             if (result.Difference is not null && compiled.Modules[level] is ImageModule image)
             {
-                result = Localize(image, inputs, order, against!.Value.Values) ?? result;
+                result = Localize(image, inputs, program.Order, against!.Value.Values) ?? result;
             }
 
             against ??= (level.Name(), values);
@@ -111,7 +115,7 @@ internal sealed class CompareCommand
         return levels;
     }
 
-    private Dictionary<string, Tensor>? Evaluate(CompileResult compiled, IrLevel level, IReadOnlyList<Tensor> inputs, NetworkGraph graph)
+    private Dictionary<string, Tensor>? Evaluate(CompileResult compiled, IrLevel level, IReadOnlyList<Tensor> inputs, IReadOnlyList<string> outputs)
     {
         var problems = new DiagnosticBag();
         var evaluation = compiled.Modules[level].Evaluate(inputs, problems, _session.Environment.Cancellation);
@@ -122,9 +126,9 @@ internal sealed class CompareCommand
         }
 
         var values = new Dictionary<string, Tensor>(evaluation.Values, StringComparer.Ordinal);
-        for (var index = 0; index < graph.Outputs.Count; index++)
+        for (var index = 0; index < outputs.Count; index++)
         {
-            values[graph.Outputs[index]] = evaluation.Outputs[index];
+            values[outputs[index]] = evaluation.Outputs[index];
         }
 
         return values;
@@ -145,22 +149,6 @@ internal sealed class CompareCommand
         }
 
         return null;
-    }
-
-    private static Dictionary<string, TensorType> TypesOf(NetworkGraph graph)
-    {
-        var types = new Dictionary<string, TensorType>(StringComparer.Ordinal);
-        foreach (var input in graph.Inputs)
-        {
-            types[input.Name] = input.Type;
-        }
-
-        foreach (var layer in graph.Layers)
-        {
-            types[layer.Name] = layer.Type;
-        }
-
-        return types;
     }
 
     private void Print(IReadOnlyList<LevelComparison> results, string against, IReadOnlyDictionary<string, string> labels)

@@ -32,6 +32,13 @@ internal sealed class CompilationOptions
         HelpName = "NAME|FILE.json",
     };
 
+    /// <summary>--from.</summary>
+    public Option<string> From { get; } = new("--from")
+    {
+        Description = $"Go on from the text of a level, as --emit wrote it ({string.Join(", ", ModuleText.Levels.Select(level => level.Name()))}); not needed for a .cnnir file",
+        HelpName = "LEVEL",
+    };
+
     /// <summary>--verify-each.</summary>
     public Option<bool> VerifyEach { get; } = new("--verify-each") { Description = "Verify the program after every pass" };
 
@@ -41,6 +48,16 @@ internal sealed class CompilationOptions
         Description = "Print the program after a pass to standard error; may be given several times",
         HelpName = "PASS",
         AllowMultipleArgumentsPerToken = false,
+    };
+
+    /// <summary>--print-after-all.</summary>
+    public Option<bool> PrintAfterAll { get; } = new("--print-after-all") { Description = "Print the program after every pass to standard error" };
+
+    /// <summary>--dump-dir.</summary>
+    public Option<string> DumpDirectory { get; } = new("--dump-dir")
+    {
+        Description = "Write the program after every pass into a folder: numbered .cnnir files, from which cnnc goes on, and what each pass changed",
+        HelpName = "DIR",
     };
 
     /// <summary>--force.</summary>
@@ -56,8 +73,11 @@ internal sealed class CompilationOptions
     {
         command.Options.Add(Target);
         command.Options.Add(Machine);
+        command.Options.Add(From);
         command.Options.Add(Force);
         command.Options.Add(PrintAfter);
+        command.Options.Add(PrintAfterAll);
+        command.Options.Add(DumpDirectory);
         command.Options.Add(VerifyEach);
     }
 
@@ -107,28 +127,51 @@ internal sealed class CompilationOptions
                 ?? throw new DiagnosticException(FileDiagnostics.UnknownVariant(file, variant, machines.Select(machine => machine.Name).ToList()));
     }
 
-    /// <summary>Compiles a source as the command line says; prints its diagnostics; null where there were errors.</summary>
-    public CompileResult? Compile(ParseResult parse, CliSession session, string file, byte[] source, IrLevel stopLevel)
+    /// <summary>Compiles a source as the command line says, or runs just some passes on it; prints its diagnostics; null where there were errors.</summary>
+    public CompileResult? Compile(ParseResult parse, CliSession session, string file, byte[] source, IrLevel stopLevel, IReadOnlyList<string>? passes = null)
     {
         var target = ChooseTarget(parse);
         var machine = ChooseMachine(parse, target, session);
         var printAfter = CheckPasses(parse, target.Pipeline(machine, []));
+        var dump = parse.GetValue(DumpDirectory) is { } folder ? new PassDump(session, folder) : null;
         session.Printer.AddSource(file, source);
         var files = new DiagnosticBag();
         var request = new CompileRequest(file, source, target.Name)
         {
             Machine = machine,
+            From = ChooseFrom(parse),
+            Passes = passes,
             StopLevel = stopLevel,
             Forced = [.. (parse.GetValue(Force) ?? []).Select(ParseForce)],
             VerifyEach = parse.GetValue(VerifyEach),
             Companion = name => ReadCompanion(file, name, session, files),
             Cancellation = session.Environment.Cancellation,
-            AfterFrontend = module => session.Crash.SetLastProgram(module),
-            AfterPass = snapshot => Show(snapshot, printAfter, session),
+            AfterFrontend = module =>
+            {
+                session.Crash.SetLastProgram(module);
+                dump?.Add(module.Level.Name(), module);
+            },
+            AfterPass = snapshot =>
+            {
+                Show(snapshot, printAfter, session);
+                dump?.Add(snapshot.Pass.Description.Name, snapshot.After);
+            },
         };
         var result = session.Environment.Compile(request);
         session.Printer.Print(files.Diagnostics.Concat(result.Diagnostics));
-        return result.Succeeded && !files.HasErrors ? result : null;
+        return result.Succeeded && !files.HasErrors && !session.Printer.HasPromoted ? result : null;
+    }
+
+    private IrLevel? ChooseFrom(ParseResult parse)
+    {
+        if (parse.GetValue(From) is not { } name)
+        {
+            return null;
+        }
+
+        return IrLevels.Parse(name) is { } level && ModuleText.Levels.Contains(level)
+            ? level
+            : throw new UsageException(FileDiagnostics.UnknownName("level to go on from", name, ModuleText.Levels.Select(known => known.Name()).ToList()));
     }
 
     private static ForcedChoice ParseForce(string text) =>
@@ -143,9 +186,18 @@ internal sealed class CompilationOptions
             throw CliSession.Usage("--machine has no effect on an image: it runs on the machine it was compiled for", "compile the network for the other machine");
         }
 
-        if (parse.GetValue(PrintAfter) is { Length: > 0 } || parse.GetValue(VerifyEach) || parse.GetValue(Force) is { Length: > 0 })
+        var given = new (string Name, bool Given)[]
         {
-            throw CliSession.Usage("--print-after, --verify-each and --force have no effect on an image: it is compiled already", "use them on the network's source");
+            ("--from", parse.GetValue(From) is not null),
+            ("--force", parse.GetValue(Force) is { Length: > 0 }),
+            ("--print-after", parse.GetValue(PrintAfter) is { Length: > 0 }),
+            ("--print-after-all", parse.GetValue(PrintAfterAll)),
+            ("--dump-dir", parse.GetValue(DumpDirectory) is not null),
+            ("--verify-each", parse.GetValue(VerifyEach)),
+        }.Where(option => option.Given).Select(option => option.Name).ToList();
+        if (given.Count > 0)
+        {
+            throw CliSession.Usage($"{string.Join(", ", given)} can have no effect on an image: it is compiled already", "use the options of passes on the network's source");
         }
     }
 
@@ -164,7 +216,7 @@ internal sealed class CompilationOptions
             throw new UsageException(FileDiagnostics.UnknownName("pass", name, known));
         }
 
-        return [.. chosen];
+        return parse.GetValue(PrintAfterAll) ? [.. known] : [.. chosen];
     }
 
     private static void Show(PassSnapshot snapshot, HashSet<string> printAfter, CliSession session)
@@ -196,7 +248,7 @@ internal sealed class CompilationOptions
             return null;
         }
 
-        session.Crash.AddInput(path, bytes);
+        session.AddInput(path, bytes);
         return bytes;
     }
 }

@@ -2,8 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using CnnCompiler.Cli.Files;
-using CnnCompiler.Core.Numpy;
-using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -15,7 +13,6 @@ namespace CnnCompiler.Cli.Commands;
 internal sealed class CompileCommand
 {
     private const string ImageExtension = ".cnnb";
-    private const string ConstantsExtension = ".npz";
     private const string Choices = "choices";
     private const string ChoicesJson = "choices.json";
     private static readonly string[] Emits = ["network", "gconv", "mapped", "asm", "image", Choices, ChoicesJson];
@@ -30,6 +27,10 @@ internal sealed class CompileCommand
         HelpName = "WHAT",
         DefaultValueFactory = _ => "image",
     };
+
+    private readonly Option<bool> _interleave = new("--interleave") { Description = "With --emit network, gconv or mapped: the lines of the .cnn before what they became, as comments" };
+
+    private readonly Option<string> _depfile = new("--depfile") { Description = "Write the files that the result depends on, as a rule for make, ninja and CMake", HelpName = "FILE" };
 
     private CompileCommand(CliSession session) => _session = session;
 
@@ -49,6 +50,8 @@ internal sealed class CompileCommand
         verb._compilation.AddTo(command);
         command.Options.Add(verb._output);
         command.Options.Add(verb._emit);
+        command.Options.Add(verb._interleave);
+        command.Options.Add(verb._depfile);
         command.SetAction(verb.Run);
         return command;
     }
@@ -77,6 +80,7 @@ internal sealed class CompileCommand
         }
 
         _session.Environment.Cancellation.ThrowIfCancellationRequested();
+        var notes = parse.GetValue(_interleave) ? Notes(file, emit, source, result) : null;
         if (emit == "image")
         {
             WriteImage(output!, result.Image!.Value);
@@ -84,15 +88,25 @@ internal sealed class CompileCommand
         else if (emit is Choices or ChoicesJson)
         {
             var selection = ((MappedModule)result.Modules[level]).Selection ?? new("cycles", 0, 0, 0, []);
-            WriteText(output, new(emit == Choices ? SelectionReport.Table(selection) : SelectionReport.Json(selection), ConstantStore.Empty));
+            LevelFiles.Write(_session, output, new(emit == Choices ? SelectionReport.Table(selection) : SelectionReport.Json(selection), ConstantStore.Empty));
         }
         else
         {
-            WriteText(output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : LevelText.Of(result.Modules[level]));
+            LevelFiles.Write(_session, output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : ModuleText.Of(result.Modules[level], notes));
+        }
+
+        if (parse.GetValue(_depfile) is { } depfile)
+        {
+            CliSession.Write(depfile, DependencyFile.Rule(output ?? throw CliSession.Usage("--depfile needs a file that depends on something", "add -o FILE"), _session.Inputs));
         }
 
         return ExitCodes.Success;
     }
+
+    private static Func<string, IEnumerable<string>> Notes(string file, string emit, byte[] source, CompileResult result) =>
+        IrLevels.Parse(emit) is { } level && ModuleText.Levels.Contains(level) && file.EndsWith(".cnn", StringComparison.OrdinalIgnoreCase)
+            ? new InterleavedSource(Encoding.UTF8.GetString(source), ((NetworkModule)result.Modules[IrLevel.Network]).Graph).Of
+            : throw CliSession.Usage("--interleave needs a .cnn and the text of a level", "add --emit network, gconv or mapped, or leave it out");
 
     private void WriteImage(string output, ReadOnlyMemory<byte> image)
     {
@@ -101,24 +115,5 @@ internal sealed class CompileCommand
         {
             _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}: {image.Length:N0} bytes"));
         }
-    }
-
-    /// <summary>Text to standard output, or to a file with its large constants in (file).npz beside it.</summary>
-    private void WriteText(string? output, LevelText level)
-    {
-        var text = level.Text.EndsWith('\n') ? level.Text : level.Text + "\n";
-        if (output is null)
-        {
-            _session.Environment.Out.Write(text);
-            return;
-        }
-
-        if (level.Constants.Constants.Count > 0 && !output.StartsWith("/dev/", StringComparison.Ordinal))
-        {
-            var constants = level.Constants.Constants.Select(constant => new KeyValuePair<string, Tensor>(constant.Name, constant.Value));
-            CliSession.Write(output + ConstantsExtension, NpzFile.Write(constants));
-        }
-
-        CliSession.Write(output, Encoding.UTF8.GetBytes(text));
     }
 }

@@ -16,14 +16,32 @@ public sealed class DiagnosticPrinter(CliEnvironment environment)
     private const int MostCarets = 80;
     private readonly Dictionary<string, string[]> _sources = new(StringComparer.Ordinal);
 
+    private readonly List<Diagnostic> _told = [];
+
+    /// <summary>What is told, and how.</summary>
+    public DiagnosticPolicy Policy { get; set; } = DiagnosticPolicy.None;
+
+    /// <summary>What was told so far.</summary>
+    public IReadOnlyList<Diagnostic> Told => _told;
+
+    /// <summary>True where a warning was told as an error.</summary>
+    public bool HasPromoted { get; private set; }
+
     /// <summary>Makes the text of a file known, so that excerpts can be shown.</summary>
     public void AddSource(string file, ReadOnlyMemory<byte> bytes) => _sources[file] = Encoding.UTF8.GetString(bytes.Span).Split('\n');
 
     /// <summary>Prints them in their order.</summary>
     public void Print(IEnumerable<Diagnostic> diagnostics)
     {
-        foreach (var diagnostic in diagnostics)
+        foreach (var original in diagnostics)
         {
+            if (Policy.Apply(original) is not { } diagnostic)
+            {
+                continue;
+            }
+
+            HasPromoted |= diagnostic.Severity != original.Severity;
+            _told.Add(diagnostic);
             if (environment.ErrorRedirected)
             {
                 environment.Error.WriteLine(OneLine(diagnostic.ToString()));

@@ -33,6 +33,7 @@ public static class MappedParser
         private readonly List<MappedPort> _outputs = [];
         private readonly List<MappedValue> _values = [];
         private string _name = string.Empty;
+        private GconvOrigin _origin;
 
         public MappedProgram Program()
         {
@@ -93,18 +94,24 @@ public static class MappedParser
             {
                 _values.Add(Value());
             }
-            else if (reader.TryWord("softmax"))
-            {
-                _steps.Add(Softmax());
-            }
             else
             {
-                reader.Require(reader.TryWord("nest"), "buffer, constant, input, nest, softmax, output, value or '}'");
-                Nest();
+                _origin = OriginText.Read(reader);
+                if (reader.TryWord("softmax"))
+                {
+                    Add(Softmax());
+                }
+                else
+                {
+                    reader.Require(reader.TryWord("nest"), "buffer, constant, input, nest, softmax, output, value or '}'");
+                    Nest();
+                }
             }
 
             return true;
         }
+
+        private void Add(MappedStep step) => _steps.Add(step with { Origin = _origin });
 
         private string Name() => reader.Take(IrTokenKind.String, "a name in quotation marks");
 
@@ -173,7 +180,7 @@ public static class MappedParser
             reader.Punctuation("{");
             var sound = reader.Recover(() =>
             {
-                _steps.Add(Body(name, kernel));
+                Add(Body(name, kernel));
                 reader.Punctuation("}");
             });
             while (!sound && !reader.AtEnd && !reader.TryPunctuation("}"))

@@ -19,7 +19,7 @@ public sealed record MappedText(string Text, ConstantStore Constants);
 ///   buffer %conv1 activation [28, 28, 4] lanes 4 pitch [128, 4, 1] halo [2, 2, 0] [2, 2, 0] fill -128 words 1024
 ///   constant %conv1.weights = @conv1.weights#0123456789abcdef:i8[4x5x5x1]
 ///   input "image" = %in : i8[1x28x28x1] scale 1 zero -128
-///   // conv2d conv1, 78400 MAC
+///   origin conv2d %conv1 macs 78400
 ///   nest "conv1" kernel "contract" {
 ///     for [y 28, x 28, k 4, r 5 reduced, s 5 reduced]
 ///     if 4*y + k &lt; 100
@@ -40,7 +40,9 @@ public sealed record MappedText(string Text, ConstantStore Constants);
 public static class MappedPrinter
 {
     /// <summary>Text and companion of a program.</summary>
-    public static MappedText Print(MappedProgram program)
+    /// <param name="program">The program.</param>
+    /// <param name="notes">Comment lines before the steps of a layer, by its name; null for none.</param>
+    public static MappedText Print(MappedProgram program, Func<string, IEnumerable<string>>? notes = null)
     {
         var constants = new ConstantStoreBuilder();
         var text = new StringBuilder();
@@ -60,11 +62,18 @@ public static class MappedPrinter
             Line($"input {Port(port)}");
         }
 
+        var layer = string.Empty;
         foreach (var step in program.Steps)
         {
-            if (step.Origin.Value is { Layer: not null } origin)
+            if (step.Origin.Value.Layer is { } next && next != layer)
             {
-                Line($"// {origin.Keyword} {Escape(origin.Layer)}, {Integer(origin.Macs)} MAC");
+                text.AppendNotes(notes?.Invoke(next));
+                layer = next;
+            }
+
+            if (OriginText.Print(step.Origin.Value) is { } origin)
+            {
+                Line(origin);
             }
 
             _ = step.Match(

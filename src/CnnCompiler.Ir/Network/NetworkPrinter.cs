@@ -19,7 +19,9 @@ namespace CnnCompiler.Ir.Network;
 public static class NetworkPrinter
 {
     /// <summary>Text and companion of a network.</summary>
-    public static NetworkText Print(NetworkGraph graph)
+    /// <param name="graph">The network.</param>
+    /// <param name="notes">Comment lines before a layer, by its name; null for none.</param>
+    public static NetworkText Print(NetworkGraph graph, Func<string, IEnumerable<string>>? notes = null)
     {
         var constants = new ConstantStoreBuilder();
         var text = new StringBuilder();
@@ -31,7 +33,7 @@ public static class NetworkPrinter
 
         foreach (var layer in graph.Layers)
         {
-            text.Append("  ").Append(Print(layer, constants)).Append('\n');
+            text.AppendNotes(notes?.Invoke(layer.Name)).Append("  ").Append(Print(layer, constants)).Append('\n');
         }
 
         foreach (var output in graph.Outputs)

@@ -100,4 +100,15 @@ public static class IrTextFormat
 
     private static string Quote(string name) =>
         name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.') ? name : String(name);
+
+    /// <summary>Appends comment lines at the indentation of a statement.</summary>
+    internal static StringBuilder AppendNotes(this StringBuilder text, IEnumerable<string>? lines)
+    {
+        foreach (var line in lines ?? [])
+        {
+            text.Append("  // ").Append(line).Append('\n');
+        }
+
+        return text;
+    }
 }

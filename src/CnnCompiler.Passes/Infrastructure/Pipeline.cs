@@ -29,6 +29,9 @@ public sealed class Pipeline
     /// <summary>The passes up to the last one that stays at <paramref name="level"/> or below it: what <c>--emit</c> runs.</summary>
     public Pipeline Until(IrLevel level) => new(Passes.TakeWhile(pass => pass.Description.To <= level).ToArray());
 
+    /// <summary>The passes that read <paramref name="level"/> or a level below it: what <c>--from</c> runs.</summary>
+    public Pipeline From(IrLevel level) => new(Passes.SkipWhile(pass => pass.Description.From < level).ToArray());
+
     /// <summary>Reports option values (<c>pass.option</c>) that no pass of the pipeline declares or admits.</summary>
     public void CheckOptions(IReadOnlyDictionary<string, string> options, DiagnosticBag diagnostics)
     {

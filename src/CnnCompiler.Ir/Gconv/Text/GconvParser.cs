@@ -32,6 +32,7 @@ public static class GconvParser
         private readonly List<GconvStep> _steps = [];
         private readonly List<string> _outputs = [];
         private string _name = string.Empty;
+        private GconvOrigin _origin;
 
         public GconvProgram Program()
         {
@@ -82,6 +83,8 @@ public static class GconvParser
             }
             else
             {
+                _origin = OriginText.Read(reader);
+                first = reader.Current;
                 reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), an output or '}'");
                 Step(first);
             }
@@ -112,7 +115,7 @@ public static class GconvParser
             }
         }
 
-        private void Add(GconvStep step, IrToken first) => _steps.Add(step with { Span = reader.SpanFrom(first) });
+        private void Add(GconvStep step, IrToken first) => _steps.Add(step with { Origin = _origin, Span = reader.SpanFrom(first) });
 
         private GconvHostSoftmax Softmax(string name)
         {

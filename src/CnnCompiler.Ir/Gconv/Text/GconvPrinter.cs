@@ -16,7 +16,7 @@ public sealed record GconvText(string Text, ConstantStore Constants);
 /// gconv "resnet8" {
 ///   input %t0 : i8[1x32x32x3] scale 1 zero -128
 ///   constant %t22.weights = @t22.weights#0123456789abcdef:i8[16x3x3x3]
-///   // conv2d %t22, 442368 MAC
+///   origin conv2d %t22 macs 442368
 ///   %t22 = gconv [n.opc 1, h.opc 32, w.opc 32, c.g 1, c.op 16, h.ks 3, w.ks 3, c.ks 3] : i8[1x32x32x16] scale 0.039393552 zero -128 {
 ///     | dim  Ng  Nop  Nopc  Nks  s  ps  dil
 ///     | n     1    1     1    1  1   0    1
@@ -41,7 +41,9 @@ public static class GconvPrinter
     private const string BodyIndent = "    ";
 
     /// <summary>Text and companion of a chain.</summary>
-    public static GconvText Print(GconvProgram program)
+    /// <param name="program">The chain.</param>
+    /// <param name="notes">Comment lines before the steps of a layer, by its name; null for none.</param>
+    public static GconvText Print(GconvProgram program, Func<string, IEnumerable<string>>? notes = null)
     {
         var constants = new ConstantStoreBuilder();
         var text = new StringBuilder();
@@ -56,11 +58,18 @@ public static class GconvPrinter
             text.Append("  constant ").Append(Value(constant.Name)).Append(" = ").Append(Constant(constant.Value, constant.Name, constants)).Append('\n');
         }
 
+        var layer = string.Empty;
         foreach (var step in program.Steps)
         {
-            if (step.Origin.Value is { Layer.Length: > 0 } origin)
+            if (step.Origin.Value.Layer is { } next && next != layer)
             {
-                text.Append("  // ").Append(origin.Keyword).Append(' ').Append(Value(origin.Layer)).Append(origin.Macs == 0 ? string.Empty : $", {Integer(origin.Macs)} MAC").Append('\n');
+                text.AppendNotes(notes?.Invoke(next));
+                layer = next;
+            }
+
+            if (OriginText.Print(step.Origin.Value) is { } origin)
+            {
+                text.Append("  ").Append(origin).Append('\n');
             }
 
             text.Append("  ").Append(Value(step.Name)).Append(" = ").Append(step.Match(Operator, View, Softmax));

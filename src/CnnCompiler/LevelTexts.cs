@@ -1,0 +1,48 @@
+using CnnCompiler.Core.Numpy;
+using CnnCompiler.Ir.Text;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler;
+
+/// <summary>Reads the text of a level, from which a compilation goes on.</summary>
+internal static class LevelTexts
+{
+    /// <summary>File extension of the text of a level, with its dot.</summary>
+    public const string Extension = ".cnnir";
+
+    private const string ConstantsExtension = ".npz";
+
+    /// <summary>True for a file that holds a level's text by its name.</summary>
+    public static bool IsLevelText(string file) => file.EndsWith(Extension, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The program of the request's source; null after reporting why not. It is not verified: the pass runner does that.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="expected">The level that it has to be of, or null for any.</param>
+    /// <param name="diagnostics">Takes what is wrong.</param>
+    public static IrModule? Read(CompileRequest request, IrLevel? expected, DiagnosticBag diagnostics)
+    {
+        var text = SourceText.Decode(request.Source.Span);
+        var level = ModuleText.LevelOf(text);
+        if (level is not { } found || (expected is not null && expected != found))
+        {
+            diagnostics.Report(CompilerDiagnostics.NotLevelText(
+                request.FileName, expected is { } one && level is not null ? one.Name() : string.Join(", ", ModuleText.Levels.Select(known => known.Name())), level?.Name()));
+            return null;
+        }
+
+        return Constants(request, diagnostics) is { } constants ? ModuleText.Parse(found, text, request.FileName, constants, diagnostics) : null;
+    }
+
+    private static ConstantStore? Constants(CompileRequest request, DiagnosticBag diagnostics)
+    {
+        var name = Path.GetFileName(request.FileName) + ConstantsExtension;
+        if (request.Companion(name) is not { } bytes)
+        {
+            // Constants that are missing are told where the text names them.
+            return ConstantStore.Empty;
+        }
+
+        return NpzFile.Read(bytes, name, diagnostics) is { } arrays ? new(arrays.Select(array => new NamedConstant(array.Key, array.Value))) : null;
+    }
+}

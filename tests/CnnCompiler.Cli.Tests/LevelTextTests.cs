@@ -1,0 +1,120 @@
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.TestSupport;
+
+namespace CnnCompiler.Cli.Tests;
+
+/// <summary>The text of each level: written with its source, read back, gone on from.</summary>
+public class LevelTextTests
+{
+    private const string Snapshots = "tests/snapshots";
+    private const string Tiny = "network n {\n    weights seed 7\n    input x : i8[1x4x4x1] scale 0.5 zero 0\n    y = conv2d(x, filters=40, kernel=3x3,\n        padding=same) : scale 0.5 zero 0\n    output y\n}\n";
+
+    public static TheoryData<string> Levels => [.. ModuleText.Levels.Select(level => level.Name())];
+
+    public static TheoryData<string, string> SamplesAtLevels
+    {
+        get
+        {
+            var data = new TheoryData<string, string>();
+            foreach (var sample in SampleFiles())
+            {
+                foreach (var level in ModuleText.Levels)
+                {
+                    data.Add(Path.GetFileNameWithoutExtension(sample), level.Name());
+                }
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(SamplesAtLevels))]
+    public void A_sample_has_the_accepted_text_with_its_source_between_the_lines(string sample, string level)
+    {
+        var result = Cnnc.Run("compile", SampleFiles().Single(file => Path.GetFileNameWithoutExtension(file) == sample), "-t", "openedge", "--emit", level, "--interleave").Exits(0);
+        Snapshot.Check($"{Snapshots}/{sample}.{level}.verified.txt", result.Out);
+    }
+
+    [Fact]
+    public void No_accepted_text_is_without_its_sample()
+    {
+        var known = SampleFiles().SelectMany(sample => ModuleText.Levels.Select(level => $"{Path.GetFileNameWithoutExtension(sample)}.{level.Name()}.verified.txt"));
+        Assert.Empty(Directory.EnumerateFiles(Path.Combine(SharedMaterial.Repository, Snapshots)).Select(file => Path.GetFileName(file)!).Except(known));
+    }
+
+    [Theory]
+    [MemberData(nameof(Levels))]
+    public void Going_on_from_the_text_of_a_level_gives_the_same_image(string level)
+    {
+        using var scratch = new Scratch();
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "-o", scratch["direct.cnnb"]).Exits(0);
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", level, "--interleave", "-o", scratch["net.txt"]).Exits(0);
+        Cnnc.Run("compile", scratch["net.txt"], "--from", level, "-t", "openedge", "-o", scratch["resumed.cnnb"]).Exits(0);
+        Assert.Equal(File.ReadAllBytes(scratch["direct.cnnb"]), File.ReadAllBytes(scratch["resumed.cnnb"]));
+        File.Move(scratch["net.txt"], scratch["net.cnnir"]);
+        File.Move(scratch["net.txt.npz"], scratch["net.cnnir.npz"]);
+        Cnnc.Run("compile", scratch["net.cnnir"], "-t", "openedge", "-o", scratch["named.cnnb"]).Exits(0);
+        Assert.Equal(File.ReadAllBytes(scratch["direct.cnnb"]), File.ReadAllBytes(scratch["named.cnnb"]));
+    }
+
+    [Theory]
+    [MemberData(nameof(Levels))]
+    public void The_text_of_a_level_is_compared_and_run_from_there(string level)
+    {
+        using var scratch = new Scratch();
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", level, "-o", scratch["net.cnnir"]).Exits(0);
+        Assert.EndsWith("all levels are equal\n", Cnnc.Run("compare", scratch["net.cnnir"], "--input", Cnnc.Digit(7)).Exits(0).Out, StringComparison.Ordinal);
+        Assert.Equal(
+            Cnnc.Run("run", Cnnc.Lenet5, "--input", Cnnc.Digit(7)).Exits(0).LastLine,
+            Cnnc.Run("run", scratch["net.cnnir"], "--input", Cnnc.Digit(7)).Exits(0).LastLine);
+    }
+
+    [Fact]
+    public void A_statement_of_several_lines_is_interleaved_whole()
+    {
+        using var scratch = new Scratch();
+        var text = Cnnc.Run("compile", scratch.Write("n.cnn", Tiny), "-t", "openedge", "--emit", "network", "--interleave").Exits(0).Out;
+        Assert.Contains("  // 4: y = conv2d(x, filters=40, kernel=3x3,\n  // 5: padding=same) : scale 0.5 zero 0\n  %y = conv2d", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Text_of_another_level_than_was_said_is_refused_by_name()
+    {
+        using var scratch = new Scratch();
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "gconv", "-o", scratch["net.cnnir"]).Exits(0);
+        Assert.Contains("error CNN0092: this is the text of the gconv level, not of the mapped level", Cnnc.Run("compile", scratch["net.cnnir"], "--from", "mapped", "-t", "openedge").Exits(1).Error, StringComparison.Ordinal);
+        Assert.Contains("error CNN0092: this is not the text of a program", Cnnc.Run("compile", Cnnc.Lenet5, "--from", "gconv", "-t", "openedge").Exits(1).Error, StringComparison.Ordinal);
+        Assert.Contains("error CNN0093", Cnnc.Run("compile", scratch["net.cnnir"], "--emit", "network", "-t", "openedge").Exits(1).Error, StringComparison.Ordinal);
+        Assert.Contains("error CNN0093", Cnnc.Run("compare", scratch["net.cnnir"], "--levels", "network,image", "--input", Cnnc.Digit(7)).Exits(1).Error, StringComparison.Ordinal);
+        Cnnc.Run("compile", scratch["net.cnnir"], "--from", "image", "-t", "openedge").Exits(2);
+        Assert.DoesNotContain(scratch.Names, name => name.EndsWith(".cnnb", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Constants_that_are_gone_and_programs_that_are_unsound_are_diagnosed()
+    {
+        using var scratch = new Scratch();
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "mapped", "-o", scratch["net.cnnir"]).Exits(0);
+        var text = File.ReadAllText(scratch["net.cnnir"]);
+        var constants = File.ReadAllBytes(scratch["net.cnnir.npz"]);
+        File.Delete(scratch["net.cnnir.npz"]);
+        Assert.Contains("net.cnnir(", Cnnc.Run("compile", scratch["net.cnnir"], "-t", "openedge").Exits(1).Error, StringComparison.Ordinal);
+
+        // Input buffer one row short: the verifier finds the access outside it.
+        scratch.Write("short.cnnir", text.Replace("buffer %image.bytes input [1, 28, 28, 1] lanes 4 pitch [784, 28, 1, 1] words 196", "buffer %image.bytes input [1, 27, 28, 1] lanes 4 pitch [756, 28, 1, 1] words 189", StringComparison.Ordinal));
+        scratch.Write("short.cnnir.npz", constants);
+        Assert.Contains("error CNN09", Cnnc.Run("compile", scratch["short.cnnir"], "-t", "openedge").Exits(1).Error, StringComparison.Ordinal);
+        Assert.DoesNotContain(scratch.Names, name => name.EndsWith(".cnnb", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Interleaving_needs_lines_to_interleave()
+    {
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--interleave", "-o", "never-written.cnnb").Exits(2);
+        Assert.False(File.Exists("never-written.cnnb"));
+    }
+
+    private static IEnumerable<string> SampleFiles() =>
+        Directory.EnumerateFiles(Path.Combine(SharedMaterial.Repository, "samples"), "*.cnn", SearchOption.AllDirectories).Order(StringComparer.Ordinal);
+}

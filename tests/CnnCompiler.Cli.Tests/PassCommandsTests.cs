@@ -1,0 +1,74 @@
+using CnnCompiler.Passes.Infrastructure;
+
+namespace CnnCompiler.Cli.Tests;
+
+/// <summary>Passes as a user sees them: listed, run alone, dumped.</summary>
+public class PassCommandsTests
+{
+    private static readonly string[] OpenEdgePasses = ["lower-to-gconv", "map-to-openedge", "emit-image"];
+
+    [Fact]
+    public void Passes_are_listed_from_their_own_declarations()
+    {
+        var lines = Cnnc.Run("passes").Exits(0).Out.Split('\n');
+        Assert.NotEmpty(CompilerPasses.All);
+        Assert.All(CompilerPasses.All, pass => Assert.Single(lines, line =>
+            line.Contains($"| {pass.Description.Name} ", StringComparison.Ordinal)
+            && line.Contains(pass.Description.Summary, StringComparison.Ordinal)
+            && line.Contains($"| {pass.Description.From.Name()} ", StringComparison.Ordinal)));
+        Assert.All(OpenEdgePasses, name => Assert.Contains(CompilerPasses.All, pass => pass.Description.Name == name));
+    }
+
+    [Fact]
+    public void Passes_run_one_by_one_give_what_compilation_gives()
+    {
+        using var scratch = new Scratch();
+        Cnnc.Run("opt", Cnnc.Lenet5, "--passes", "lower-to-gconv", "-o", scratch["a.cnnir"]).Exits(0);
+        Cnnc.Run("opt", scratch["a.cnnir"], "--passes", "map-to-openedge", "-o", scratch["b.cnnir"]).Exits(0);
+        var mapped = Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "mapped").Exits(0).Out;
+        Assert.Equal(mapped, File.ReadAllText(scratch["b.cnnir"]));
+        Assert.Equal(mapped, Cnnc.Run("opt", Cnnc.Lenet5, "--passes", "lower-to-gconv,map-to-openedge").Exits(0).Out);
+    }
+
+    [Fact]
+    public void A_pass_out_of_place_or_of_no_name_is_refused()
+    {
+        Assert.Contains("error CNN0095: pass map-to-openedge reads a program of the gconv level", Cnnc.Run("opt", Cnnc.Lenet5, "--passes", "map-to-openedge").Exits(1).Error, StringComparison.Ordinal);
+        Assert.Contains("did you mean 'lower-to-gconv'", Cnnc.Run("opt", Cnnc.Lenet5, "--passes", "lower-to-gkonv").Exits(2).Error, StringComparison.Ordinal);
+        var request = new CompileRequest("lenet5.cnn", File.ReadAllBytes(Cnnc.Lenet5), "openedge")
+        {
+            Companion = _ => File.ReadAllBytes(Path.ChangeExtension(Cnnc.Lenet5, ".npz")),
+            Passes = ["no-pass"],
+        };
+        Assert.Equal("CNN0094", Assert.Single(Compiler.Compile(request).Diagnostics).Code);
+    }
+
+    [Fact]
+    public void A_dump_has_a_numbered_file_for_each_pass_and_what_it_changed_and_compilation_goes_on_from_any()
+    {
+        using var scratch = new Scratch();
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--dump-dir", scratch["dump"], "-o", scratch["direct.cnnb"]).Exits(0);
+        var names = Directory.EnumerateFiles(scratch["dump"]).Select(path => Path.GetFileName(path)!).Where(name => !name.EndsWith(".npz", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+        Assert.Equal(
+            ["00-network.cnnir", "01-lower-to-gconv.cnnir", "01-lower-to-gconv.diff", "02-map-to-openedge.cnnir", "02-map-to-openedge.diff", "03-emit-image.diff", "03-emit-image.txt"], names);
+        Assert.Contains("- network \"lenet5\" {\n+ gconv \"lenet5\" {\n", File.ReadAllText(Path.Combine(scratch["dump"], "01-lower-to-gconv.diff")), StringComparison.Ordinal);
+        foreach (var file in Directory.EnumerateFiles(scratch["dump"], "*.cnnir"))
+        {
+            Cnnc.Run("compile", file, "-t", "openedge", "-o", scratch["resumed.cnnb"]).Exits(0);
+            Assert.Equal(File.ReadAllBytes(scratch["direct.cnnb"]), File.ReadAllBytes(scratch["resumed.cnnb"]));
+        }
+
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--dump-dir", scratch["direct.cnnb"], "-o", scratch["other.cnnb"]).Exits(1);
+        Assert.False(File.Exists(scratch["other.cnnb"]));
+    }
+
+    [Fact]
+    public void The_program_after_every_pass_is_printed_on_request()
+    {
+        using var scratch = new Scratch();
+        var error = Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--print-after-all", "-o", scratch["x.cnnb"]).Exits(0).Error;
+        Assert.All(OpenEdgePasses, name => Assert.Contains($"// after {name}\n", error, StringComparison.Ordinal));
+        Cnnc.Run("run", scratch["x.cnnb"], "--input", Cnnc.Digit(1), "--dump-dir", scratch["no"]).Exits(2);
+        Assert.False(Directory.Exists(scratch["no"]));
+    }
+}
