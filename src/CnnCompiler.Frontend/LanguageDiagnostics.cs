@@ -11,8 +11,11 @@ public static class LanguageDiagnostics
     public const string UnexpectedCharacterCode = "CNN0201";
 
     /// <summary>CNN0200: the file is too long to be a network.</summary>
-    public static Diagnostic FileTooLong(string file, long characters) =>
-        Error(200, SourceSpan.WholeFile(file), $"the file has {N(characters)} characters; at most {N(LanguageLimits.Characters)} are read", "keep weights in the .npz file");
+    /// <param name="file">The file.</param>
+    /// <param name="length">Its length.</param>
+    /// <param name="unit">What that counts: characters, or bytes of a file that is not even decoded.</param>
+    public static Diagnostic FileTooLong(string file, long length, string unit = "characters") =>
+        Error(200, SourceSpan.WholeFile(file), $"the file has {N(length)} {unit}; at most {N(LanguageLimits.Characters)} characters are read", "keep weights in the .npz file");
 
     /// <summary>CNN0201: a character that the language does not have.</summary>
     public static Diagnostic UnexpectedCharacter(SourceSpan span, char character) =>
