@@ -202,6 +202,10 @@ public static class LanguageDiagnostics
     /// <summary>CNN0256: a block with the name of a layer.</summary>
     public static Diagnostic BlockNamedAsLayer(SourceSpan span, string name) => Error(256, span, $"'{name}' is a layer of the language", "choose another name for the block");
 
+    /// <summary>CNN0257: a scale for a value that has none, or a fixed one.</summary>
+    public static Diagnostic QuantizedReal(SourceSpan span, string name, string what) =>
+        Error(257, span, $"'{Shorten(name)}' is {what}; it can't have a scale and zero point of its own", "remove them, or make the value i8");
+
     /// <summary>A text as a message may show it.</summary>
     internal static string Shorten(string text)
     {
