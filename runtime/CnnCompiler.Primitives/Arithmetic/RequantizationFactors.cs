@@ -30,6 +30,20 @@ public static class RequantizationFactors
             Quantize(twiceLarger / ((double)(1 << Int8Addition.LeftShift) * outputScale)));
     }
 
+    /// <summary>Factor of MUL: the scales multiplied and divided in binary64 (TensorFlow Lite Micro's mul_common.cc; TensorFlow Lite itself multiplies in binary32).</summary>
+    public static Requantization Product(float firstScale, float secondScale, float outputScale) => Quantize(Convolution(firstScale, secondScale, outputScale));
+
+    /// <summary>Factor of MEAN, the division by the number of elements included (<c>int8-arithmetic.md</c> section 3.7).</summary>
+    /// <param name="inputScale">Scale of the input.</param>
+    /// <param name="outputScale">Scale of the output.</param>
+    /// <param name="count">Elements of a mean, at least 1.</param>
+    public static Requantization Mean(float inputScale, float outputScale, long count)
+    {
+        var (multiplier, shift) = Quantize((double)inputScale / outputScale);
+        var bits = Math.Min(Math.Min((int)long.Log2(count), 32), 31 + shift);
+        return new((int)(((long)multiplier << bits) / count), shift - bits);
+    }
+
     /// <summary><see cref="FixedPoint.QuantizeMultiplier"/> as one value.</summary>
     public static Requantization Quantize(double factor)
     {
@@ -64,5 +78,27 @@ public static class Int8Addition
         var a = FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(first << LeftShift, factors.First.Multiplier, factors.First.Shift);
         var b = FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(second << LeftShift, factors.Second.Multiplier, factors.Second.Shift);
         return FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(a + b, factors.Output.Multiplier, factors.Output.Shift);
+    }
+
+    /// <summary>The difference of two codes with two roundings in each scaling (SUB, reference/sub.h).</summary>
+    /// <param name="first">x1 - z1.</param>
+    /// <param name="second">x2 - z2.</param>
+    /// <param name="factors">Prepared factors, those of the addition.</param>
+    public static int Difference(int first, int second, in AdditionFactors factors)
+    {
+        var a = FixedPoint.MultiplyByQuantizedMultiplier(first << LeftShift, factors.First.Multiplier, factors.First.Shift);
+        var b = FixedPoint.MultiplyByQuantizedMultiplier(second << LeftShift, factors.Second.Multiplier, factors.Second.Shift);
+        return FixedPoint.MultiplyByQuantizedMultiplier(a - b, factors.Output.Multiplier, factors.Output.Shift);
+    }
+
+    /// <summary>The difference with one rounding in each scaling.</summary>
+    /// <param name="first">x1 - z1.</param>
+    /// <param name="second">x2 - z2.</param>
+    /// <param name="factors">Prepared factors, those of the addition.</param>
+    public static int DifferenceSingleRounding(int first, int second, in AdditionFactors factors)
+    {
+        var a = FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(first << LeftShift, factors.First.Multiplier, factors.First.Shift);
+        var b = FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(second << LeftShift, factors.Second.Multiplier, factors.Second.Shift);
+        return FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(a - b, factors.Output.Multiplier, factors.Output.Shift);
     }
 }

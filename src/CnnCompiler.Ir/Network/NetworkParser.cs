@@ -24,6 +24,10 @@ public static class NetworkParser
         return own.HasErrors ? null : graph;
     }
 
+    /// <summary>Takes a layer: <c>%name = keyword %inputs attributes : type</c>.</summary>
+    /// <exception cref="DiagnosticException">There is none.</exception>
+    internal static Layer ReadLayer(IrTextReader reader) => new Parser(reader).Layer(reader.Current);
+
     private sealed class Parser(IrTextReader reader)
     {
         private readonly List<NetworkInput> _inputs = [];
@@ -81,7 +85,7 @@ public static class NetworkParser
             return true;
         }
 
-        private Layer Layer(IrToken first)
+        public Layer Layer(IrToken first)
         {
             var name = reader.Value();
             reader.Punctuation("=");

@@ -47,7 +47,8 @@ public static class NetworkPrinter
         return new(text.ToString(), constants.Build());
     }
 
-    private static string Print(Layer layer, ConstantStoreBuilder constants)
+    /// <summary>A layer as a line of text, without the line's end.</summary>
+    internal static string Print(Layer layer, ConstantStoreBuilder constants)
     {
         var attributes = string.Concat(OperatorTable.Of(layer).Attributes.Select(attribute => Print(layer, attribute, constants)));
         var inputs = string.Join(", ", layer.Inputs.Select(Value));
