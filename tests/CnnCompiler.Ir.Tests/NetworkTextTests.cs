@@ -158,7 +158,7 @@ public sealed class NetworkTextTests
     [InlineData("network \"n\" {\n  input %x : i8[1x99999999999]\n}", 2, 17, "CNN0904")]
     [InlineData("network \"n\" {\n  input %x : i8[1] scale 1E99 zero 0\n}", 2, 26, "CNN0904")]
     [InlineData("network \"n\" {\n  input %x : i8[1] scale 1 zero 3000000000\n}", 2, 33, "CNN0904")]
-    [InlineData("network \"n\" {\n  %y = conv3d %x : i8[1]\n}", 2, 8, "CNN0903")]
+    [InlineData("network \"n\" {\n  %y = conv9d %x : i8[1]\n}", 2, 8, "CNN0903")]
     [InlineData("network \"n\" {\n  %y = softmax %x : i8[1]\n}", 2, 8, "CNN0909")]
     [InlineData("network \"n\" {\n  %y = softmax %x beta=1 beta=2 : i8[1]\n}", 2, 26, "CNN0909")]
     [InlineData("network \"n\" {\n  %y = softmax %x beta=1 axis=2 : i8[1]\n}", 2, 26, "CNN0909")]

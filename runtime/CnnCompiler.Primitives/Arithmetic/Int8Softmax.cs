@@ -12,17 +12,6 @@ public static class Int8Softmax
     private const int DifferenceIntegerBits = 5;
     private const int SumIntegerBits = 12;
 
-    // exp(-1/8) and 1/3 in Q0.31, for the polynomial around -1/8.
-    private const int ExpOfMinusEighth = 1895147668;
-    private const int OneThird = 715827883;
-
-    // 48/17 and -32/17 in Q2.29: the first estimate of a reciprocal.
-    private const int FortyEightOverSeventeen = 1515870810;
-    private const int MinusThirtyTwoOverSeventeen = -1010580540;
-
-    // exp(-2^k) in Q0.31 for k = -2 to 4.
-    private static ReadOnlySpan<int> ExpOfMinusPowers => [1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242];
-
     /// <summary>
     /// Prepares beta * scale for Q5.26 differences: the factor is <c>Multiplier * 2^(LeftShift - 31)</c>; differences below
     /// <c>DiffMin</c> are left out.
@@ -66,7 +55,8 @@ public static class Int8Softmax
                 ref var exponential = ref exponentials[-difference];
                 if (exponential < 0)
                 {
-                    exponential = ExponentialOfNegative(FixedPoint.SaturatingRoundingDoublingHighMultiply(difference << leftShift, multiplier));
+                    exponential = FixedPointFunctions.ExponentialOfNegative(
+                        FixedPoint.SaturatingRoundingDoublingHighMultiply(difference << leftShift, multiplier), DifferenceIntegerBits);
                 }
 
                 sum += FixedPoint.RoundingDivideByPowerOfTwo(exponential, SumIntegerBits);
@@ -81,7 +71,7 @@ public static class Int8Softmax
 
         var headroom = BitOperations.LeadingZeroCount((uint)sum);
         var integerBits = SumIntegerBits - headroom;
-        var scale = ReciprocalOfOnePlus((int)(((uint)sum << headroom) - (1u << 31)));
+        var scale = FixedPointFunctions.ReciprocalOfOnePlus((int)(((uint)sum << headroom) - (1u << 31)));
         for (var i = 0; i < input.Length; i++)
         {
             var difference = input[i] - maximum;
@@ -96,56 +86,4 @@ public static class Int8Softmax
 
         return true;
     }
-
-    /// <summary>exp(a) in Q0.31 for a in Q5.26, a at most 0.</summary>
-    internal static int ExponentialOfNegative(int a)
-    {
-        const int oneQuarter = 1 << 24;
-        if (a == 0)
-        {
-            return int.MaxValue;
-        }
-
-        var modulo = (a & (oneQuarter - 1)) - oneQuarter;
-        var result = ExponentialNearMinusEighth(modulo << DifferenceIntegerBits);
-        var remainder = modulo - a;
-        for (var k = 0; k < ExpOfMinusPowers.Length; k++)
-        {
-            if ((remainder & (oneQuarter << k)) != 0)
-            {
-                result = FixedPoint.SaturatingRoundingDoublingHighMultiply(result, ExpOfMinusPowers[k]);
-            }
-        }
-
-        return result;
-    }
-
-    // exp(a) in Q0.31 for a in [-1/4, 0) in Q0.31: a polynomial of degree 4 around -1/8.
-    private static int ExponentialNearMinusEighth(int a)
-    {
-        var x = a + (1 << 28);
-        var x2 = FixedPoint.SaturatingRoundingDoublingHighMultiply(x, x);
-        var x3 = FixedPoint.SaturatingRoundingDoublingHighMultiply(x2, x);
-        var x4 = FixedPoint.SaturatingRoundingDoublingHighMultiply(x2, x2);
-        var high = FixedPoint.SaturatingRoundingDoublingHighMultiply(FixedPoint.RoundingDivideByPowerOfTwo(x4, 2) + x3, OneThird);
-        var polynomial = FixedPoint.RoundingDivideByPowerOfTwo(high + x2, 1);
-        return ExpOfMinusEighth + FixedPoint.SaturatingRoundingDoublingHighMultiply(ExpOfMinusEighth, x + polynomial);
-    }
-
-    // 1 / (1 + u) in Q0.31 for u in [0, 1) in Q0.31: three Newton steps in Q2.29.
-    private static int ReciprocalOfOnePlus(int u)
-    {
-        // u + 1 is 2^31 - 1 in Q0.31; u is at least 0, so half away from zero is up.
-        var halfDenominator = (int)(((long)u + int.MaxValue + 1) / 2);
-        var y = FortyEightOverSeventeen + FixedPoint.SaturatingRoundingDoublingHighMultiply(halfDenominator, MinusThirtyTwoOverSeventeen);
-        for (var step = 0; step < 3; step++)
-        {
-            var error = (1 << 29) - FixedPoint.SaturatingRoundingDoublingHighMultiply(halfDenominator, y);
-            y += SaturatingShiftLeft(FixedPoint.SaturatingRoundingDoublingHighMultiply(y, error), 2);
-        }
-
-        return SaturatingShiftLeft(y, 1);
-    }
-
-    private static int SaturatingShiftLeft(int value, int exponent) => (int)Math.Clamp((long)value << exponent, int.MinValue, int.MaxValue);
 }

@@ -30,6 +30,20 @@ public static class RequantizationFactors
             Quantize(twiceLarger / ((double)(1 << Int8Addition.LeftShift) * outputScale)));
     }
 
+    /// <summary>Factor of MUL: the scales multiplied and divided in binary64 (TensorFlow Lite Micro's mul_common.cc; TensorFlow Lite itself multiplies in binary32).</summary>
+    public static Requantization Product(float firstScale, float secondScale, float outputScale) => Quantize(Convolution(firstScale, secondScale, outputScale));
+
+    /// <summary>Factor of MEAN, the division by the number of elements included (<c>int8-arithmetic.md</c> section 3.7).</summary>
+    /// <param name="inputScale">Scale of the input.</param>
+    /// <param name="outputScale">Scale of the output.</param>
+    /// <param name="count">Elements of a mean, at least 1.</param>
+    public static Requantization Mean(float inputScale, float outputScale, long count)
+    {
+        var (multiplier, shift) = Quantize((double)inputScale / outputScale);
+        var bits = Math.Min(Math.Min((int)long.Log2(count), 32), 31 + shift);
+        return new((int)(((long)multiplier << bits) / count), shift - bits);
+    }
+
     /// <summary><see cref="FixedPoint.QuantizeMultiplier"/> as one value.</summary>
     public static Requantization Quantize(double factor)
     {

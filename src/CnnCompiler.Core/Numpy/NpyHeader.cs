@@ -61,6 +61,7 @@ internal sealed record NpyHeader(ElementType Element, Shape Shape)
         ElementType.Int32 => "<i4",
         ElementType.Int64 => "<i8",
         ElementType.Float32 => "<f4",
+        ElementType.Float64 => "<f8",
         _ => throw new ArgumentOutOfRangeException(nameof(element), element, "unknown element type"),
     };
 

@@ -20,6 +20,9 @@ public enum ElementType
 
     /// <summary>IEEE binary32.</summary>
     Float32,
+
+    /// <summary>IEEE binary64: values inside a layer, at the GCONV level only.</summary>
+    Float64,
 }
 
 /// <summary>Facts about element types.</summary>
@@ -31,11 +34,14 @@ public static class ElementTypes
         ElementType.Int8 or ElementType.UInt8 => 1,
         ElementType.Int16 => 2,
         ElementType.Int32 or ElementType.Float32 => 4,
-        ElementType.Int64 => 8,
+        ElementType.Int64 or ElementType.Float64 => 8,
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "unknown element type"),
     };
 
-    /// <summary>The name in IR text and the language: i8, u8, i16, i32, i64, f32.</summary>
+    /// <summary>True for f32 and f64.</summary>
+    public static bool IsReal(this ElementType type) => type is ElementType.Float32 or ElementType.Float64;
+
+    /// <summary>The name in IR text and the language: i8, u8, i16, i32, i64, f32, f64.</summary>
     public static string Name(this ElementType type) => type switch
     {
         ElementType.Int8 => "i8",
@@ -44,6 +50,7 @@ public static class ElementTypes
         ElementType.Int32 => "i32",
         ElementType.Int64 => "i64",
         ElementType.Float32 => "f32",
+        ElementType.Float64 => "f64",
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "unknown element type"),
     };
 
@@ -56,6 +63,7 @@ public static class ElementTypes
         "i32" => ElementType.Int32,
         "i64" => ElementType.Int64,
         "f32" => ElementType.Float32,
+        "f64" => ElementType.Float64,
         _ => null,
     };
 

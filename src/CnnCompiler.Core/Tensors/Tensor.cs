@@ -97,7 +97,7 @@ public sealed class Tensor : IEquatable<Tensor>
     /// <summary>The raw bytes.</summary>
     public ReadOnlySpan<byte> Bytes => _bytes;
 
-    /// <summary>The elements as a span of their .NET type (sbyte, byte, short, int, long, float).</summary>
+    /// <summary>The elements as a span of their .NET type (sbyte, byte, short, int, long, float, double).</summary>
     public ReadOnlySpan<T> AsSpan<T>()
         where T : unmanaged => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, T>(_bytes);
 
@@ -114,6 +114,14 @@ public sealed class Tensor : IEquatable<Tensor>
         ElementType.Int32 => AsSpan<int>()[(int)index],
         ElementType.Int64 => AsSpan<long>()[(int)index],
         _ => throw new InvalidOperationException($"{Element.Name()} is not an integer type"),
+    };
+
+    /// <summary>Element at a flat index as binary64 (f32 and f64 only; exact).</summary>
+    public double GetReal(long index) => Element switch
+    {
+        ElementType.Float32 => AsSpan<float>()[(int)index],
+        ElementType.Float64 => AsSpan<double>()[(int)index],
+        _ => throw new InvalidOperationException($"{Element.Name()} is not a real type"),
     };
 
     /// <summary>The same elements under another shape.</summary>

@@ -18,7 +18,7 @@ public static class AffineExpressions
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "unknown kind"),
     };
 
-    /// <summary>Smallest and largest value over all values of the loops (exact: the expression is affine and the loops are a box).</summary>
+    /// <summary>Smallest and largest value before any division, over all values of the loops (exact: the expression is affine and the loops are a box).</summary>
     /// <param name="expression">The expression, with a coefficient for each loop.</param>
     /// <param name="loops">The loops.</param>
     public static (Int128 Min, Int128 Max) Range(this AffineExpression expression, EquatableArray<GconvLoop> loops)
@@ -33,6 +33,20 @@ public static class AffineExpressions
         }
 
         return (min, max);
+    }
+
+    /// <summary>True where the indexes of an access are divided.</summary>
+    public static bool Divides(this EquatableArray<AffineExpression> index)
+    {
+        foreach (var expression in index.AsSpan())
+        {
+            if (expression.Divisor != 1)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Product of extents, each at least 1; the largest 64-bit number where it exceeds that.</summary>

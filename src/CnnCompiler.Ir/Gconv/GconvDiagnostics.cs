@@ -50,6 +50,9 @@ public static class GconvDiagnostics
             ScalarFault.NotInt32 => "a requantised value or a multiplier beyond 32 bits",
             ScalarFault.Shift => "a shift outside its range (0 to 62; of a requantisation -31 to 30)",
             ScalarFault.Divisor => "a divisor below 1",
+            ScalarFault.Lookup => "an offset beyond the row of its table",
+            ScalarFault.Domain => "an argument for which a function is not defined",
+            ScalarFault.NotInteger => "a number to be rounded that is infinite, not a number or beyond 64 bits",
             ScalarFault.Clamp => "a clamp whose low bound is above its high one",
             _ => throw new ArgumentOutOfRangeException(nameof(fault), fault, "no fault"),
         };

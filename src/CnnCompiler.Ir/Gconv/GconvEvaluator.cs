@@ -13,7 +13,7 @@ namespace CnnCompiler.Ir.Gconv;
 /// <param name="Outputs">The chain's outputs in graph order.</param>
 public sealed record GconvEvaluation(IReadOnlyDictionary<string, Tensor> Values, EquatableArray<Tensor> Outputs);
 
-/// <summary>Executes chains over integers.</summary>
+/// <summary>Executes chains.</summary>
 public static class GconvEvaluator
 {
     /// <summary>
@@ -76,6 +76,7 @@ public static class GconvEvaluator
         private readonly CancellationToken _cancellation;
         private readonly Dictionary<string, Tensor> _constants;
         private readonly Dictionary<string, Tensor> _values = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, TensorType> _types;
         private readonly Dictionary<string, TensorType> _joins = new(StringComparer.Ordinal);
         private readonly Dictionary<string, byte[]> _joined = new(StringComparer.Ordinal);
 
@@ -83,6 +84,10 @@ public static class GconvEvaluator
         {
             (_program, _contractions, _cancellation) = (program, contractions, cancellation);
             _constants = program.Constants.ToDictionary(constant => constant.Name, constant => constant.Value, StringComparer.Ordinal);
+            _types = program.Inputs.Select(input => (input.Name, input.Type))
+                .Concat(program.Constants.Select(constant => (constant.Name, Type: new TensorType(constant.Value.Element, constant.Value.Shape))))
+                .Concat(program.Steps.Select(step => (step.Name, step.Type)))
+                .ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
             for (var i = 0; i < inputs.Count; i++)
             {
                 _values.Add(program.Inputs[i].Name, inputs[i].Reshape(program.Inputs[i].Type.Shape));
@@ -98,7 +103,7 @@ public static class GconvEvaluator
         {
             foreach (var step in _program.Steps)
             {
-                if (step.Match(Operator, View, Softmax) is { } value)
+                if (step.Match(Operator, View, Softmax, Host) is { } value)
                 {
                     _values.Add(step.Name, value);
                 }
@@ -137,6 +142,14 @@ public static class GconvEvaluator
             }
 
             return new(softmax.Type.Element, softmax.Type.Shape, bytes);
+        }
+
+        private Tensor Host(GconvHostLayer host)
+        {
+            var diagnostics = new DiagnosticBag();
+            var inputs = host.Layer.Inputs;
+            return NetworkEvaluator.EvaluateLayer(host.Layer, [.. inputs.Select(name => _types[name])], [.. inputs.Select(Tensor)], diagnostics)
+                ?? throw new DiagnosticException(diagnostics.Diagnostics[0]);
         }
 
         private byte[] JoinedBytes(string join, TensorType type)

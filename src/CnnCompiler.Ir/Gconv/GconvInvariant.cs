@@ -9,7 +9,7 @@ public enum GconvInvariant
     /// <summary>A step reads inputs, constants and earlier steps only; a program's outputs are defined.</summary>
     DefinedBeforeUse,
 
-    /// <summary>Element types are integers; extents, ranks and elements are within <see cref="Network.NetworkLimits"/>.</summary>
+    /// <summary>Inputs and constants are of integers or f32; extents, ranks and elements are within <see cref="Network.NetworkLimits"/>.</summary>
     TensorTypes,
 
     /// <summary>Loops have extents of at least 1, dimension names are words, a dimension has at most one loop of a kind, and the trips of a program are within the limit of operations.</summary>
@@ -45,8 +45,17 @@ public enum GconvInvariant
     /// <summary>Without a reduction no ks loop has more than one trip.</summary>
     Reduction,
 
-    /// <summary>The accumulator is i32 or i64, or i8 for a maximum.</summary>
+    /// <summary>The accumulator is i32 or i64, or i8 for a maximum, where main yields an integer; f64 where it yields a real.</summary>
     AccumulatorType,
+
+    /// <summary>Integers and reals do not mix in a slot but by conversions; functions get what they take; post yields a real where the result is f32 or f64, an integer else.</summary>
+    ScalarTypes,
+
+    /// <summary>A further operand is a table (looked up in, and never outside its tensor) or a value, not both; the offset in a table is an integer.</summary>
+    Tables,
+
+    /// <summary>An index is divided by 1 or more, and by more than 1 only in an input that skips taps.</summary>
+    Divisors,
 
     /// <summary>Only the input skips taps, and only where taps are reduced; only a filled access has a fill value, and the tensor's type can hold it.</summary>
     OutOfRangeRules,
@@ -62,4 +71,7 @@ public enum GconvInvariant
 
     /// <summary>A softmax reads and writes i8 tensors of one shape with at least one dimension; its shift is 0 to 31.</summary>
     SoftmaxOperands,
+
+    /// <summary>A host step is a layer of the closed set, its operands are of the types that this layer takes, and its result has the shape that they give.</summary>
+    HostLayer,
 }

@@ -34,7 +34,14 @@ public readonly record struct GconvLoop(string Dimension, LoopKind Kind, int Ext
 /// <summary>An affine function of the loops: constant + sum of coefficient times loop index.</summary>
 /// <param name="Coefficients">One for each loop, in the order of the operator's loops.</param>
 /// <param name="Constant">Added constant.</param>
-public sealed record AffineExpression(EquatableArray<long> Coefficients, long Constant);
+public sealed record AffineExpression(EquatableArray<long> Coefficients, long Constant)
+{
+    /// <summary>
+    /// 1, or what the value is divided by; where it does not divide evenly there is no element, as outside the tensor. Only an input that skips taps may divide: with stride s this is the
+    /// transposed convolution, whose input has s - 1 absent elements between two of its own (<c>up</c> in <c>research/gconv.md</c> section 1).
+    /// </summary>
+    public int Divisor { get; init; } = 1;
+}
 
 /// <summary>What an operand yields where its index is outside the tensor.</summary>
 public enum OutOfRange
@@ -53,7 +60,7 @@ public enum OutOfRange
 /// <param name="Tensor">Name of the tensor read.</param>
 /// <param name="Index">One affine expression for each of its dimensions.</param>
 /// <param name="OutOfRange">What happens outside.</param>
-/// <param name="FillValue">The code used with <see cref="OutOfRange.Fill"/>.</param>
+/// <param name="FillValue">The code (of a real tensor the number) used with <see cref="OutOfRange.Fill"/>.</param>
 public sealed record OperandAccess(string Tensor, EquatableArray<AffineExpression> Index, OutOfRange OutOfRange = OutOfRange.Never, int FillValue = 0);
 
 /// <summary>The reduction over the ks loops.</summary>
@@ -62,10 +69,10 @@ public enum GconvReduction
     /// <summary>No ks loop of extent above 1.</summary>
     None,
 
-    /// <summary>Sum, from 0, in the accumulator type.</summary>
+    /// <summary>Sum, from 0, in the accumulator type; of reals in the order of the loops, the last fastest.</summary>
     Add,
 
-    /// <summary>Maximum, from the smallest value of the accumulator type.</summary>
+    /// <summary>Maximum, from the smallest value of the accumulator type (minus infinity of reals).</summary>
     Maximum,
 }
 
@@ -78,8 +85,8 @@ public enum GconvReduction
 /// <param name="Loops">All loops; the parallel ones (g, op, opc) span the output, the ks ones are reduced.</param>
 /// <param name="Input">The streamed operand.</param>
 /// <param name="Kernel">The kernel operand (weights, or a second tensor), or null where main uses none.</param>
-/// <param name="Extra">Further operands of the slots (bias, multiplier, shift, residual), indexed by parallel loops only.</param>
-/// <param name="Accumulator">Type of acc: i32 or i64 (or i8 for maxima).</param>
+/// <param name="Extra">Further operands of the slots (bias, multiplier, shift, residual, tables), indexed by parallel loops only.</param>
+/// <param name="Accumulator">Type of acc: i32 or i64 (or i8 for maxima) where main yields an integer, f64 where it yields a real.</param>
 /// <param name="Pre">Program on the input element (<see cref="ScalarInput"/>), before main.</param>
 /// <param name="Main">Program that joins <see cref="ScalarInput"/> (pre's result) and <see cref="ScalarKernel"/>.</param>
 /// <param name="Reduce">Reduction.</param>
@@ -127,6 +134,13 @@ public sealed record GconvView(string Name, TensorType Type, ViewKind Kind, Equa
 /// <param name="DiffMin">Differences below are excluded.</param>
 public sealed record GconvHostSoftmax(string Name, TensorType Type, string Source, int Multiplier, int LeftShift, int DiffMin) : GconvStep(Name, Type);
 
+/// <summary>
+/// A layer that is executed on the host by the code of the network level, because it is no chain of general convolutions: data-dependent indexes (regions), or indexes that are not affine.
+/// Which layers may be host steps is a closed set, <see cref="HostLayers"/>.
+/// </summary>
+/// <param name="Layer">The layer; name, type and inputs are the step's.</param>
+public sealed record GconvHostLayer(Layer Layer) : GconvStep(Layer.Name, Layer.Type);
+
 /// <summary>A step of the chain; each defines one tensor.</summary>
 /// <param name="Name">Name of the tensor; unique.</param>
 /// <param name="Type">Its type.</param>
@@ -167,11 +181,12 @@ public sealed record GconvProgram(
 public static class GconvStepMatch
 {
     /// <summary>Calls the case of the step's kind.</summary>
-    public static T Match<T>(this GconvStep step, Func<GconvOperator, T> operation, Func<GconvView, T> view, Func<GconvHostSoftmax, T> softmax) => step switch
+    public static T Match<T>(this GconvStep step, Func<GconvOperator, T> operation, Func<GconvView, T> view, Func<GconvHostSoftmax, T> softmax, Func<GconvHostLayer, T> host) => step switch
     {
         GconvOperator s => operation(s),
         GconvView s => view(s),
         GconvHostSoftmax s => softmax(s),
+        GconvHostLayer s => host(s),
         _ => throw new InvalidOperationException($"no case for {step.GetType().Name}"),
     };
 }

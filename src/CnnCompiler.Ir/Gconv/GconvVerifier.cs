@@ -34,18 +34,19 @@ public static class GconvVerifier
         {
             foreach (var input in program.Inputs)
             {
-                Define(input.Name, $"input '{input.Name}'", input.Span.Value, input.Type, usable: true);
+                Define(input.Name, $"input '{input.Name}'", input.Span.Value, input.Type, usable: NotInside(input.Type, $"input '{input.Name}'", input.Span.Value));
             }
 
             foreach (var constant in program.Constants)
             {
-                Define(constant.Name, $"constant '{constant.Name}'", SourceSpan.None, new(constant.Value.Element, constant.Value.Shape), usable: true);
+                var type = new TensorType(constant.Value.Element, constant.Value.Shape);
+                Define(constant.Name, $"constant '{constant.Name}'", SourceSpan.None, type, usable: NotInside(type, $"constant '{constant.Name}'", SourceSpan.None));
             }
 
             var joins = program.Steps.OfType<GconvView>().Where(view => view.Kind == ViewKind.Join).Select(view => view.Name).ToHashSet(StringComparer.Ordinal);
             foreach (var step in program.Steps)
             {
-                var usable = step.Match(operation => Operator(operation, joins), View, Softmax);
+                var usable = step.Match(operation => Operator(operation, joins), View, Softmax, Host);
                 if (step is GconvOperator { Destination: not null } piece)
                 {
                     DefinePiece(piece, usable);
@@ -103,8 +104,12 @@ public static class GconvVerifier
             return (!_tensors.ContainsKey(name) && !_pieces.Contains(name)) || Report(GconvInvariant.UniqueNames, node, span, "another tensor has its name");
         }
 
-        private bool CheckType(TensorType type, string node, SourceSpan span) => type.Element == ElementType.Float32 || !Enum.IsDefined(type.Element)
-            ? Report(GconvInvariant.TensorTypes, node, span, "its elements are not integers")
+        // f64 is what values inside a layer are made of; no file has them.
+        private bool NotInside(TensorType type, string node, SourceSpan span) =>
+            type.Element != ElementType.Float64 || Report(GconvInvariant.TensorTypes, node, span, "its elements are f64, which only results of steps are");
+
+        private bool CheckType(TensorType type, string node, SourceSpan span) => !Enum.IsDefined(type.Element)
+            ? Report(GconvInvariant.TensorTypes, node, span, "its element type is unknown")
             : NetworkLimits.Allows(type.Shape) || Report(GconvInvariant.TensorTypes, node, span, $"its shape {type.Shape} is empty or too large");
 
         private bool Operator(GconvOperator operation, HashSet<string> joins)
@@ -192,6 +197,28 @@ public static class GconvVerifier
             return (source.Element == ElementType.Int8 && softmax.Type.Element == ElementType.Int8 && source.Shape == softmax.Type.Shape && source.Shape.Rank >= 1
                     && softmax.LeftShift is >= 0 and <= 31)
                 || Report(GconvInvariant.SoftmaxOperands, softmax, $"it reads {source} and shifts by {softmax.LeftShift}");
+        }
+
+        private bool Host(GconvHostLayer host)
+        {
+            var layer = host.Layer;
+            if (layer.Name != host.Name || layer.Type != host.Type)
+            {
+                return Report(GconvInvariant.HostLayer, host, $"its layer is '{layer.Name}' of type {layer.Type}");
+            }
+
+            var operands = new List<TensorType>();
+            foreach (var name in layer.Inputs)
+            {
+                if (!Tensor(host, name, out var type))
+                {
+                    return false;
+                }
+
+                operands.Add(type);
+            }
+
+            return HostLayers.Problem(layer, operands) is not { } problem || Report(GconvInvariant.HostLayer, host, problem);
         }
 
         private bool Tensor(GconvStep step, string name, out TensorType type)

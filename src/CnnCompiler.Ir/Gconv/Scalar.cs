@@ -1,3 +1,4 @@
+using CnnCompiler.Core;
 using CnnCompiler.Ir.Network;
 
 namespace CnnCompiler.Ir.Gconv;
@@ -19,6 +20,31 @@ public static class Scalar
 
     /// <summary>An element of a further operand.</summary>
     public static ScalarExpression Extra(int index) => new ScalarExtra(index);
+
+    /// <summary>A real constant.</summary>
+    public static ScalarExpression Real(double value) => new ScalarReal(value);
+
+    /// <summary>left / right, reals.</summary>
+    public static ScalarExpression Quotient(ScalarExpression left, ScalarExpression right) => new ScalarBinary(ScalarBinaryOperator.Quotient, left, right);
+
+    /// <summary>The larger.</summary>
+    public static ScalarExpression Maximum(ScalarExpression left, ScalarExpression right) => new ScalarBinary(ScalarBinaryOperator.Maximum, left, right);
+
+    /// <summary>The smaller.</summary>
+    public static ScalarExpression Minimum(ScalarExpression left, ScalarExpression right) => new ScalarBinary(ScalarBinaryOperator.Minimum, left, right);
+
+    /// <summary>An element of a table.</summary>
+    public static ScalarExpression Lookup(int extra, ScalarExpression offset) => new ScalarLookup(extra, offset);
+
+    /// <summary>A function of the closed set.</summary>
+    public static ScalarExpression Call(ScalarFunction function, params ReadOnlySpan<ScalarExpression> arguments) => new ScalarCall(function, EquatableArray.Create(arguments));
+
+    /// <summary>whenNotNegative where condition is 0 or more, otherwise else.</summary>
+    public static ScalarExpression Select(ScalarExpression condition, ScalarExpression whenNotNegative, ScalarExpression otherwise) =>
+        Call(ScalarFunction.Select, condition, whenNotNegative, otherwise);
+
+    /// <summary>value clamped to [low, high], reals.</summary>
+    public static ScalarExpression Clamp(ScalarExpression value, double low, double high) => new ScalarClamp(value, Real(low), Real(high));
 
     /// <summary>A constant.</summary>
     public static ScalarExpression Literal(long value) => new ScalarLiteral(value);

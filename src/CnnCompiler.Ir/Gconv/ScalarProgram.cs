@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Arithmetic;
 
 namespace CnnCompiler.Ir.Gconv;
@@ -24,56 +23,53 @@ public enum ScalarFault
 
     /// <summary>A clamp whose low bound is above its high one.</summary>
     Clamp,
+
+    /// <summary>A table has no such element.</summary>
+    Lookup,
+
+    /// <summary>A function is not defined for its arguments.</summary>
+    Domain,
+
+    /// <summary>A number that is no integer: infinite, not a number, or beyond 64 bits.</summary>
+    NotInteger,
 }
 
-/// <summary>The values that a scalar program may use.</summary>
+/// <summary>The values that a scalar program may use: integers, or the bits of binary64 numbers.</summary>
 /// <param name="Input">The input element.</param>
 /// <param name="Kernel">The kernel element.</param>
 /// <param name="Accumulator">The reduced value.</param>
 /// <param name="TapCount">Taps that were not skipped.</param>
 public readonly record struct ScalarValues(long Input, long Kernel, long Accumulator, long TapCount);
 
+/// <summary>A further operand as a table: its elements (integers, or bits of binary64), and how many of them a row has.</summary>
+/// <param name="Elements">All elements, row-major.</param>
+/// <param name="Row">Extent of the last dimension; 1 for a scalar.</param>
+public readonly record struct ScalarTable(long[] Elements, int Row);
+
 /// <summary>
 /// A scalar expression compiled for evaluators: a postfix program over a small stack. Exact 64-bit arithmetic; what does not fit is a fault, never wrapped
-/// (but for the left shift inside a requantisation, which wraps as <see cref="FixedPoint"/> says).
+/// (but for the left shift inside a requantisation, which wraps as <see cref="FixedPoint"/> says). Reals are binary64, kept as their bits.
 /// </summary>
 public sealed class ScalarProgram
 {
-    private readonly Instruction[] _code;
+    private readonly ScalarInstruction[] _code;
 
-    private ScalarProgram(Instruction[] code, int depth)
+    internal ScalarProgram(ScalarInstruction[] code, int depth, ScalarType result)
     {
-        (_code, StackDepth) = (code, depth);
+        (_code, StackDepth, Result) = (code, depth, result);
         foreach (var instruction in code)
         {
-            UsesInput |= instruction.Code == Code.Input;
-            UsesKernel |= instruction.Code == Code.Kernel;
-            UsesAccumulator |= instruction.Code == Code.Accumulator;
-            UsesTapCount |= instruction.Code == Code.TapCount;
+            UsesInput |= instruction.Code == ScalarCode.Input;
+            UsesKernel |= instruction.Code == ScalarCode.Kernel;
+            UsesAccumulator |= instruction.Code == ScalarCode.Accumulator;
+            UsesTapCount |= instruction.Code == ScalarCode.TapCount;
         }
 
-        Extras = [.. code.Where(instruction => instruction.Code == Code.Extra).Select(instruction => (int)instruction.Value).Distinct().Order()];
+        Extras = [.. code.Where(instruction => instruction.Code is ScalarCode.Extra or ScalarCode.Lookup).Select(instruction => (int)instruction.Value).Distinct().Order()];
     }
 
-    private enum Code : byte
-    {
-        Input,
-        Kernel,
-        Accumulator,
-        TapCount,
-        Extra,
-        Literal,
-        Add,
-        Subtract,
-        Multiply,
-        Maximum,
-        Minimum,
-        ShiftLeft,
-        DivideRoundHalfAway,
-        RequantizeDouble,
-        RequantizeSingle,
-        Clamp,
-    }
+    /// <summary>What its value is.</summary>
+    public ScalarType Result { get; }
 
     /// <summary>Words of stack that <see cref="Run"/> needs.</summary>
     public int StackDepth { get; }
@@ -90,88 +86,69 @@ public sealed class ScalarProgram
     /// <summary>True where it uses <see cref="ScalarTapCount"/>.</summary>
     public bool UsesTapCount { get; }
 
-    /// <summary>Indices of the further operands it uses, ascending, each once.</summary>
+    /// <summary>Indices of the further operands it uses, tables included, ascending, each once.</summary>
     public IReadOnlyList<int> Extras { get; }
 
-    /// <summary>Compiles an expression, or null where it asks for a rounding that has no exact integer definition.</summary>
-    public static ScalarProgram? Compile(ScalarExpression expression)
-    {
-        var code = new List<Instruction>();
-        var depth = 0;
-        var most = 0;
-        return Emit(expression) ? new([.. code], most) : null;
-
-        bool Emit(ScalarExpression e) => e.Match(
-            input: () => Push(Code.Input),
-            kernel: () => Push(Code.Kernel),
-            accumulator: () => Push(Code.Accumulator),
-            tapCount: () => Push(Code.TapCount),
-            extra: index => Push(Code.Extra, index),
-            literal: value => Push(Code.Literal, value),
-            binary: b => Emit(b.Left) && Emit(b.Right) && Join(BinaryCode(b.Operator), 2),
-            requantize: r => r.Rounding is RoundingScheme.TfliteDouble or RoundingScheme.TfliteSingle
-                && Emit(r.Value) && Emit(r.Multiplier) && Emit(r.Shift)
-                && Join(r.Rounding == RoundingScheme.TfliteDouble ? Code.RequantizeDouble : Code.RequantizeSingle, 3),
-            clamp: c => Emit(c.Value) && Emit(c.Low) && Emit(c.High) && Join(Code.Clamp, 3));
-
-        bool Push(Code operation, long value = 0)
-        {
-            code.Add(new(operation, value));
-            most = Math.Max(most, ++depth);
-            return true;
-        }
-
-        bool Join(Code operation, int operands)
-        {
-            code.Add(new(operation, 0));
-            depth -= operands - 1;
-            return true;
-        }
-    }
+    /// <summary>Compiles an expression whose values are all integers, or null where it is none: a rounding without a definition in integers, reals, tables.</summary>
+    public static ScalarProgram? Compile(ScalarExpression expression) => ScalarCompiler.Compile(expression, ScalarLeaves.Integers, out _);
 
     /// <summary>Evaluates the program. The result is meaningless where a fault is reported; an earlier fault in <paramref name="fault"/> stays.</summary>
     /// <param name="values">The values it may use.</param>
-    /// <param name="extras">The further operands, by index.</param>
+    /// <param name="extras">The further operands, by index; of one that is looked up in, the flat index in its table.</param>
     /// <param name="stack">At least <see cref="StackDepth"/> words.</param>
     /// <param name="fault">Set where a fault is found.</param>
-    public long Run(in ScalarValues values, ReadOnlySpan<long> extras, Span<long> stack, ref ScalarFault fault)
+    /// <param name="tables">The tables, by index of the further operand; none needed without lookups.</param>
+    public long Run(in ScalarValues values, ReadOnlySpan<long> extras, Span<long> stack, ref ScalarFault fault, ReadOnlySpan<ScalarTable> tables = default)
     {
         var top = -1;
         foreach (ref readonly var instruction in _code.AsSpan())
         {
             switch (instruction.Code)
             {
-                case Code.Input:
+                case ScalarCode.Input:
                     stack[++top] = values.Input;
                     break;
-                case Code.Kernel:
+                case ScalarCode.Kernel:
                     stack[++top] = values.Kernel;
                     break;
-                case Code.Accumulator:
+                case ScalarCode.Accumulator:
                     stack[++top] = values.Accumulator;
                     break;
-                case Code.TapCount:
+                case ScalarCode.TapCount:
                     stack[++top] = values.TapCount;
                     break;
-                case Code.Extra:
+                case ScalarCode.Extra:
                     stack[++top] = extras[(int)instruction.Value];
                     break;
-                case Code.Literal:
+                case ScalarCode.Literal:
                     stack[++top] = instruction.Value;
                     break;
-                case Code.RequantizeDouble:
-                case Code.RequantizeSingle:
-                    top -= 2;
-                    stack[top] = Requantize(instruction.Code == Code.RequantizeDouble, stack[top], stack[top + 1], stack[top + 2], ref fault);
+                case ScalarCode.Lookup:
+                    stack[top] = Lookup(tables[(int)instruction.Value], extras[(int)instruction.Value], stack[top], ref fault);
                     break;
-                case Code.Clamp:
+                case ScalarCode.RequantizeDouble:
+                case ScalarCode.RequantizeSingle:
+                    top -= 2;
+                    stack[top] = Requantize(instruction.Code == ScalarCode.RequantizeDouble, stack[top], stack[top + 1], stack[top + 2], ref fault);
+                    break;
+                case ScalarCode.Clamp:
                     top -= 2;
                     fault = stack[top + 1] > stack[top + 2] && fault == ScalarFault.None ? ScalarFault.Clamp : fault;
                     stack[top] = Math.Min(Math.Max(stack[top], stack[top + 1]), stack[top + 2]);
                     break;
+                case ScalarCode.ClampReal:
+                    top -= 2;
+                    stack[top] = Bits(Math.Min(Math.Max(Real(stack[top]), Real(stack[top + 1])), Real(stack[top + 2])));
+                    break;
+                case ScalarCode.Call:
+                    top -= ScalarFunctions.Of((ScalarFunction)instruction.Value).Parameters.Count - 1;
+                    stack[top] = ScalarFunctions.Apply((ScalarFunction)instruction.Value, instruction.Real, stack[top..], ref fault);
+                    break;
                 default:
                     top--;
-                    stack[top] = Binary(instruction.Code, stack[top], stack[top + 1], ref fault);
+                    stack[top] = instruction.Code >= ScalarCode.AddReal
+                        ? Bits(Binary(instruction.Code, Real(stack[top]), Real(stack[top + 1])))
+                        : Binary(instruction.Code, stack[top], stack[top + 1], ref fault);
                     break;
             }
         }
@@ -192,13 +169,46 @@ public sealed class ScalarProgram
         return sum;
     }
 
-    private static long Binary(Code code, long a, long b, ref ScalarFault fault)
+    /// <summary>The bits of a real, as programs keep it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Bits(double value) => BitConverter.DoubleToInt64Bits(value);
+
+    /// <summary>The real of its bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static double Real(long bits) => BitConverter.Int64BitsToDouble(bits);
+
+    /// <summary>Notes a fault, unless there is one already.</summary>
+    internal static void Set(ref ScalarFault fault, ScalarFault value) => fault = fault == ScalarFault.None ? value : fault;
+
+    /// <summary>a * b in 64 bits; a fault where it does not fit.</summary>
+    internal static long Multiply(long a, long b, ref ScalarFault fault)
+    {
+        var high = Math.BigMul(a, b, out var low);
+        if (high != low >> 63)
+        {
+            Set(ref fault, ScalarFault.Overflow);
+        }
+
+        return low;
+    }
+
+    private static double Binary(ScalarCode code, double a, double b) => code switch
+    {
+        ScalarCode.AddReal => a + b,
+        ScalarCode.SubtractReal => a - b,
+        ScalarCode.MultiplyReal => a * b,
+        ScalarCode.MaximumReal => Math.Max(a, b),
+        ScalarCode.MinimumReal => Math.Min(a, b),
+        _ => a / b,
+    };
+
+    private static long Binary(ScalarCode code, long a, long b, ref ScalarFault fault)
     {
         switch (code)
         {
-            case Code.Add:
+            case ScalarCode.Add:
                 return Add(a, b, ref fault);
-            case Code.Subtract:
+            case ScalarCode.Subtract:
                 var difference = unchecked(a - b);
                 if (((a ^ b) & (a ^ difference)) < 0)
                 {
@@ -206,19 +216,13 @@ public sealed class ScalarProgram
                 }
 
                 return difference;
-            case Code.Multiply:
-                var high = Math.BigMul(a, b, out var low);
-                if (high != low >> 63)
-                {
-                    Set(ref fault, ScalarFault.Overflow);
-                }
-
-                return low;
-            case Code.Maximum:
+            case ScalarCode.Multiply:
+                return Multiply(a, b, ref fault);
+            case ScalarCode.Maximum:
                 return Math.Max(a, b);
-            case Code.Minimum:
+            case ScalarCode.Minimum:
                 return Math.Min(a, b);
-            case Code.ShiftLeft:
+            case ScalarCode.ShiftLeft:
                 return ShiftLeft(a, b, ref fault);
             default:
                 return Divide(a, b, ref fault);
@@ -253,6 +257,17 @@ public sealed class ScalarProgram
         return (a > 0 ? Add(a, b / 2, ref fault) : Add(a, -(b / 2), ref fault)) / b;
     }
 
+    private static long Lookup(in ScalarTable table, long first, long offset, ref ScalarFault fault)
+    {
+        if (offset < 0 || offset >= table.Row - (first % table.Row))
+        {
+            Set(ref fault, ScalarFault.Lookup);
+            return 0;
+        }
+
+        return table.Elements[first + offset];
+    }
+
     private static long Requantize(bool doubleRounding, long value, long multiplier, long shift, ref ScalarFault fault)
     {
         if (value != (int)value || multiplier != (int)multiplier)
@@ -271,20 +286,4 @@ public sealed class ScalarProgram
             ? FixedPoint.MultiplyByQuantizedMultiplier((int)value, (int)multiplier, (int)shift)
             : FixedPoint.MultiplyByQuantizedMultiplierSingleRounding((int)value, (int)multiplier, (int)shift);
     }
-
-    private static void Set(ref ScalarFault fault, ScalarFault value) => fault = fault == ScalarFault.None ? value : fault;
-
-    private static Code BinaryCode(ScalarBinaryOperator operation) => operation switch
-    {
-        ScalarBinaryOperator.Add => Code.Add,
-        ScalarBinaryOperator.Subtract => Code.Subtract,
-        ScalarBinaryOperator.Multiply => Code.Multiply,
-        ScalarBinaryOperator.Maximum => Code.Maximum,
-        ScalarBinaryOperator.Minimum => Code.Minimum,
-        ScalarBinaryOperator.ShiftLeft => Code.ShiftLeft,
-        ScalarBinaryOperator.DivideRoundHalfAway => Code.DivideRoundHalfAway,
-        _ => throw new InvalidOperationException($"no case for {operation}"),
-    };
-
-    private readonly record struct Instruction(Code Code, long Value);
 }

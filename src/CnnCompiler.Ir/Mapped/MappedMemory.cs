@@ -143,7 +143,7 @@ internal sealed class MappedMemory
     {
         var where = $"constant {constant.Name}";
         var tensor = constant.Value;
-        if (tensor.Element == ElementType.Float32)
+        if (tensor.Element.IsReal())
         {
             throw new DiagnosticException(MappedDiagnostics.Malformed(where, "its elements are not integers"));
         }

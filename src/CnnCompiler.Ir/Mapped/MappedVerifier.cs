@@ -85,7 +85,7 @@ public static class MappedVerifier
 
         foreach (var constant in program.Constants)
         {
-            if (constant.Value.Element == ElementType.Float32)
+            if (constant.Value.Element.IsReal())
             {
                 diagnostics.Report(MappedDiagnostics.Malformed($"constant {constant.Name}", "its elements are not integers"));
             }

@@ -61,6 +61,18 @@ public readonly record struct Padding(int Top, int Bottom, int Left, int Right)
     }
 }
 
+/// <summary>A number for each spatial dimension of a volume [N, D, H, W, C].</summary>
+/// <param name="Depth">Planes (frames).</param>
+/// <param name="Height">Rows.</param>
+/// <param name="Width">Columns.</param>
+public readonly record struct Volume(int Depth, int Height, int Width);
+
+/// <summary>Explicit padding of a volume in elements.</summary>
+/// <param name="Front">Planes before.</param>
+/// <param name="Back">Planes after.</param>
+/// <param name="Plane">Rows and columns.</param>
+public readonly record struct VolumePadding(int Front, int Back, Padding Plane);
+
 /// <summary>
 /// A layer of a network: one SSA value. <see cref="Inputs"/> name earlier values (network inputs or layers). <see cref="Type"/> is the type of
 /// its result. Nodes are immutable values; the source span takes no part in equality.
@@ -186,6 +198,9 @@ public sealed record AveragePool2D(
 {
     /// <inheritdoc/>
     public override string Keyword => "avg_pool2d";
+
+    /// <summary>True where taps in the padding count as zeros: the divisor is always the kernel's extent (ONNX's count_include_pad).</summary>
+    public bool CountPadding { get; init; }
 }
 
 /// <summary>Element-wise sum of two values, each rescaled to the output's scale (<c>int8-arithmetic.md</c> section 3.5). Size-1 dimensions broadcast.</summary>

@@ -1,14 +1,22 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Network.Operators;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Ir.Network;
 
-/// <summary>The attributes of a layer in text, <c>key=value</c> in any order, read by the type that the key has wherever it occurs.</summary>
-internal sealed class NetworkAttributes(IrTextReader reader)
+/// <summary>The attributes of a layer in text, <c>key=value</c> in any order, read as its operator declares them.</summary>
+internal sealed class NetworkAttributes(IrTextReader reader, Operator definition)
 {
+    // Scales of weights are written as several keys.
+    private const string ScaleKey = "scale";
+    private const string ScalesKey = "scales";
+    private const string AxisKey = "axis";
+    private const string ZerosKey = "zeros";
+
     private readonly Dictionary<string, (object Value, SourceSpan Span)> _values = new(StringComparer.Ordinal);
+    private readonly OperatorAttribute? _weights = definition.Attributes.FirstOrDefault(attribute => attribute.Kind == AttributeKind.WeightQuantization);
 
     /// <summary>Reads one.</summary>
     public void Read()
@@ -16,102 +24,110 @@ internal sealed class NetworkAttributes(IrTextReader reader)
         var span = reader.Span;
         var key = reader.Take(IrTokenKind.Word, "an attribute");
         reader.Punctuation("=");
-        object value = key switch
-        {
-            "weights" or "bias" or "scales" => reader.Constant(),
-            "scale" or "beta" => reader.Float(),
-            "zeros" or "before" or "after" => reader.List(reader.Int32),
-            "axis" or "groups" or "multiplier" or "value" => reader.Int32(),
-            "stride" or "dilation" or "kernel" => Pair(),
-            "pad" => Sides(),
-            "act" => Named("an activation", NetworkNames.Activation),
-            "round" => Named("a rounding scheme", NetworkNames.Rounding),
-            _ => throw new DiagnosticException(IrDiagnostics.Attribute(span, key, "not known")),
-        };
+        object value = _weights is not null && key is ScaleKey or ScalesKey or AxisKey or ZerosKey
+            ? WeightsKey(key)
+            : definition.Attributes.FirstOrDefault(attribute => attribute.TextName == key && attribute != _weights) is { } attribute
+                ? Value(attribute.Kind)
+                : throw new DiagnosticException(IrDiagnostics.Attribute(span, key, $"not one of {definition.Keyword}"));
         if (!_values.TryAdd(key, (value, span)))
         {
             throw new DiagnosticException(IrDiagnostics.Attribute(span, key, "given twice"));
         }
     }
 
-    public Tensor Tensor(string key, SourceSpan layer) => Required<Tensor>(key, layer);
-
-    public Tensor? OptionalTensor(string key) => TryTake(key, out var value) ? (Tensor)value : null;
-
-    public Spatial Pair(string key, SourceSpan layer) => Required<Spatial>(key, layer);
-
-    public Spatial PairOrOne(string key) => TryTake(key, out var value) ? (Spatial)value : new(1, 1);
-
-    public Padding Padding(SourceSpan layer) => Required<Padding>("pad", layer);
-
-    public int Integer(string key, SourceSpan layer) => Required<int>(key, layer);
-
-    public int Integer(string key, int usual) => TryTake(key, out var value) ? (int)value : usual;
-
-    public float Float(string key, SourceSpan layer) => Required<float>(key, layer);
-
-    public EquatableArray<int> List(string key, SourceSpan layer) => Required<EquatableArray<int>>(key, layer);
-
-    public FusedActivation Activation() => TryTake("act", out var value) ? (FusedActivation)value : FusedActivation.None;
-
-    public RoundingScheme Rounding(SourceSpan layer) => Required<RoundingScheme>("round", layer);
-
-    /// <summary>Either <c>scale=</c>, or <c>scales= axis=</c> and <c>zeros=</c> where they aren't all 0; null without any.</summary>
-    public Quantization? WeightQuantization()
+    /// <summary>A value for each attribute of the operator.</summary>
+    /// <exception cref="DiagnosticException">One is missing.</exception>
+    public Dictionary<string, object?> Values(SourceSpan layer)
     {
-        if (TryTake("scale", out var scale))
+        var values = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach (var attribute in definition.Attributes)
         {
-            return Quantization.PerTensor((float)scale, 0);
+            if (attribute == _weights)
+            {
+                values.Add(attribute.Name, WeightQuantization(layer));
+            }
+            else if (_values.TryGetValue(attribute.TextName, out var given))
+            {
+                values.Add(attribute.Name, given.Value);
+            }
+            else if (attribute.IsRequired || attribute.IsAlwaysPrinted)
+            {
+                throw new DiagnosticException(IrDiagnostics.Attribute(layer, attribute.TextName, "missing"));
+            }
+            else
+            {
+                values.Add(attribute.Name, attribute.Default);
+            }
         }
 
-        if (!_values.TryGetValue("scales", out var entry))
+        return values;
+    }
+
+    private object WeightsKey(string key) => key switch
+    {
+        ScaleKey => reader.Float(),
+        ScalesKey => reader.Constant(),
+        AxisKey => reader.Int32(),
+        _ => reader.List(reader.Int32),
+    };
+
+    private object Value(AttributeKind kind) => kind switch
+    {
+        AttributeKind.Integer => reader.Int32(),
+        AttributeKind.Real => reader.Float(),
+        AttributeKind.Flag => Named("yes or no", text => text switch { "yes" => true, "no" => false, _ => (bool?)null }),
+        AttributeKind.Integers => reader.List(reader.Int32),
+        AttributeKind.Reals => reader.List(reader.Float),
+        AttributeKind.Spatial => Extents(2) is [var height, var width] ? new Spatial(height, width) : default,
+        AttributeKind.Volume => Extents(3) is [var depth, var height, var width] ? new Volume(depth, height, width) : default,
+        AttributeKind.Padding => Sides(4) is [var top, var bottom, var left, var right] ? new Padding(top, bottom, left, right) : default,
+        AttributeKind.VolumePadding => Sides(6) is [var front, var back, var top, var bottom, var left, var right] ? new VolumePadding(front, back, new(top, bottom, left, right)) : default,
+        AttributeKind.Activation => Named("an activation", NetworkNames.Activation),
+        AttributeKind.Rounding => Named("a rounding scheme", NetworkNames.Rounding),
+        AttributeKind.ResizeMode => Named("nearest or bilinear", NetworkNames.Mode),
+        AttributeKind.ResizeCoordinates => Named("asymmetric, half_pixel or align_corners", NetworkNames.Coordinates),
+        AttributeKind.Tensor or AttributeKind.OptionalTensor => reader.Constant(),
+        _ => throw new InvalidOperationException($"no text for {kind}"),
+    };
+
+    /// <summary>Either <c>scale=</c>, or <c>scales= axis=</c> and <c>zeros=</c> where they aren't all 0; null without any.</summary>
+    private Quantization? WeightQuantization(SourceSpan layer)
+    {
+        if (_values.TryGetValue(ScaleKey, out var scale))
+        {
+            return Quantization.PerTensor((float)scale.Value, 0);
+        }
+
+        if (!_values.TryGetValue(ScalesKey, out var entry))
         {
             return null;
         }
 
-        var scales = Required<Tensor>("scales", entry.Span);
+        var scales = (Tensor)entry.Value;
         if (scales.Element != ElementType.Float32)
         {
-            throw new DiagnosticException(IrDiagnostics.Attribute(entry.Span, "scales", $"{scales}, not f32"));
+            throw new DiagnosticException(IrDiagnostics.Attribute(entry.Span, ScalesKey, $"{scales}, not f32"));
         }
 
-        var axis = Required<int>("axis", entry.Span);
-        var zeros = TryTake("zeros", out var given) ? (EquatableArray<int>)given : EquatableArray.Create<int>(new int[scales.Shape.Elements]);
+        var axis = _values.TryGetValue(AxisKey, out var given) ? (int)given.Value : throw new DiagnosticException(IrDiagnostics.Attribute(layer, AxisKey, "missing"));
+        var zeros = _values.TryGetValue(ZerosKey, out var list) ? (EquatableArray<int>)list.Value : EquatableArray.Create<int>(new int[scales.Shape.Elements]);
         return new(EquatableArray.Create(scales.AsSpan<float>()), zeros, axis);
     }
 
-    /// <summary>Refuses attributes that the layer didn't take.</summary>
-    public void RefuseUnused()
+    private int[] Extents(int count)
     {
-        foreach (var (key, (_, span)) in _values)
-        {
-            throw new DiagnosticException(IrDiagnostics.Attribute(span, key, "not one of this layer"));
-        }
-    }
-
-    private T Required<T>(string key, SourceSpan layer) =>
-        TryTake(key, out var value) ? (T)value : throw new DiagnosticException(IrDiagnostics.Attribute(layer, key, "missing"));
-
-    private bool TryTake(string key, out object value)
-    {
-        var found = _values.Remove(key, out var entry);
-        value = entry.Value;
-        return found;
-    }
-
-    private Spatial Pair()
-    {
-        reader.Require(reader.Current.Kind == IrTokenKind.Extents, "two extents such as 3x3");
+        var example = string.Join('x', Enumerable.Repeat("3", count));
+        reader.Require(reader.Current.Kind == IrTokenKind.Extents, $"extents such as {example}");
         var span = reader.Span;
-        return reader.Extents() is [var height, var width]
-            ? new(height, width)
-            : throw new DiagnosticException(IrDiagnostics.Expected(span, "two extents such as 3x3", "another number of them"));
+        return reader.Extents() is var extents && extents.Length == count
+            ? extents
+            : throw new DiagnosticException(IrDiagnostics.Expected(span, $"extents such as {example}", "another number of them"));
     }
 
-    private Padding Sides()
+    private int[] Sides(int count)
     {
-        Span<int> sides = stackalloc int[4];
-        for (var i = 0; i < 4; i++)
+        var sides = new int[count];
+        for (var i = 0; i < count; i++)
         {
             if (i > 0)
             {
@@ -121,10 +137,10 @@ internal sealed class NetworkAttributes(IrTextReader reader)
             sides[i] = reader.Int32();
         }
 
-        return new(sides[0], sides[1], sides[2], sides[3]);
+        return sides;
     }
 
-    private T Named<T>(string expected, Func<string, T?> find)
+    private object Named<T>(string expected, Func<string, T?> find)
         where T : struct
     {
         var value = reader.Current.Kind == IrTokenKind.Word ? find(reader.Current.Text) : null;

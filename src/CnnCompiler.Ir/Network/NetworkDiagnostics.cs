@@ -28,12 +28,16 @@ public static class NetworkDiagnostics
         Error(106, layer, $"the weights {Show(weights)} want {N(weights[1])} values a batch; the input {Show(input)} isn't a multiple of that", "check the layer before, or the weights");
 
     /// <summary>The weights have another element type or rank.</summary>
-    public static Diagnostic WrongWeights(Layer layer, Tensor weights, int rank, string order) =>
-        Error(107, layer, $"the weights are {weights}; i8 of {rank} dimensions {order} is expected", "quantise the weights to int8 in that order");
+    public static Diagnostic WrongWeights(Layer layer, Tensor weights, ElementType expected, int rank, string order) =>
+        Error(107, layer, $"the weights are {weights}; {expected.Name()} of {rank} dimensions {order} is expected", $"give the weights as {expected.Name()} in that order");
 
     /// <summary>A bias of another type or length.</summary>
-    public static Diagnostic WrongBias(Layer layer, Tensor bias, int channels) =>
-        Error(109, layer, $"the bias is {bias}; i32[{N(channels)}], one value an output channel, is expected", "quantise the bias to int32 at input scale times weight scale");
+    public static Diagnostic WrongBias(Layer layer, Tensor bias, ElementType expected, int channels) =>
+        Error(
+            109,
+            layer,
+            $"the bias is {bias}; {expected.Name()}[{N(channels)}], one value an output channel, is expected",
+            expected == ElementType.Int32 ? "give the bias as int32: at input scale times weight scale for i8, at the result's scale in fixed point" : $"give the bias as {expected.Name()}");
 
     /// <summary>Two operands don't broadcast.</summary>
     public static Diagnostic ShapesDoNotBroadcast(Layer layer, Shape first, Shape second) =>
@@ -63,9 +67,9 @@ public static class NetworkDiagnostics
     public static Diagnostic PoolPaddingTooLarge(Layer layer, string dimension, int kernel, int before, int after) =>
         Error(118, layer, $"in {dimension} a padding of {N(before)}+{N(after)} lets a window of {N(kernel)} lie outside the input altogether", "keep each padding smaller than the kernel");
 
-    /// <summary>A value is not int8.</summary>
-    public static Diagnostic NotInt8(SourceSpan span, string value, TensorType type) =>
-        Make(119, span, $"'{value}' is {type.Element.Name()}; values between layers are i8", "quantise the network to int8");
+    /// <summary>A value is of a type that values can't have.</summary>
+    public static Diagnostic NotAValueType(SourceSpan span, string value, TensorType type) =>
+        Make(119, span, $"'{value}' is {type}; values are i8 with one scale and zero point, f32 without, or i32 with a scale and zero point 0", "quantise the network to int8, or leave it in f32");
 
     /// <summary>A value has no quantisation, or one an axis.</summary>
     public static Diagnostic NotQuantized(SourceSpan span, string value) =>
@@ -112,6 +116,74 @@ public static class NetworkDiagnostics
     /// <summary>A softmax row has no defined result.</summary>
     public static Diagnostic SoftmaxSumTooLarge(Layer layer, int row, int length) =>
         Error(133, layer, $"row {N(row)} of {N(length)} values sums to 512 times its largest exponential or more; the reference kernel stops there and no result is defined", "leave the softmax out (the order of the classes doesn't change) or use fewer classes");
+
+    /// <summary>An operator isn't defined on these numbers.</summary>
+    public static Diagnostic FormNotDefined(Layer layer, TensorType type, string defined) =>
+        Error(136, layer, $"it gets {type}; it is defined on {defined}", "convert the value before it (dequantize, quantize), or leave the layer out");
+
+    /// <summary>Operands or result hold other numbers than the first operand.</summary>
+    public static Diagnostic FormsDiffer(Layer layer, string what, TensorType type, TensorType first) =>
+        Error(137, layer, $"its {what} is {type}, its first operand {first}; they have to hold the same kind of numbers", "convert one of them (quantize, dequantize)");
+
+    /// <summary>Sums of products with a scale that isn't theirs.</summary>
+    public static Diagnostic SumsScale(Layer layer, float expected) =>
+        Error(138, layer, string.Create(CultureInfo.InvariantCulture, $"its result is {layer.Type}; sums of these products have scale {expected:R}"), "give the result that scale, or an i8 result with its own");
+
+    /// <summary>Fixed point whose scales don't fit together.</summary>
+    public static Diagnostic FixedPointShift(Layer layer, int shift) =>
+        Error(139, layer, $"its sums would be shifted right by {N(shift)} bits; 0 to 62 are possible", "choose scales so that the result is not finer than the products");
+
+    /// <summary>A transposed convolution of which the padding leaves nothing.</summary>
+    public static Diagnostic NothingLeft(Layer layer, long height, long width) =>
+        Error(140, layer, $"its padding leaves a result of {N(height)}x{N(width)}", "use less padding");
+
+    /// <summary>Matrices that can't be multiplied.</summary>
+    public static Diagnostic InnerExtentsDiffer(Layer layer, Shape first, Shape second, int inner, int other) =>
+        Error(141, layer, $"{Show(first)} and {Show(second)} can't be multiplied: the extents summed over are {N(inner)} and {N(other)}", "check the operands and which of them is transposed");
+
+    /// <summary>Capsule weights for other capsules.</summary>
+    public static Diagnostic CapsuleWeights(Layer layer, Shape weights, Shape input) =>
+        Error(142, layer, $"the weights {Show(weights)} are [I, J, D, E]; I and D have to be the {N(input[1])} capsules of {N(input[2])} of the input {Show(input)}", "check the weights and the layer before");
+
+    /// <summary>An array of parameters of another type or shape.</summary>
+    public static Diagnostic WrongArray(Layer layer, string name, Tensor got, Shape expected) =>
+        Error(143, layer, $"'{name}' is {got}; f32{Show(expected)} is expected", "give one f32 value for each of these");
+
+    /// <summary>A list that is no order of the dimensions.</summary>
+    public static Diagnostic NotAPermutation(Layer layer, IEnumerable<int> permutation, Shape input) =>
+        Error(144, layer, $"({string.Join(", ", permutation.Select(d => N(d)))}) is no order of the {N(input.Rank)} dimensions of {Show(input)}", "name each dimension from 0 on once");
+
+    /// <summary>A slice that leaves its input.</summary>
+    public static Diagnostic SliceOutside(Layer layer, int dimension, int begin, int stride, int size, int extent) =>
+        Error(145, layer, $"in dimension {N(dimension)}, {N(size)} elements from {N(begin)} in steps of {N(stride)} are not all inside the {N(extent)} that there are", "take fewer elements, or from elsewhere");
+
+    /// <summary>A split into parts that differ.</summary>
+    public static Diagnostic SplitUneven(Layer layer, int parts, int axis, int extent) =>
+        Error(146, layer, $"{N(parts)} parts don't divide the {N(extent)} elements of dimension {N(axis)}", "choose a number of parts that does, or use strided_slice");
+
+    /// <summary>Scores and box deltas that don't belong together.</summary>
+    public static Diagnostic ProposalShapes(Layer layer, Shape scores, Shape deltas, long anchors) =>
+        Error(147, layer, $"scores {Show(scores)} and box deltas {Show(deltas)} don't fit {N(anchors)} anchors a cell: 2 scores and 4 deltas an anchor are expected, for one image", "check scales and ratios, and the layers before");
+
+    /// <summary>Features and regions that don't belong together.</summary>
+    public static Diagnostic RegionShapes(Layer layer, Shape features, Shape regions) =>
+        Error(148, layer, $"features {Show(features)} and regions {Show(regions)}: one image and 5 numbers a region are expected", "check the layers before");
+
+    /// <summary>A real attribute out of its range.</summary>
+    public static Diagnostic RealOutOfRange(Layer layer, string attribute, float value, string range) =>
+        Error(149, layer, string.Create(CultureInfo.InvariantCulture, $"{attribute} is {value:R}; it has to be {range}"), $"change {attribute}");
+
+    /// <summary>A quantised result that has to have one quantisation.</summary>
+    public static Diagnostic FixedResultQuantization(Layer layer, Quantization expected) => Error(
+        150, layer, string.Create(CultureInfo.InvariantCulture, $"its result is {layer.Type}; int8 {layer.Keyword} gives scale {expected.Scale:R} and zero point {expected.ZeroPoint}"), "quantise the output that way");
+
+    /// <summary>A conversion between types that it isn't for.</summary>
+    public static Diagnostic WrongConversion(Layer layer, TensorType from, string expected) =>
+        Error(151, layer, $"it makes {layer.Type} of {from}; {expected}", "change the type of the result, or leave the layer out");
+
+    /// <summary>A constant whose type isn't that of its value.</summary>
+    public static Diagnostic ConstantType(Layer layer, Tensor value) =>
+        Error(152, layer, $"its value is {value}, its type {layer.Type}", "give the layer the type of its value");
 
     /// <summary>Another number of inputs was given.</summary>
     public static Diagnostic WrongNumberOfInputTensors(string network, int got, int expected) =>

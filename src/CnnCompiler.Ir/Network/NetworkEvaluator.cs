@@ -85,7 +85,32 @@ public static class NetworkEvaluator
                 }
 
                 return row < 0;
-            });
+            },
+            conv3D: _ => throw new NotSupportedException(),
+            conv2DTranspose: _ => throw new NotSupportedException(),
+            matMul: _ => throw new NotSupportedException(),
+            capsuleTransform: _ => throw new NotSupportedException(),
+            maxPool3D: _ => throw new NotSupportedException(),
+            averagePool3D: _ => throw new NotSupportedException(),
+            mean: _ => throw new NotSupportedException(),
+            constant: _ => throw new NotSupportedException(),
+            sub: _ => throw new NotSupportedException(),
+            mul: _ => throw new NotSupportedException(),
+            unary: _ => throw new NotSupportedException(),
+            clip: _ => throw new NotSupportedException(),
+            batchNorm: _ => throw new NotSupportedException(),
+            layerNorm: _ => throw new NotSupportedException(),
+            lrn: _ => throw new NotSupportedException(),
+            squash: _ => throw new NotSupportedException(),
+            routing: _ => throw new NotSupportedException(),
+            quantize: _ => throw new NotSupportedException(),
+            dequantize: _ => throw new NotSupportedException(),
+            transpose: _ => throw new NotSupportedException(),
+            stridedSlice: _ => throw new NotSupportedException(),
+            split: _ => throw new NotSupportedException(),
+            resize: _ => throw new NotSupportedException(),
+            proposal: _ => throw new NotSupportedException(),
+            roiPool: _ => throw new NotSupportedException());
         return defined ? new Tensor(layer.Type.Element, layer.Type.Shape, bytes) : null;
     }
 

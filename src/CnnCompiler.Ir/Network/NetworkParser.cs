@@ -1,5 +1,5 @@
 using CnnCompiler.Core;
-using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Network.Operators;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -23,6 +23,10 @@ public static class NetworkParser
         diagnostics.Report(own.Diagnostics);
         return own.HasErrors ? null : graph;
     }
+
+    /// <summary>Takes a layer: <c>%name = keyword %inputs attributes : type</c>.</summary>
+    /// <exception cref="DiagnosticException">There is none.</exception>
+    internal static Layer ReadLayer(IrTextReader reader) => new Parser(reader).Layer(reader.Current);
 
     private sealed class Parser(IrTextReader reader)
     {
@@ -81,7 +85,7 @@ public static class NetworkParser
             return true;
         }
 
-        private Layer Layer(IrToken first)
+        public Layer Layer(IrToken first)
         {
             var name = reader.Value();
             reader.Punctuation("=");
@@ -98,34 +102,20 @@ public static class NetworkParser
                 while (reader.TryPunctuation(","));
             }
 
-            var attributes = new NetworkAttributes(reader);
+            if (OperatorTable.Find(keyword.Text) is not { } definition)
+            {
+                throw new DiagnosticException(IrDiagnostics.Expected(keywordSpan, "a layer's keyword", keyword.Describe()));
+            }
+
+            var attributes = new NetworkAttributes(reader, definition);
             while (reader.Current.Kind == IrTokenKind.Word)
             {
                 attributes.Read();
             }
 
             reader.Punctuation(":");
-            var layer = Make(keyword, keywordSpan, name, inputs.ToEquatableArray(), reader.Type(), attributes) with { Span = reader.SpanFrom(first) };
-            attributes.RefuseUnused();
-            return layer;
+            var type = reader.Type();
+            return definition.Create(new(name, inputs.ToEquatableArray(), type), attributes.Values(keywordSpan)) with { Span = reader.SpanFrom(first) };
         }
-
-        private static Layer Make(IrToken keyword, SourceSpan span, string name, EquatableArray<string> inputs, TensorType type, NetworkAttributes a) => keyword.Text switch
-        {
-            "conv2d" => new Conv2D(
-                name, inputs, type, a.Tensor("weights", span), a.WeightQuantization(), a.OptionalTensor("bias"), a.Pair("stride", span), a.PairOrOne("dilation"), a.Padding(span), a.Integer("groups", 1), a.Activation(), a.Rounding(span)),
-            "depthwise_conv2d" => new DepthwiseConv2D(
-                name, inputs, type, a.Tensor("weights", span), a.WeightQuantization(), a.OptionalTensor("bias"), a.Pair("stride", span), a.PairOrOne("dilation"), a.Padding(span), a.Integer("multiplier", 1), a.Activation(), a.Rounding(span)),
-            "dense" => new Dense(name, inputs, type, a.Tensor("weights", span), a.WeightQuantization(), a.OptionalTensor("bias"), a.Activation(), a.Rounding(span)),
-            "max_pool2d" => new MaxPool2D(name, inputs, type, a.Pair("kernel", span), a.Pair("stride", span), a.Padding(span), a.Activation()),
-            "avg_pool2d" => new AveragePool2D(name, inputs, type, a.Pair("kernel", span), a.Pair("stride", span), a.Padding(span), a.Activation()),
-            "add" => new Add(name, inputs, type, a.Activation(), a.Rounding(span)),
-            "concat" => new Concat(name, inputs, type, a.Integer("axis", span)),
-            "pad" => new Pad(name, inputs, type, a.List("before", span), a.List("after", span), a.Integer("value", span)),
-            "reshape" => new Reshape(name, inputs, type),
-            "activation" => new Activation(name, inputs, type, a.Activation()),
-            "softmax" => new Softmax(name, inputs, type, a.Float("beta", span)),
-            _ => throw new DiagnosticException(IrDiagnostics.Expected(span, "a layer's keyword", keyword.Describe())),
-        };
     }
 }

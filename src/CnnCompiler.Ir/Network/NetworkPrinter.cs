@@ -1,5 +1,7 @@
 using System.Text;
+using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Network.Operators;
 using CnnCompiler.Ir.Text;
 using static CnnCompiler.Ir.Text.IrTextFormat;
 
@@ -45,58 +47,57 @@ public static class NetworkPrinter
         return new(text.ToString(), constants.Build());
     }
 
-    private static string Print(Layer layer, ConstantStoreBuilder constants)
+    /// <summary>A layer as a line of text, without the line's end.</summary>
+    internal static string Print(Layer layer, ConstantStoreBuilder constants)
     {
-        var attributes = layer.Match(
-            conv2D: l => Weights(l.Name, l.Weights, l.WeightQuantization, l.Bias, constants) + Window(l.Stride, l.Dilation, l.Padding)
-                + Unless(l.Groups == 1, $" groups={Integer(l.Groups)}") + Activation(l.Activation) + Rounding(l.Rounding),
-            depthwiseConv2D: l => Weights(l.Name, l.Weights, l.WeightQuantization, l.Bias, constants) + Window(l.Stride, l.Dilation, l.Padding)
-                + Unless(l.Multiplier == 1, $" multiplier={Integer(l.Multiplier)}") + Activation(l.Activation) + Rounding(l.Rounding),
-            dense: l => Weights(l.Name, l.Weights, l.WeightQuantization, l.Bias, constants) + Activation(l.Activation) + Rounding(l.Rounding),
-            maxPool2D: l => Pool(l.Kernel, l.Stride, l.Padding) + Activation(l.Activation),
-            averagePool2D: l => Pool(l.Kernel, l.Stride, l.Padding) + Activation(l.Activation),
-            add: l => Activation(l.Activation) + Rounding(l.Rounding),
-            concat: l => $" axis={Integer(l.Axis)}",
-            pad: l => $" before={List(l.Before)} after={List(l.After)} value={Integer(l.Value)}",
-            reshape: _ => string.Empty,
-            activation: l => Activation(l.Function),
-            softmax: l => $" beta={Float(l.Beta)}");
+        var attributes = string.Concat(OperatorTable.Of(layer).Attributes.Select(attribute => Print(layer, attribute, constants)));
         var inputs = string.Join(", ", layer.Inputs.Select(Value));
-        return $"{Value(layer.Name)} = {layer.Keyword} {inputs}{attributes} : {Type(layer.Type)}";
+        return $"{Value(layer.Name)} = {layer.Keyword}{(inputs.Length > 0 ? " " : string.Empty)}{inputs}{attributes} : {Type(layer.Type)}";
     }
 
-    private static string Weights(string name, Tensor weights, Quantization? quantization, Tensor? bias, ConstantStoreBuilder constants)
+    private static string Print(Layer layer, OperatorAttribute attribute, ConstantStoreBuilder constants)
     {
-        var text = $" weights={Constant(weights, name + ".weights", constants)}";
+        var value = attribute.Get(layer);
+        if (value is null || (!attribute.IsAlwaysPrinted && value.Equals(attribute.Default)))
+        {
+            return string.Empty;
+        }
+
+        var name = attribute.TextName;
+        return value switch
+        {
+            Tensor tensor => $" {name}={Constant(tensor, $"{layer.Name}.{attribute.Name}", constants)}",
+            Quantization quantization => WeightQuantization(layer.Name, quantization, constants),
+            int number => $" {name}={Integer(number)}",
+            float real => $" {name}={Float(real)}",
+            bool flag => $" {name}={(flag ? "yes" : "no")}",
+            EquatableArray<int> list => $" {name}={List(list)}",
+            EquatableArray<float> list => $" {name}={List(list)}",
+            Spatial pair => $" {name}={Integer(pair.Height)}x{Integer(pair.Width)}",
+            Volume volume => $" {name}={Integer(volume.Depth)}x{Integer(volume.Height)}x{Integer(volume.Width)}",
+            Padding sides => $" {name}={Sides(sides)}",
+            VolumePadding sides => $" {name}={Integer(sides.Front)},{Integer(sides.Back)},{Sides(sides.Plane)}",
+            FusedActivation activation => $" {name}={NetworkNames.Of(activation)}",
+            RoundingScheme rounding => $" {name}={NetworkNames.Of(rounding)}",
+            ResizeMode mode => $" {name}={NetworkNames.Of(mode)}",
+            ResizeCoordinates coordinates => $" {name}={NetworkNames.Of(coordinates)}",
+            _ => throw new InvalidOperationException($"no text for {attribute.Kind}"),
+        };
+    }
+
+    private static string WeightQuantization(string name, Quantization quantization, ConstantStoreBuilder constants)
+    {
         if (quantization is { Axis: -1, Scales.Count: 1, ZeroPoints: [0] })
         {
-            text += $" scale={Float(quantization.Scale)}";
-        }
-        else if (quantization is not null)
-        {
-            var scales = Tensor.From(ElementType.Float32, Shape.Of(quantization.Scales.Count), quantization.Scales.AsSpan());
-            text += $" scales={Constant(scales, name + ".scales", constants)} axis={Integer(quantization.Axis)}";
-            if (quantization.ZeroPoints.Count != quantization.Scales.Count || quantization.ZeroPoints.Any(zeroPoint => zeroPoint != 0))
-            {
-                text += $" zeros={List(quantization.ZeroPoints)}";
-            }
+            return $" scale={Float(quantization.Scale)}";
         }
 
-        return bias is null ? text : $"{text} bias={Constant(bias, name + ".bias", constants)}";
+        var scales = Tensor.From(ElementType.Float32, Shape.Of(quantization.Scales.Count), quantization.Scales.AsSpan());
+        var text = $" scales={Constant(scales, name + ".scales", constants)} axis={Integer(quantization.Axis)}";
+        return quantization.ZeroPoints.Count != quantization.Scales.Count || quantization.ZeroPoints.Any(zeroPoint => zeroPoint != 0)
+            ? $"{text} zeros={List(quantization.ZeroPoints)}"
+            : text;
     }
 
-    private static string Window(Spatial stride, Spatial dilation, Padding padding) =>
-        $" stride={Pair(stride)}{Unless(dilation == new Spatial(1, 1), $" dilation={Pair(dilation)}")} pad={Sides(padding)}";
-
-    private static string Pool(Spatial kernel, Spatial stride, Padding padding) => $" kernel={Pair(kernel)} stride={Pair(stride)} pad={Sides(padding)}";
-
-    private static string Activation(FusedActivation activation) => Unless(activation == FusedActivation.None, $" act={NetworkNames.Of(activation)}");
-
-    private static string Rounding(RoundingScheme rounding) => $" round={NetworkNames.Of(rounding)}";
-
-    private static string Pair(Spatial pair) => $"{Integer(pair.Height)}x{Integer(pair.Width)}";
-
     private static string Sides(Padding padding) => $"{Integer(padding.Top)},{Integer(padding.Bottom)},{Integer(padding.Left)},{Integer(padding.Right)}";
-
-    private static string Unless(bool usual, string text) => usual ? string.Empty : text;
 }

@@ -1,6 +1,5 @@
-using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
-using CnnCompiler.Primitives.Arithmetic;
+using CnnCompiler.Ir.Network.Operators;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Ir.Network;
@@ -22,9 +21,6 @@ public static class NetworkVerifier
 
     private sealed class Checker(NetworkGraph graph, DiagnosticBag diagnostics)
     {
-        // Beyond it the left shift before the multiplication exceeds 30 (FixedPoint.MultiplyByQuantizedMultiplier).
-        private const double MaximumFactor = 1 << 29;
-
         // What the layers so far define; null for a value whose type is unusable, so that one fault isn't reported again by each reader.
         private readonly Dictionary<string, TensorType?> _values = new(StringComparer.Ordinal);
         private long _operations;
@@ -43,13 +39,13 @@ public static class NetworkVerifier
 
             foreach (var input in graph.Inputs)
             {
-                Define(input.Span.Value, input.Name, "an input", input.Type, input.Type);
+                Define(input.Span.Value, input.Name, "an input", input.Type, input.Type, isInput: true);
             }
 
             var all = graph.Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
             foreach (var layer in graph.Layers)
             {
-                Define(layer.Span.Value, layer.Name, $"a {layer.Keyword}", layer.Type, CheckLayer(layer, all) ? layer.Type : null);
+                Define(layer.Span.Value, layer.Name, $"a {layer.Keyword}", layer.Type, CheckLayer(layer, all) ? layer.Type : null, isInput: false);
             }
 
             foreach (var output in graph.Outputs)
@@ -61,14 +57,14 @@ public static class NetworkVerifier
             }
         }
 
-        private void Define(SourceSpan span, string name, string what, TensorType type, TensorType? usable)
+        private void Define(SourceSpan span, string name, string what, TensorType type, TensorType? usable, bool isInput)
         {
             if (name.Length == 0)
             {
                 diagnostics.Report(IrDiagnostics.EmptyName(span, what));
             }
 
-            if (usable is not null && !IsActivation(span, name, type))
+            if (usable is not null && !IsValue(span, name, type, isInput))
             {
                 usable = null;
             }
@@ -79,31 +75,33 @@ public static class NetworkVerifier
             }
         }
 
-        private bool IsActivation(SourceSpan span, string name, TensorType type)
+        private bool IsValue(SourceSpan span, string name, TensorType type, bool isInput)
         {
             if (!NetworkLimits.Allows(type.Shape))
             {
                 return Report(NetworkDiagnostics.TooManyElements(span, name, type.Shape));
             }
 
-            if (type.Element != ElementType.Int8)
-            {
-                return Report(NetworkDiagnostics.NotInt8(span, name, type));
-            }
-
-            if (type.Quantization is not { Axis: -1, Scales.Count: 1, ZeroPoints.Count: 1 } quantization)
+            if (type.Element is ElementType.Int8 or ElementType.UInt8 && type.Quantization is not { Axis: -1, Scales.Count: 1, ZeroPoints.Count: 1 })
             {
                 return Report(NetworkDiagnostics.NotQuantized(span, name));
             }
 
-            return IsScale(quantization.Scale) && quantization.ZeroPoint is >= sbyte.MinValue and <= sbyte.MaxValue
+            var form = Operator.FormOf(type);
+            if (form == ValueForms.None || (form == ValueForms.Sums && isInput))
+            {
+                return Report(NetworkDiagnostics.NotAValueType(span, name, type));
+            }
+
+            var (low, high) = form switch { ValueForms.Quantized => (sbyte.MinValue, sbyte.MaxValue), ValueForms.Unsigned => (byte.MinValue, byte.MaxValue), _ => (0, 0) };
+            return type.Quantization is not { } quantization || (LayerRules.IsScale(quantization.Scale) && quantization.ZeroPoint >= low && quantization.ZeroPoint <= high)
                 ? true
                 : Report(NetworkDiagnostics.ScaleOrZeroPointOutOfRange(span, $"'{name}'", quantization.Scale, quantization.ZeroPoint));
         }
 
         private bool CheckLayer(Layer layer, HashSet<string> all)
         {
-            if (Inputs(layer, all) is not { } inputs || !HasDefinedEnumerations(layer))
+            if (OperatorTable.Of(layer) is var definition && (Inputs(layer, definition, all) is not { } inputs || !HasDefinedEnumerations(layer, definition) || !FormsAreRight(layer, definition, inputs)))
             {
                 return false;
             }
@@ -118,41 +116,54 @@ public static class NetworkVerifier
                 return Report(IrDiagnostics.WrongResultShape(layer, shape));
             }
 
-            // The rules below read quantisations, so the result has to have one; Define reports it where not.
-            if (layer.Type is not { Element: ElementType.Int8, Quantization: { Axis: -1, Scales.Count: 1, ZeroPoints.Count: 1 } quantization } || !IsScale(quantization.Scale))
+            // The rules read quantisations, so the result has to have a sound type; Define reports it where not.
+            if (Operator.FormOf(layer.Type) == ValueForms.None || (layer.Type.Quantization is { } quantization && !LayerRules.IsScale(quantization.Scale)))
             {
                 return true;
             }
 
-            return layer.Match(
-                conv2D: l => WeightsAreRight(l.WeightQuantization, l, l.Weights.Shape[0], 0) && FactorsFit(l, l.WeightQuantization, inputs[0])
-                    && Costs(l, (long)l.Weights.Shape[1] * l.Weights.Shape[2] * l.Weights.Shape[3]),
-                depthwiseConv2D: l => WeightsAreRight(l.WeightQuantization, l, l.Weights.Shape[3], 3) && FactorsFit(l, l.WeightQuantization, inputs[0])
-                    && Costs(l, (long)l.Weights.Shape[1] * l.Weights.Shape[2]),
-                dense: l => WeightsAreRight(l.WeightQuantization, l, l.Weights.Shape[0], 0) && FactorsFit(l, l.WeightQuantization, inputs[0])
-                    && Costs(l, l.Weights.Shape[1]),
-                maxPool2D: l => KeepsQuantization(l, inputs) && Costs(l, (long)l.Kernel.Height * l.Kernel.Width),
-                averagePool2D: l => KeepsQuantization(l, inputs) && Costs(l, (long)l.Kernel.Height * l.Kernel.Width),
-                add: l => FactorsFit(l, inputs[0], inputs[1]),
-                concat: l => KeepsQuantization(l, inputs),
-                pad: l => KeepsQuantization(l, inputs)
-                    && (l.Value is >= sbyte.MinValue and <= sbyte.MaxValue || Report(NetworkDiagnostics.AttributeOutOfRange(l, "value", l.Value, sbyte.MinValue, sbyte.MaxValue))),
-                reshape: l => KeepsQuantization(l, inputs),
-                activation: l => KeepsQuantization(l, inputs),
-                softmax: l => SoftmaxIsRight(l, inputs[0]));
+            return ResultFormIsRight(layer, definition, inputs) && definition.Check(layer, inputs, new(layer, diagnostics, Costs));
         }
 
-        private TensorType[]? Inputs(Layer layer, HashSet<string> all)
+        private bool FormsAreRight(Layer layer, Operator definition, TensorType[] inputs)
         {
-            var (least, most, text) = layer switch
+            for (var i = 0; i < inputs.Length; i++)
             {
-                Add => (2, 2, "it takes 2"),
-                Concat => (1, int.MaxValue, "it takes 1 or more"),
-                _ => (1, 1, "it takes 1"),
-            };
-            if (layer.Inputs.Count < least || layer.Inputs.Count > most)
+                if (!definition.Forms.HasFlag(Operator.FormOf(inputs[i])))
+                {
+                    return Report(NetworkDiagnostics.FormNotDefined(layer, inputs[i], ValueFormNames.Of(definition.Forms)));
+                }
+
+                if (Operator.FormOf(inputs[i]) != Operator.FormOf(inputs[0]))
+                {
+                    return Report(NetworkDiagnostics.FormsDiffer(layer, $"operand '{layer.Inputs[i]}'", inputs[i], inputs[0]));
+                }
+            }
+
+            return true;
+        }
+
+        private bool ResultFormIsRight(Layer layer, Operator definition, TensorType[] inputs)
+        {
+            if (definition.FormRule == FormRule.Conversion || inputs.Length == 0)
             {
-                diagnostics.Report(IrDiagnostics.WrongInputCount(layer, text));
+                return true;
+            }
+
+            var (operand, result) = (Operator.FormOf(inputs[0]), Operator.FormOf(layer.Type));
+            var areSums = definition.FormRule == FormRule.SameOrSums && operand == ValueForms.Quantized && result is ValueForms.Sums or ValueForms.Fixed;
+            return result == operand || areSums || Report(NetworkDiagnostics.FormsDiffer(layer, "result", layer.Type, inputs[0]));
+        }
+
+        private TensorType[]? Inputs(Layer layer, Operator definition, HashSet<string> all)
+        {
+            if (layer.Inputs.Count < definition.MinimumInputs || layer.Inputs.Count > definition.MaximumInputs)
+            {
+                diagnostics.Report(IrDiagnostics.WrongInputCount(layer, (definition.MinimumInputs, definition.MaximumInputs) switch
+                {
+                    var (least, most) when least == most => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"it takes {least}"),
+                    var (least, _) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"it takes {least} or more"),
+                }));
                 return null;
             }
 
@@ -178,87 +189,25 @@ public static class NetworkVerifier
             return usable ? types : null;
         }
 
-        private bool HasDefinedEnumerations(Layer layer)
+        private bool HasDefinedEnumerations(Layer layer, Operator definition)
         {
-            var (activation, rounding) = layer switch
+            foreach (var attribute in definition.Attributes)
             {
-                Conv2D l => (l.Activation, l.Rounding),
-                DepthwiseConv2D l => (l.Activation, l.Rounding),
-                Dense l => (l.Activation, l.Rounding),
-                Add l => (l.Activation, l.Rounding),
-                MaxPool2D l => (l.Activation, default),
-                AveragePool2D l => (l.Activation, default),
-                Activation l => (l.Function, default),
-                _ => (FusedActivation.None, default(RoundingScheme)),
-            };
-            return (Enum.IsDefined(activation) || Report(IrDiagnostics.UndefinedEnumeration(layer, "activation")))
-                && (Enum.IsDefined(rounding) || Report(IrDiagnostics.UndefinedEnumeration(layer, "rounding scheme")));
-        }
-
-        private bool WeightsAreRight(Quantization? quantization, Layer layer, int channels, int axis)
-        {
-            var count = quantization?.Scales.Count ?? 0;
-            if (quantization is null || quantization.ZeroPoints.Count != count || (quantization.IsPerAxis ? count != channels || quantization.Axis != axis : count != 1))
-            {
-                return Report(NetworkDiagnostics.WeightScales(layer, quantization, channels, axis));
-            }
-
-            for (var channel = 0; channel < count; channel++)
-            {
-                if (quantization.ZeroPoints[channel] != 0)
+                var isDefined = attribute.Get(layer) switch
                 {
-                    return Report(NetworkDiagnostics.WeightZeroPoint(layer, channel, quantization.ZeroPoints[channel]));
-                }
-
-                if (!IsScale(quantization.Scales[channel]))
+                    FusedActivation value => Enum.IsDefined(value),
+                    RoundingScheme value => Enum.IsDefined(value),
+                    ResizeMode value => Enum.IsDefined(value),
+                    ResizeCoordinates value => Enum.IsDefined(value),
+                    _ => true,
+                };
+                if (!isDefined)
                 {
-                    return Report(NetworkDiagnostics.ScaleOrZeroPointOutOfRange(
-                        layer.Span.Value, $"{layer.Keyword} '{layer.Name}': weight channel {channel.ToString(System.Globalization.CultureInfo.InvariantCulture)}", quantization.Scales[channel], 0));
+                    return Report(IrDiagnostics.UndefinedEnumeration(layer, attribute.Kind == AttributeKind.Rounding ? "rounding scheme" : attribute.Name));
                 }
             }
 
             return true;
-        }
-
-        private bool FactorsFit(Layer layer, Quantization? weights, TensorType input)
-        {
-            var largest = LayerArithmetic.Required(weights).Scales.Max();
-            var factor = RequantizationFactors.Convolution(
-                LayerArithmetic.Required(input).Scale, largest, LayerArithmetic.Required(layer.Type).Scale);
-            return factor <= MaximumFactor || Report(NetworkDiagnostics.FactorTooLarge(layer, "the accumulator", factor));
-        }
-
-        private bool FactorsFit(Layer layer, TensorType first, TensorType second)
-        {
-            var twiceLarger = 2.0 * Math.Max(LayerArithmetic.Required(first).Scale, LayerArithmetic.Required(second).Scale);
-            var factor = twiceLarger / LayerArithmetic.Required(layer.Type).Scale / (1 << Int8Addition.LeftShift);
-            return factor <= MaximumFactor || Report(NetworkDiagnostics.FactorTooLarge(layer, "the sum", factor));
-        }
-
-        private bool KeepsQuantization(Layer layer, TensorType[] inputs)
-        {
-            for (var i = 0; i < inputs.Length; i++)
-            {
-                if (inputs[i].Quantization != layer.Type.Quantization)
-                {
-                    return Report(NetworkDiagnostics.QuantizationMustBeKept(layer, layer.Inputs[i], inputs[i]));
-                }
-            }
-
-            return true;
-        }
-
-        private bool SoftmaxIsRight(Softmax layer, TensorType input)
-        {
-            if (LayerArithmetic.Required(layer.Type) != Quantization.PerTensor(1f / 256, sbyte.MinValue))
-            {
-                return Report(NetworkDiagnostics.SoftmaxOutputQuantization(layer));
-            }
-
-            // Section 3.8: the prepared left shift has to be above 0, that is beta * scale * 2^26 at least 1.
-            var scale = LayerArithmetic.Required(input).Scale;
-            return (float.IsFinite(layer.Beta) && (double)layer.Beta * scale * (1 << 26) > 1)
-                || Report(NetworkDiagnostics.SoftmaxFactorTooSmall(layer, layer.Beta, scale));
         }
 
         private bool Costs(Layer layer, long operationsPerElement)
@@ -272,7 +221,5 @@ public static class NetworkVerifier
             diagnostics.Report(diagnostic);
             return false;
         }
-
-        private static bool IsScale(float scale) => float.IsFinite(scale) && scale > 0;
     }
 }

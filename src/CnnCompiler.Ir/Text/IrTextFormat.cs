@@ -31,6 +31,15 @@ public static class IrTextFormat
         var text => text,
     };
 
+    /// <summary>A number of 64 bits, the shortest that reads back as the same.</summary>
+    public static string Double(double value) => value.ToString("R", CultureInfo.InvariantCulture) switch
+    {
+        "NaN" => "nan",
+        "Infinity" => "inf",
+        "-Infinity" => "-inf",
+        var text => text,
+    };
+
     /// <summary>A whole number.</summary>
     public static string Integer(long value) => value.ToString(CultureInfo.InvariantCulture);
 
@@ -69,9 +78,12 @@ public static class IrTextFormat
             return $"{Constant(constants.Add(preferredName, value))}#{value.Hash()[..HashDigits]}:{value}";
         }
 
-        var elements = value.Element == ElementType.Float32
-            ? value.AsSpan<float>().ToArray().Select(Float)
-            : Enumerable.Range(0, (int)value.Shape.Elements).Select(i => Integer(value.GetInteger(i)));
+        var elements = value.Element switch
+        {
+            ElementType.Float32 => value.AsSpan<float>().ToArray().Select(Float),
+            ElementType.Float64 => value.AsSpan<double>().ToArray().Select(Double),
+            _ => Enumerable.Range(0, (int)value.Shape.Elements).Select(i => Integer(value.GetInteger(i))),
+        };
         return $"{value}{{{string.Join(", ", elements)}}}";
     }
 

@@ -126,6 +126,27 @@ public sealed class IrTextReader(string text, string file, ConstantStore constan
         return negative ? -value : value;
     }
 
+    /// <summary>Takes a floating-point number of 64 bits.</summary>
+    public double Double()
+    {
+        var span = Span;
+        var negative = TryPunctuation("-");
+        if (Current.Kind == IrTokenKind.Word && Current.Text is "nan" or "inf")
+        {
+            var special = Take().Text == "nan" ? double.NaN : double.PositiveInfinity;
+            return negative ? -special : special;
+        }
+
+        var number = Take(IrTokenKind.Number, "a number");
+        var value = double.Parse(number, NumberStyles.Float, CultureInfo.InvariantCulture);
+        if (double.IsInfinity(value))
+        {
+            throw new DiagnosticException(IrDiagnostics.NumberOutOfRange(span, number, "f64"));
+        }
+
+        return negative ? -value : value;
+    }
+
     /// <summary>Takes numbers joined by x, or one alone.</summary>
     public int[] Extents()
     {
@@ -151,7 +172,7 @@ public sealed class IrTextReader(string text, string file, ConstantStore constan
     public (ElementType Element, Shape Shape) ElementAndShape()
     {
         var element = Current.Kind == IrTokenKind.Word ? ElementTypes.Parse(Current.Text) : null;
-        Require(element is not null, "an element type (i8, u8, i16, i32, i64, f32)");
+        Require(element is not null, "an element type (i8, u8, i16, i32, i64, f32, f64)");
         Take();
         Punctuation("[");
         var shape = Current is { Kind: IrTokenKind.Punctuation, Text: "]" } ? default : Shape.Of(Extents());
@@ -229,6 +250,11 @@ public sealed class IrTextReader(string text, string file, ConstantStore constan
         if (element == ElementType.Float32)
         {
             var values = Sequence("{", "}", Float);
+            (bytes, count) = (MemoryMarshal.AsBytes(values.AsSpan()).ToArray(), values.Count);
+        }
+        else if (element == ElementType.Float64)
+        {
+            var values = Sequence("{", "}", Double);
             (bytes, count) = (MemoryMarshal.AsBytes(values.AsSpan()).ToArray(), values.Count);
         }
         else

@@ -25,13 +25,6 @@ public static class PassDiagnostics
         $"pass {pass.Name} made a {pass.To.Name()} program that breaks the invariants reported above",
         "this is a defect of the compiler: please report it with the input");
 
-    /// <summary>A layer whose rounding scheme has no form at the GCONV level.</summary>
-    public static Diagnostic RoundingNotLowered(Layer layer) => Error(
-        "CNN0983",
-        layer.Span.Value,
-        $"{layer.Keyword} '{layer.Name}' rounds by {NetworkNames.Of(RoundingScheme.OnnxHalfEven)}, which isn't compiled yet: it can be evaluated at network level only",
-        $"use a network quantised with {NetworkNames.Of(RoundingScheme.TfliteDouble)} or {NetworkNames.Of(RoundingScheme.TfliteSingle)}");
-
     /// <summary>A program of the right level that was made for another target.</summary>
     public static Diagnostic OtherTargetsProgram(PassDescription pass) => Error(
         "CNN0984",

@@ -31,8 +31,11 @@ internal sealed class ChainBuilder
     /// <summary>The chain so far.</summary>
     public GconvProgram Build() => new(_graph.Name, _graph.Inputs, _constants.ToEquatableArray(), _steps.ToEquatableArray(), _graph.Outputs);
 
-    /// <summary>Type of a value of the network.</summary>
+    /// <summary>Type of a value of the network or of a step that was added.</summary>
     public TensorType Type(string name) => _types[name];
+
+    /// <summary>Remembers the type of a step.</summary>
+    public void Define(string name, TensorType type) => _types[name] = type;
 
     /// <summary>A name for something that belongs to a layer: <c>layer.part</c>, numbered where the network uses that name itself.</summary>
     public string NameFor(Layer layer, string part)
@@ -61,47 +64,13 @@ internal sealed class ChainBuilder
     public void Add(Layer layer, GconvStep step, long macs = 0) =>
         _steps.Add(step with { Origin = new GconvOrigin(layer.Name, layer.Keyword, macs), Span = layer.Span });
 
-    /// <summary>
-    /// What follows the sum of a convolution or dense layer: extra operands [bias, if any; multiplier; shift], each indexed by the output channel, and
-    /// post = clamp(requantize(acc + bias, multiplier, shift) + zero point, low, high). One scale for all weights gives arrays of equal elements.
-    /// </summary>
-    public (EquatableArray<OperandAccess> Extra, ScalarExpression Post) RequantizedChannels(
-        Layer layer, Tensor? bias, Requantization[] factors, AffineExpression channel, RoundingScheme rounding, FusedActivation activation)
-    {
-        var extra = new List<OperandAccess>();
-        var sum = Scalar.Accumulator;
-        if (bias is not null)
-        {
-            sum = Scalar.Add(sum, Operand("bias", bias));
-        }
-
-        var shape = Shape.Of(factors.Length);
-        var multiplier = Operand("multiplier", Tensor.From<int>(ElementType.Int32, shape, factors.Select(factor => factor.Multiplier).ToArray()));
-        var shift = Operand("shift", Tensor.From<int>(ElementType.Int32, shape, factors.Select(factor => factor.Shift).ToArray()));
-        var code = Scalar.Add(Scalar.Requantize(rounding, sum, multiplier, shift), Scalar.Literal(ZeroPoint(layer.Type)));
-        return (extra.ToEquatableArray(), Clamp(code, activation, layer.Type));
-
-        ScalarExpression Operand(string part, Tensor value)
-        {
-            extra.Add(new(Constant(layer, part, value), [channel]));
-            return Scalar.Extra(extra.Count - 1);
-        }
-    }
-
-    /// <summary>input - zero point of the input, or the input alone where that is 0.</summary>
+    /// <summary>input - zero point of the input, or the input alone where that is 0 or there is none.</summary>
     public ScalarExpression WithoutZeroPoint(string input)
     {
-        var zeroPoint = ZeroPoint(Type(input));
+        var zeroPoint = Type(input).Kind() == ValueKind.Code ? ZeroPoint(Type(input)) : 0;
         return zeroPoint == 0 ? Scalar.Input : Scalar.Subtract(Scalar.Input, Scalar.Literal(zeroPoint));
     }
 
-    /// <summary>A code clamped to an activation's range.</summary>
-    public static ScalarExpression Clamp(ScalarExpression code, FusedActivation activation, TensorType type)
-    {
-        var range = LayerArithmetic.Range(activation, type);
-        return Scalar.Clamp(code, range.Low, range.High);
-    }
-
-    /// <summary>Zero point of an activation.</summary>
+    /// <summary>Zero point of a quantised value.</summary>
     public static int ZeroPoint(TensorType type) => type.Quantization!.ZeroPoint;
 }

@@ -42,7 +42,8 @@ internal static class Conv2DLowering
             new GconvLoop("w", LoopKind.KernelSize, weights[2]),
             new GconvLoop("c", LoopKind.KernelSize, weights[3]));
         var outputChannel = nest.At(0, (Group, outputsPerGroup), (Output, 1));
-        var (extra, post) = chain.RequantizedChannels(layer, layer.Bias, LayerArithmetic.Factors(layer, input), outputChannel, layer.Rounding, layer.Activation);
+        var slots = ContractionSlots.Of(
+            layer, chain, (layer.Weights, layer.WeightQuantization), layer.Bias, () => LayerArithmetic.Factors(layer, input), outputChannel, layer.Rounding, layer.Activation);
         var operation = new GconvOperator(
             layer.Name,
             layer.Type,
@@ -56,13 +57,13 @@ internal static class Conv2DLowering
                     nest.At(-layer.Padding.Left, (W, layer.Stride.Width), (KernelW, layer.Dilation.Width)),
                     nest.At(0, (Group, weights[3]), (Channel, 1)),
                 ]),
-            new(chain.Constant(layer, "weights", layer.Weights), [outputChannel, nest.At(KernelH), nest.At(KernelW), nest.At(Channel)]),
-            extra,
-            ElementType.Int32,
-            chain.WithoutZeroPoint(source),
-            Scalar.Multiply(Scalar.Input, Scalar.Kernel),
+            new(slots.Kernel, [outputChannel, nest.At(KernelH), nest.At(KernelW), nest.At(Channel)]),
+            slots.Extra,
+            slots.Accumulator,
+            slots.Pre,
+            slots.Main,
             GconvReduction.Add,
-            post,
+            slots.Post,
             [nest.At(N), nest.At(H), nest.At(W), outputChannel]);
         chain.Add(layer, operation, result.Elements * weights[1] * weights[2] * weights[3]);
     }
@@ -104,7 +105,8 @@ internal static class DepthwiseConv2DLowering
             new GconvLoop("w", LoopKind.KernelSize, weights[2]),
             new GconvLoop("c", LoopKind.KernelSize, 1));
         var outputChannel = nest.At(0, (Group, layer.Multiplier), (Output, 1));
-        var (extra, post) = chain.RequantizedChannels(layer, layer.Bias, LayerArithmetic.Factors(layer, input), outputChannel, layer.Rounding, layer.Activation);
+        var slots = ContractionSlots.Of(
+            layer, chain, (layer.Weights, layer.WeightQuantization), layer.Bias, () => LayerArithmetic.Factors(layer, input), outputChannel, layer.Rounding, layer.Activation);
         var operation = new GconvOperator(
             layer.Name,
             layer.Type,
@@ -118,13 +120,13 @@ internal static class DepthwiseConv2DLowering
                     nest.At(-layer.Padding.Left, (W, layer.Stride.Width), (KernelW, layer.Dilation.Width)),
                     nest.At(Group),
                 ]),
-            new(chain.Constant(layer, "weights", layer.Weights), [nest.At(0, []), nest.At(KernelH), nest.At(KernelW), outputChannel]),
-            extra,
-            ElementType.Int32,
-            chain.WithoutZeroPoint(source),
-            Scalar.Multiply(Scalar.Input, Scalar.Kernel),
+            new(slots.Kernel, [nest.At(0, []), nest.At(KernelH), nest.At(KernelW), outputChannel]),
+            slots.Extra,
+            slots.Accumulator,
+            slots.Pre,
+            slots.Main,
             GconvReduction.Add,
-            post,
+            slots.Post,
             [nest.At(N), nest.At(H), nest.At(W), outputChannel]);
         chain.Add(layer, operation, result.Elements * weights[1] * weights[2]);
     }
@@ -161,19 +163,20 @@ internal static class DenseLowering
             new GconvLoop("n", LoopKind.OutputPosition, flat[0]),
             new GconvLoop("c", LoopKind.OutputParallel, layer.Weights.Shape[0]),
             new GconvLoop("c", LoopKind.KernelSize, flat[1]));
-        var (extra, post) = chain.RequantizedChannels(layer, layer.Bias, LayerArithmetic.Factors(layer, input), nest.At(Output), layer.Rounding, layer.Activation);
+        var slots = ContractionSlots.Of(
+            layer, chain, (layer.Weights, layer.WeightQuantization), layer.Bias, () => LayerArithmetic.Factors(layer, input), nest.At(Output), layer.Rounding, layer.Activation);
         var operation = new GconvOperator(
             layer.Name,
             layer.Type,
             nest.Loops,
             new(name, [nest.At(N), nest.At(Channel)]),
-            new(chain.Constant(layer, "weights", layer.Weights), [nest.At(Output), nest.At(Channel)]),
-            extra,
-            ElementType.Int32,
-            chain.WithoutZeroPoint(source),
-            Scalar.Multiply(Scalar.Input, Scalar.Kernel),
+            new(slots.Kernel, [nest.At(Output), nest.At(Channel)]),
+            slots.Extra,
+            slots.Accumulator,
+            slots.Pre,
+            slots.Main,
             GconvReduction.Add,
-            post,
+            slots.Post,
             [nest.At(N), nest.At(Output)]);
         chain.Add(layer, operation, flat[0] * layer.Weights.Shape.Elements);
     }

@@ -7,129 +7,205 @@ using CnnCompiler.Primitives.Arithmetic;
 namespace CnnCompiler.Passes.Lowering;
 
 /// <summary>
-/// add, one operator: the first value is the input, the second the kernel operand; one loop a dimension of the result, dimensions aligned at the last.
+/// add, sub and mul, one operator: the first value is the input, the second the kernel operand; one loop a dimension of the result, dimensions aligned at the last, kinds as
+/// <see cref="Broadcast"/> says. With the prepared factors of <c>int8-arithmetic.md</c> section 3.5:
 /// <code>
-///   dimension             kind   input   kernel   output
-///   both values have it   g      i       i        i
-///   the first alone       opc    i       0        i
-///   the second alone      op     0       i        i
+///   i8, tflite-*         pre                                      main                                                  post
+///   add                  requantize((x - z1) &lt;&lt; 20, m1, s1)       pre + requantize((k - z2) &lt;&lt; 20, m2, s2)              clamp(requantize(acc, mo, so) + z, low, high)
+///   sub                  as add                                   pre + requantize((k - z2) &lt;&lt; 20, -m2, s2)             as add
+///   mul                  x - z1                                   pre * (k - z2)                                        clamp(requantize(acc, m, s) + z, low, high)
+///   i8, onnx-half-even
+///   add, sub             x                                        half_even_sum(pre - z1, +-(k - z2), s1, s2, so)       clamp(acc + z, low, high)
+///   mul                  x - z1                                   pre * (k - z2)                                        clamp(half_even_scale(acc, s1, s2, so) + z, low, high)
+///   fixed point
+///   add, sub             x &lt;&lt; f - f1                               pre +- (k &lt;&lt; f - f2), f the larger of f1 and f2        clamp(rescaled from f to fo)
+///   mul                  x                                        pre * k                                               clamp(rescaled from f1 + f2 to fo)
+///   f32                  x                                        pre + k, pre - k, pre * k                             acc, clamped by an activation
 /// </code>
-/// With the prepared factors of <c>int8-arithmetic.md</c> section 3.5: pre = requantize((x - z1) &lt;&lt; 20, m1, s1), main = pre + requantize((k - z2) &lt;&lt; 20, m2, s2),
-/// post = clamp(requantize(acc, mo, so) + z, low, high). The subtractions are there even where a zero point is 0.
+/// The subtractions of add are there even where a zero point is 0.
 /// </summary>
-internal static class AddLowering
+internal static class ArithmeticLowering
 {
-    public static void Lower(Add layer, ChainBuilder chain)
-    {
-        var (first, second) = (chain.Type(layer.Inputs[0]), chain.Type(layer.Inputs[1]));
-        var result = layer.Type.Shape;
-        var loops = new GconvLoop[result.Rank];
-        for (var d = 0; d < loops.Length; d++)
-        {
-            var kind = (Has(first.Shape, d, result), Has(second.Shape, d, result)) switch
-            {
-                (true, false) => LoopKind.OutputPosition,
-                (false, true) => LoopKind.OutputParallel,
-                _ => LoopKind.Group,
-            };
-            loops[d] = new(LoopNest.DimensionName(d, result.Rank), kind, result[d]);
-        }
+    public static void Lower(Add layer, ChainBuilder chain) => Lower(layer, chain, layer.Rounding, layer.Activation, subtract: false);
 
-        var nest = new LoopNest(loops);
-        var factors = LayerArithmetic.Factors(layer, first, second);
-        var code = Scalar.Add(
-            Scalar.Requantize(layer.Rounding, Scalar.Accumulator, Scalar.Literal(factors.Output.Multiplier), Scalar.Literal(factors.Output.Shift)),
-            Scalar.Literal(ChainBuilder.ZeroPoint(layer.Type)));
+    public static void Lower(Sub layer, ChainBuilder chain) => Lower(layer, chain, layer.Rounding, layer.Activation, subtract: true);
+
+    public static void Lower(Mul layer, ChainBuilder chain)
+    {
+        var (first, second, result) = (chain.Type(layer.Inputs[0]), chain.Type(layer.Inputs[1]), layer.Type);
+        var (post, accumulator) = result.Kind() switch
+        {
+            ValueKind.Real => (Scalar.Accumulator, ElementType.Float64),
+            ValueKind.Fixed => (Values.Rescaled(Scalar.Accumulator, Values.Fraction(first) + Values.Fraction(second), Values.Fraction(result)), ElementType.Int64),
+            _ when layer.Rounding == RoundingScheme.OnnxHalfEven =>
+                (ContractionSlots.HalfEven(Scalar.Accumulator, first, Scalar.Real(second.Quantization!.Scale), result), ElementType.Int32),
+            _ => (Requantized(layer.Rounding, LayerFactors.Product(first, second, result), result), ElementType.Int32),
+        };
+        var kernel = second.Kind() == ValueKind.Code && ChainBuilder.ZeroPoint(second) is var zero and not 0 ? Scalar.Subtract(Scalar.Kernel, Scalar.Literal(zero)) : Scalar.Kernel;
+        Operator(layer, chain, accumulator, chain.WithoutZeroPoint(layer.Inputs[0]), Scalar.Multiply(Scalar.Input, kernel), Values.Clamp(post, layer.Activation, result));
+    }
+
+    private static void Lower(Layer layer, ChainBuilder chain, RoundingScheme rounding, FusedActivation activation, bool subtract)
+    {
+        var (first, second, result) = (chain.Type(layer.Inputs[0]), chain.Type(layer.Inputs[1]), layer.Type);
+        var operation = subtract ? ScalarBinaryOperator.Subtract : ScalarBinaryOperator.Add;
+        switch (result.Kind())
+        {
+            case ValueKind.Real:
+                Operator(layer, chain, ElementType.Float64, Scalar.Input, new ScalarBinary(operation, Scalar.Input, Scalar.Kernel), Values.Clamp(Scalar.Accumulator, activation, result));
+                break;
+            case ValueKind.Fixed:
+                var (one, two) = (Values.Fraction(first), Values.Fraction(second));
+                var common = Math.Max(one, two);
+                Operator(
+                    layer,
+                    chain,
+                    ElementType.Int64,
+                    Values.Rescaled(Scalar.Input, one, common),
+                    new ScalarBinary(operation, Scalar.Input, Values.Rescaled(Scalar.Kernel, two, common)),
+                    Values.Clamp(Values.Rescaled(Scalar.Accumulator, common, Values.Fraction(result)), activation, result));
+                break;
+            case var _ when rounding == RoundingScheme.OnnxHalfEven:
+                var other = WithoutZeroPoint(Scalar.Kernel, second);
+                Operator(
+                    layer,
+                    chain,
+                    ElementType.Int32,
+                    Scalar.Input,
+                    Scalar.Call(
+                        ScalarFunction.HalfEvenSum,
+                        WithoutZeroPoint(Scalar.Input, first),
+                        subtract ? Scalar.Subtract(Scalar.Literal(0), other) : other,
+                        Scalar.Real(first.Quantization!.Scale),
+                        Scalar.Real(second.Quantization!.Scale),
+                        Scalar.Real(result.Quantization!.Scale)),
+                    Values.Clamp(Scalar.Add(Scalar.Accumulator, Scalar.Literal(ChainBuilder.ZeroPoint(result))), activation, result));
+                break;
+            default:
+                var factors = RequantizationFactors.Addition(first.Quantization!.Scale, second.Quantization!.Scale, result.Quantization!.Scale);
+                var added = subtract ? factors.Second with { Multiplier = -factors.Second.Multiplier } : factors.Second;
+                Operator(
+                    layer,
+                    chain,
+                    ElementType.Int32,
+                    Rescaled(Scalar.Input, first, factors.First, rounding),
+                    Scalar.Add(Scalar.Input, Rescaled(Scalar.Kernel, second, added, rounding)),
+                    Values.Clamp(Requantized(rounding, factors.Output, result), activation, result));
+                break;
+        }
+    }
+
+    private static void Operator(Layer layer, ChainBuilder chain, ElementType accumulator, ScalarExpression pre, ScalarExpression main, ScalarExpression post)
+    {
+        var (first, second, result) = (chain.Type(layer.Inputs[0]).Shape, chain.Type(layer.Inputs[1]).Shape, layer.Type.Shape);
+        var nest = Broadcast.Nest(first, second, result);
         chain.Add(layer, new GconvOperator(
             layer.Name,
             layer.Type,
             nest.Loops,
-            new(layer.Inputs[0], Index(first.Shape, result, nest)),
-            new(layer.Inputs[1], Index(second.Shape, result, nest)),
+            new(layer.Inputs[0], Broadcast.Index(first, result, nest)),
+            new(layer.Inputs[1], Broadcast.Index(second, result, nest)),
             [],
-            ElementType.Int32,
-            Rescaled(Scalar.Input, first, factors.First, layer.Rounding),
-            Scalar.Add(Scalar.Input, Rescaled(Scalar.Kernel, second, factors.Second, layer.Rounding)),
+            accumulator,
+            pre,
+            main,
             GconvReduction.None,
-            ChainBuilder.Clamp(code, layer.Activation, layer.Type),
+            post,
             nest.Identity()));
     }
 
+    private static ScalarExpression Requantized(RoundingScheme rounding, Requantization factor, TensorType result) => Scalar.Add(
+        Scalar.Requantize(rounding, Scalar.Accumulator, Scalar.Literal(factor.Multiplier), Scalar.Literal(factor.Shift)), Scalar.Literal(ChainBuilder.ZeroPoint(result)));
+
     private static ScalarExpression Rescaled(ScalarExpression code, TensorType type, Requantization factor, RoundingScheme rounding) => Scalar.Requantize(
-        rounding,
-        Scalar.ShiftLeft(Scalar.Subtract(code, Scalar.Literal(ChainBuilder.ZeroPoint(type))), Int8Addition.LeftShift),
-        Scalar.Literal(factor.Multiplier),
-        Scalar.Literal(factor.Shift));
+        rounding, Scalar.ShiftLeft(WithoutZeroPoint(code, type), Int8Addition.LeftShift), Scalar.Literal(factor.Multiplier), Scalar.Literal(factor.Shift));
 
-    // Whether an operand varies along a dimension of the result; one of extent 1 is had by both.
-    private static bool Has(Shape operand, int dimension, Shape result)
-    {
-        var own = dimension - (result.Rank - operand.Rank);
-        return result[dimension] == 1 || (own >= 0 && operand[own] != 1);
-    }
-
-    private static EquatableArray<AffineExpression> Index(Shape operand, Shape result, LoopNest nest)
-    {
-        var missing = result.Rank - operand.Rank;
-        return Enumerable.Range(0, operand.Rank).Select(d => Has(operand, d + missing, result) ? nest.At(d + missing) : nest.At(0, [])).ToEquatableArray();
-    }
+    private static ScalarExpression WithoutZeroPoint(ScalarExpression code, TensorType type) => Scalar.Subtract(code, Scalar.Literal(ChainBuilder.ZeroPoint(type)));
 }
 
 /// <summary>
-/// pad, one operator that copies: all loops opc, the input at [i - before, ...], which yields the fill code outside.
+/// activation and clip, one operator that copies and clamps: all loops opc, post = clamp(acc, low, high). Codes and fixed-point numbers are clamped to those that the bounds round to.
 /// </summary>
-internal static class PadLowering
+internal static class ClampLowering
 {
-    public static void Lower(Pad layer, ChainBuilder chain)
-    {
-        var nest = LoopNest.Over(layer.Type.Shape, LoopKind.OutputPosition);
-        var index = Enumerable.Range(0, layer.Type.Shape.Rank).Select(d => nest.At(-layer.Before[d], (d, 1))).ToEquatableArray();
-        chain.Add(layer, Copying.Operator(
-            layer.Name, layer.Type, nest, new(layer.Inputs[0], index, OutOfRange.Fill, layer.Value), Scalar.Accumulator, nest.Identity(), null));
-    }
-}
+    public static void Lower(Activation layer, ChainBuilder chain) =>
+        chain.Map(layer, layer.Type, layer.Name, layer.Inputs[0], Values.Clamp(Scalar.Accumulator, layer.Function, layer.Type));
 
-/// <summary>
-/// concat: an operator a source that copies it, <c>layer.0</c>, <c>layer.1</c>, ..., all loops opc and the source's offset along the axis in the output index; then the join of these pieces, which
-/// costs nothing.
-/// </summary>
-internal static class ConcatLowering
-{
-    public static void Lower(Concat layer, ChainBuilder chain)
+    public static void Lower(Clip layer, ChainBuilder chain)
     {
-        var pieces = new List<string>();
-        var offset = 0;
-        foreach (var source in layer.Inputs)
+        ScalarExpression post;
+        if (layer.Type.Kind() == ValueKind.Real)
         {
-            var shape = chain.Type(source).Shape;
-            var nest = LoopNest.Over(shape, LoopKind.OutputPosition);
-            var start = offset;
-            var output = Enumerable.Range(0, shape.Rank).Select(d => nest.At(d == layer.Axis ? start : 0, (d, 1))).ToEquatableArray();
-            pieces.Add(chain.NameFor(layer, pieces.Count.ToString(System.Globalization.CultureInfo.InvariantCulture)));
-            chain.Add(layer, Copying.Operator(
-                pieces[^1], layer.Type with { Shape = shape }, nest, new(source, nest.Identity()), Scalar.Accumulator, output, layer.Name));
-            offset += shape[layer.Axis];
+            post = Scalar.Clamp(Scalar.Accumulator, (double)layer.Low, (double)layer.High);
+        }
+        else if (layer.Type.Kind() == ValueKind.Fixed)
+        {
+            var from = Values.Fraction(layer.Type);
+            post = Scalar.Clamp(
+                Scalar.Accumulator,
+                Math.Clamp(FixedForms.Rounded(layer.Low, from), int.MinValue, int.MaxValue),
+                Math.Clamp(FixedForms.Rounded(layer.High, from), int.MinValue, int.MaxValue));
+        }
+        else
+        {
+            // A clamp is known by what becomes of the two ends.
+            var (low, high) = layer.Type.Element.Range();
+            var ends = EightBitTable.Of(layer, chain.Type(layer.Inputs[0]), [low, high]);
+            post = Scalar.Clamp(Scalar.Accumulator, ends.GetInteger(0), ends.GetInteger(1));
         }
 
-        chain.Add(layer, new GconvView(layer.Name, layer.Type, ViewKind.Join, pieces.ToEquatableArray()));
+        chain.Map(layer, layer.Type, layer.Name, layer.Inputs[0], post);
     }
 }
 
-/// <summary>activation, one operator that copies and clamps: all loops opc, post = clamp(acc, low, high).</summary>
-internal static class ActivationLowering
+/// <summary>
+/// logistic, tanh, hard_swish, leaky_relu, gelu, gelu_tanh, exp and sqrt, one operator: all loops opc. Codes: post = lookup(extra0, acc - lowest code), a table of 256 codes that the definition of
+/// the layer gives (<see cref="EightBitTable"/>). f32, in binary64, left to right:
+/// <code>
+///   logistic     1 / (1 + exp(0 - x))
+///   tanh         tanh(x)
+///   hard_swish   x * clamp(x + 3, 0, 6) / 6
+///   leaky_relu   select(x, x, alpha * x)
+///   gelu         x * (1 + erf(x / sqrt 2)) / 2
+///   gelu_tanh    x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x))) / 2
+///   exp          exp(x)
+///   sqrt         sqrt(x)
+/// </code>
+/// </summary>
+internal static class UnaryLowering
 {
-    public static void Lower(Activation layer, ChainBuilder chain)
+    public static void Lower(Unary layer, ChainBuilder chain)
     {
-        var nest = LoopNest.Over(layer.Type.Shape, LoopKind.OutputPosition);
-        var post = ChainBuilder.Clamp(Scalar.Accumulator, layer.Function, layer.Type);
-        chain.Add(layer, Copying.Operator(layer.Name, layer.Type, nest, new(layer.Inputs[0], nest.Identity()), post, nest.Identity(), null));
+        var input = chain.Type(layer.Inputs[0]);
+        switch (input.Kind())
+        {
+            case ValueKind.Code:
+                EightBitTable.Lower(layer, chain);
+                break;
+            case ValueKind.Real:
+                chain.Map(layer, layer.Type, layer.Name, layer.Inputs[0], Real(layer, Scalar.Accumulator));
+                break;
+            default:
+                chain.Map(layer, layer.Type, layer.Name, layer.Inputs[0], FixedForms.Unary(layer, Scalar.Accumulator, Values.Fraction(input), Values.Fraction(layer.Type)));
+                break;
+        }
     }
-}
 
-/// <summary>Operators without kernel operand and reduction.</summary>
-internal static class Copying
-{
-    public static GconvOperator Operator(
-        string name, TensorType type, LoopNest nest, OperandAccess input, ScalarExpression post, EquatableArray<AffineExpression> output, string? destination) =>
-        new(name, type, nest.Loops, input, null, [], ElementType.Int32, Scalar.Input, Scalar.Input, GconvReduction.None, post, output, destination);
+    private static ScalarExpression Real(Unary layer, ScalarExpression x) => layer.Function switch
+    {
+        UnaryFunction.Logistic => RealForms.Logistic(x),
+        UnaryFunction.Tanh => Scalar.Call(ScalarFunction.Tanh, x),
+        UnaryFunction.HardSwish => Scalar.Quotient(Scalar.Multiply(x, Scalar.Clamp(Scalar.Add(x, Scalar.Real(3)), 0.0, 6.0)), Scalar.Real(6)),
+        UnaryFunction.LeakyRelu => Scalar.Select(x, x, Scalar.Multiply(Scalar.Real(layer.Alpha), x)),
+        UnaryFunction.Gelu => Half(x, Scalar.Call(ScalarFunction.Erf, Scalar.Quotient(x, Scalar.Real(Math.Sqrt(2))))),
+        UnaryFunction.GeluTanh => Half(x, Scalar.Call(ScalarFunction.Tanh, Scalar.Multiply(
+            Scalar.Real(Math.Sqrt(2 / Math.PI)),
+            Scalar.Add(x, Scalar.Multiply(Scalar.Multiply(Scalar.Multiply(Scalar.Real(0.044715), x), x), x))))),
+        UnaryFunction.Exp => Scalar.Call(ScalarFunction.Exp, x),
+        UnaryFunction.Sqrt => Scalar.Call(ScalarFunction.Sqrt, x),
+        _ => throw new InvalidOperationException($"no case for {layer.Function}"),
+    };
+
+    // x * (1 + y) / 2
+    private static ScalarExpression Half(ScalarExpression x, ScalarExpression y) => Scalar.Quotient(Scalar.Multiply(x, Scalar.Add(Scalar.Real(1), y)), Scalar.Real(2));
 }

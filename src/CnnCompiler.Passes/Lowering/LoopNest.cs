@@ -14,10 +14,11 @@ internal sealed class LoopNest(params ReadOnlySpan<GconvLoop> loops)
     public static LoopNest Over(Shape shape, LoopKind kind) =>
         new([.. shape.Dimensions.Select((extent, dimension) => new GconvLoop(DimensionName(dimension, shape.Rank), kind, extent))]);
 
-    /// <summary>Name of a dimension: n, h, w, c for images, n, c for vectors; d0, d1, ... for other ranks.</summary>
+    /// <summary>Name of a dimension: n, h, w, c for images, n, d, h, w, c for volumes, n, c for vectors; d0, d1, ... for other ranks.</summary>
     public static string DimensionName(int dimension, int rank) => rank switch
     {
         4 => "nhwc".Substring(dimension, 1),
+        5 => "ndhwc".Substring(dimension, 1),
         2 => "nc".Substring(dimension, 1),
         _ => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"d{dimension}"),
     };
@@ -46,7 +47,7 @@ internal sealed class LoopNest(params ReadOnlySpan<GconvLoop> loops)
         for (var d = 0; d < shape.Rank; d++)
         {
             var (min, max) = index[d].Range(Loops);
-            if (min < 0 || max >= shape[d])
+            if (min < 0 || max >= shape[d] || index[d].Divisor != 1)
             {
                 return new(tensor, index, OutOfRange.SkipTap);
             }

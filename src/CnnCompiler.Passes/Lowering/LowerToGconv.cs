@@ -15,17 +15,18 @@ public sealed class LowerToGconv() : Pass<NetworkModule, GconvModule>(
     /// <summary>The chain of a verified network, or null and diagnostics for layers that can't be lowered.</summary>
     public static GconvProgram? Lower(NetworkGraph graph, DiagnosticBag diagnostics)
     {
-        var refused = graph.Layers.Where(layer => Rounding(layer) == RoundingScheme.OnnxHalfEven).ToArray();
-        diagnostics.Report(refused.Select(PassDiagnostics.RoundingNotLowered));
-        if (refused.Length > 0)
-        {
-            return null;
-        }
-
         var chain = new ChainBuilder(graph);
-        foreach (var layer in graph.Layers)
+        try
         {
-            Lower(layer, chain);
+            foreach (var layer in graph.Layers)
+            {
+                Lower(layer, chain);
+            }
+        }
+        catch (DiagnosticException exception)
+        {
+            diagnostics.Report(exception.Diagnostic);
+            return null;
         }
 
         return chain.Build();
@@ -41,30 +42,35 @@ public sealed class LowerToGconv() : Pass<NetworkModule, GconvModule>(
         dense: l => () => DenseLowering.Lower(l, chain),
         maxPool2D: l => () => PoolLowering.Lower(l, chain),
         averagePool2D: l => () => PoolLowering.Lower(l, chain),
-        add: l => () => AddLowering.Lower(l, chain),
+        add: l => () => ArithmeticLowering.Lower(l, chain),
         concat: l => () => ConcatLowering.Lower(l, chain),
         pad: l => () => PadLowering.Lower(l, chain),
         reshape: l => () => chain.Add(l, new GconvView(l.Name, l.Type, ViewKind.Reshape, l.Inputs)),
-        activation: l => () => ActivationLowering.Lower(l, chain),
-        softmax: l => () => Softmax(l, chain))();
-
-    // The prepared integers of section 3.8; softmax is the one host step so far.
-    private static void Softmax(Softmax layer, ChainBuilder chain)
-    {
-        var (multiplier, leftShift, diffMin) = LayerArithmetic.Prepare(layer, chain.Type(layer.Inputs[0]));
-        chain.Add(layer, new GconvHostSoftmax(layer.Name, layer.Type, layer.Inputs[0], multiplier, leftShift, diffMin));
-    }
-
-    private static RoundingScheme? Rounding(Layer layer) => layer.Match<RoundingScheme?>(
-        conv2D: l => l.Rounding,
-        depthwiseConv2D: l => l.Rounding,
-        dense: l => l.Rounding,
-        maxPool2D: _ => null,
-        averagePool2D: _ => null,
-        add: l => l.Rounding,
-        concat: _ => null,
-        pad: _ => null,
-        reshape: _ => null,
-        activation: _ => null,
-        softmax: _ => null);
+        activation: l => () => ClampLowering.Lower(l, chain),
+        softmax: l => () => SoftmaxLowering.Lower(l, chain),
+        conv3D: l => () => Conv3DLowering.Lower(l, chain),
+        conv2DTranspose: l => () => Conv2DTransposeLowering.Lower(l, chain),
+        matMul: l => () => MatMulLowering.Lower(l, chain),
+        capsuleTransform: l => () => CapsuleTransformLowering.Lower(l, chain),
+        maxPool3D: l => () => PoolLowering.Lower(l, chain),
+        averagePool3D: l => () => PoolLowering.Lower(l, chain),
+        mean: l => () => MeanLowering.Lower(l, chain),
+        constant: l => () => ConstantLowering.Lower(l, chain),
+        sub: l => () => ArithmeticLowering.Lower(l, chain),
+        mul: l => () => ArithmeticLowering.Lower(l, chain),
+        unary: l => () => UnaryLowering.Lower(l, chain),
+        clip: l => () => ClampLowering.Lower(l, chain),
+        batchNorm: l => () => BatchNormLowering.Lower(l, chain),
+        layerNorm: l => () => LayerNormLowering.Lower(l, chain),
+        lrn: l => () => LrnLowering.Lower(l, chain),
+        squash: l => () => SquashLowering.Lower(l, chain),
+        routing: l => () => RoutingLowering.Lower(l, chain),
+        quantize: l => () => QuantizeLowering.Lower(l, chain),
+        dequantize: l => () => DequantizeLowering.Lower(l, chain),
+        transpose: l => () => TransposeLowering.Lower(l, chain),
+        stridedSlice: l => () => SliceLowering.Lower(l, chain),
+        split: l => () => SliceLowering.Lower(l, chain),
+        resize: l => () => ResizeLowering.Lower(l, chain),
+        proposal: l => () => chain.Add(l, new GconvHostLayer(l)),
+        roiPool: l => () => chain.Add(l, new GconvHostLayer(l)))();
 }

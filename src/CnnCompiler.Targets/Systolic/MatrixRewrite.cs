@@ -31,7 +31,8 @@ internal static class MatrixRewrite
             || typeOf(operation.Input.Tensor) != ElementType.Int8
             || typeOf(kernel.Tensor) != ElementType.Int8
             || ZeroPoint(operation.Pre) is not { } zero
-            || ScalarProgram.Compile(operation.Post) is not { UsesTapCount: false }
+            || CountsTaps(operation.Post)
+            || operation.Input.Index.Any(expression => expression.Divisor > 1)
             || AffineExpressions.Product(operation.Loops.Where(loop => loop.Kind == LoopKind.KernelSize).Select(loop => loop.Extent)) > MostRows
             || operation.Loops.Any(loop => Mixes(operation, loop)))
         {
@@ -158,7 +159,24 @@ internal static class MatrixRewrite
         tapCount: () => expression,
         extra: _ => expression,
         literal: _ => expression,
+        real: _ => expression,
+        lookup: e => e with { Offset = Replace(e.Offset, accumulator) },
         binary: b => b with { Left = Replace(b.Left, accumulator), Right = Replace(b.Right, accumulator) },
         requantize: r => r with { Value = Replace(r.Value, accumulator), Multiplier = Replace(r.Multiplier, accumulator), Shift = Replace(r.Shift, accumulator) },
-        clamp: c => (ScalarExpression)(c with { Value = Replace(c.Value, accumulator), Low = Replace(c.Low, accumulator), High = Replace(c.High, accumulator) }));
+        clamp: c => c with { Value = Replace(c.Value, accumulator), Low = Replace(c.Low, accumulator), High = Replace(c.High, accumulator) },
+        call: c => (ScalarExpression)(c with { Arguments = c.Arguments.Select(argument => Replace(argument, accumulator)).ToEquatableArray() }));
+
+    private static bool CountsTaps(ScalarExpression expression) => expression.Match(
+        input: () => false,
+        kernel: () => false,
+        accumulator: () => false,
+        tapCount: () => true,
+        extra: _ => false,
+        literal: _ => false,
+        real: _ => false,
+        lookup: e => CountsTaps(e.Offset),
+        binary: b => CountsTaps(b.Left) || CountsTaps(b.Right),
+        requantize: r => CountsTaps(r.Value) || CountsTaps(r.Multiplier) || CountsTaps(r.Shift),
+        clamp: c => CountsTaps(c.Value) || CountsTaps(c.Low) || CountsTaps(c.High),
+        call: c => c.Arguments.Any(CountsTaps));
 }

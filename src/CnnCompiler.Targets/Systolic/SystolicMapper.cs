@@ -39,7 +39,11 @@ internal sealed class SystolicMapper
         foreach (var step in program.Steps)
         {
             cancellation.ThrowIfCancellationRequested();
-            steps.Add(step is GconvOperator operation ? mapper.Map(operation) : step);
+            steps.Add(step.Match(
+                mapper.Map,
+                view => (GconvStep)view,
+                softmax => softmax,
+                host => throw new DiagnosticException(SystolicDiagnostics.NoUnit(host, "its indices depend on data or are not affine, and there is no unit for that"))));
         }
 
         foreach (var name in mapper._forced.Keys.Where(name => mapper._explanations.All(explanation => explanation.Vertex != name)))

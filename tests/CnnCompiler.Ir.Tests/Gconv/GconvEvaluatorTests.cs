@@ -94,6 +94,8 @@ public sealed class GconvEvaluatorTests
     [InlineData("post (acc << 56) - (acc << 56) - (acc << 56) - (acc << 56)", "CNN0956", "post has a value beyond 64 bits")]
     [InlineData("post divide(acc, 0)", "CNN0956", "post has a divisor below 1")]
     [InlineData("post clamp(acc, 1, 0)", "CNN0956", "post has a clamp")]
+    [InlineData("post half_even_scale(acc, 0.1, 1.0, 1.0)", "CNN0956", "post has an argument for which a function is not defined")]
+    [InlineData("post round_half_even(1.0 / real(acc))", "CNN0956", "post has a number to be rounded that is infinite")]
     public void A_value_beyond_its_operation_is_a_diagnostic(string post, string code, string message) => Refuses(
         code,
         message,
@@ -132,6 +134,63 @@ public sealed class GconvEvaluatorTests
             Assert.True(naive.Equals(written!.Outputs[0]), $"seed {seed}: as written");
             Assert.True(naive.Equals(fast!.Outputs[0]), $"seed {seed}: the fast way");
         }
+    }
+
+    [Fact]
+    public void Sums_of_products_of_reals_agree_with_a_naive_definition_bit_by_bit_on_both_ways()
+    {
+        for (var seed = 0; seed < 600; seed++)
+        {
+            var (program, input) = RandomContractions.MakeReal(seed);
+            var problems = GconvVerifier.Check(program);
+            Assert.True(problems.Count == 0, $"seed {seed}: {string.Join(Environment.NewLine, problems)}");
+
+            var naive = RandomContractions.NaiveReal(program, input);
+            Assert.True(naive.Equals(GconvEvaluator.Evaluate(program, [input], new(), contractions: false)!.Outputs[0]), $"seed {seed}: as written");
+            Assert.True(naive.Equals(GconvEvaluator.Evaluate(program, [input], new())!.Outputs[0]), $"seed {seed}: the fast way");
+        }
+    }
+
+    [Fact]
+    public void Reals_tables_and_divided_indexes_give_what_a_reader_works_out_by_hand()
+    {
+        var values = Evaluate(GconvSample.Parse(GconvSample.Text), SampleInput).Values;
+
+        // Row 0 is 1, 2, 3, -4, 5, 6 at the even places of a row with gaps; windows of three around each place, times the number of elements in them.
+        Assert.Equal([1, 6, 2, 10, 3, -2, -4, 2, 5, 22, 6], values["u"].AsSpan<int>()[..11].ToArray());
+
+        var acc = Math.Exp(1 * 0.125);
+        Assert.Equal((float)((acc / 2) + -8), values["f"].AsSpan<float>()[0]);
+        Assert.Equal((float)((Math.Exp(6 * 0.125) / 2) + 9), values["f"].AsSpan<float>()[1]);
+
+        // exp(-0.25) is below 1: the extra operand at place 5.
+        Assert.Equal(5f + -8, values["f"].AsSpan<float>()[5]);
+    }
+
+    [Fact]
+    public void A_table_ends_with_its_row()
+    {
+        // A row for each channel: 10, 11, 12 and 20, 21, 22.
+        const string table = " constant %t = i32[2x3]{10, 11, 12, 20, 21, 22}\n";
+        var input = Tensor.From<sbyte>(ElementType.Int8, Shape.Of(2), [2, 1]);
+
+        Assert.Equal([12, 21], Evaluate(Lookup("lookup(extra0, acc)"), input).Outputs[0].AsSpan<int>().ToArray());
+        Refuses("CNN0956", "post has an offset beyond the row of its table", Lookup("lookup(extra0, acc + 1)"), input);
+        Refuses("CNN0956", "post has an offset beyond the row of its table", Lookup("lookup(extra0, acc - 2)"), input);
+
+        static GconvProgram Lookup(string post) => GconvSample.Parse(
+            $"gconv \"one\" {{\n input %x : i8[2]\n{table} %y = gconv [c.opc 2] : i32[2] {{ read %x[c.opc] extra %t[c.opc, 0] pre input main input reduce none i32 post {post} write [c.opc] }}\n output %y\n}}");
+    }
+
+    [Fact]
+    public void A_maximum_of_reals_begins_at_minus_infinity_and_a_fill_is_a_number()
+    {
+        var input = Tensor.From<float>(ElementType.Float32, Shape.Of(2), [-1.5f, 2]);
+        var program = GconvSample.Operator("f32[2]", "h.opc 2, h.ks 2", "f32[2]", "read %x[2*h.opc + h.ks - 2] skip pre input main input reduce max f64 post acc write [h.opc]");
+        Assert.Equal([float.NegativeInfinity, 2], Evaluate(program, input).Outputs[0].AsSpan<float>().ToArray());
+
+        program = GconvSample.Operator("f32[2]", "h.opc 3", "f32[3]", "read %x[h.opc - 1] fill -7 pre input main input reduce none f64 post acc / 2.0 write [h.opc]");
+        Assert.Equal([-3.5f, -0.75f, 1], Evaluate(program, input).Outputs[0].AsSpan<float>().ToArray());
     }
 
     [Fact]

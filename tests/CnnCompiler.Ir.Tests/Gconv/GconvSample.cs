@@ -57,10 +57,31 @@ internal static class GconvSample
             write [n.opc, h.opc + 6]
           }
           %j = join %j.0, %j.1 : i8[2x9]
+          constant %t = i16[4]{7, -8, 9, -10}
+          constant %e = f32[11]{0, 1, -0.5, 3, 1E-05, 5, 6, 7, 8, 9, 1.5}
+          %u = gconv [n.opc 2, h.opc 11, h.ks 3] : i32[2x11] {
+            read %x[n.opc, (h.opc - h.ks + 1)/2] skip
+            pre input
+            main input
+            reduce add i64
+            post acc * taps
+            write [n.opc, h.opc]
+          }
+          %f = gconv [n.opc 2, h.opc 11] : f32[2x11] {
+            read %u[n.opc, h.opc]
+            extra %t[0]
+            extra %e[h.opc]
+            pre real(input)
+            main exp(input * 0.125)
+            reduce none f64
+            post select(acc - 1.0, acc / 2.0, extra1) + real(lookup(extra0, clamp(round_half_even(acc), 0, 3)))
+            write [n.opc, h.opc]
+          }
           %s = softmax %j multiplier=1476210432 shift=24 diff=-124 : i8[2x9] scale 0.00390625 zero -128
           output %flat
           output %m
           output %s
+          output %f
         }
         """;
 

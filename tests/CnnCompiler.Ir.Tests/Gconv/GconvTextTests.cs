@@ -28,11 +28,18 @@ public sealed class GconvTextTests
         { "requantize(tflite-double", "requantize(tflite", "sample.gconv(30,21): error CNN0903" },
         { "fill 7", "fill x", "sample.gconv(42,36): error CNN0903" },
         { "reshape %y", "transpose %y", "sample.gconv(15,11): error CNN0903" },
-        { "shift=24", "shift:24", "sample.gconv(50,46): error CNN0903" },
+        { "shift=24", "shift:24", "sample.gconv(70,46): error CNN0903" },
+        { "exp(input * 0.125)", "expo(input * 0.125)", "sample.gconv(65,10): error CNN0903" },
+        { "exp(input * 0.125)", "exp(input * 1e400)", "sample.gconv(65,22): error CNN0904" },
+        { "exp(input * 0.125)", "exp()", "sample.gconv(65,14): error CNN0903" },
+        { "lookup(extra0", "lookup(acc", "sample.gconv(67,61): error CNN0903" },
+        { "(h.opc - h.ks + 1)/2", "(h.opc - h.ks + 1)", "sample.gconv(53,38): error CNN0903" },
+        { "(h.opc - h.ks + 1)/2", "(h.opc - h.ks + 1)/x", "sample.gconv(53,39): error CNN0903" },
+        { "%flat = reshape %y", "host %flat = shape %y", "sample.gconv(15,16): error CNN0903" },
         { "i32[3]{100, -200, 300}", "i32[3]{100, -200}", "sample.gconv(4,17): error CNN0908" },
         { "constant %b = i32[3]{100, -200, 300}", "constant %b = @b#0123456789abcdef:i32[3]", "sample.gconv(4,17): error CNN0905" },
-        { "output %s\n}", "output %s\n", "sample.gconv(54,1): error CNN0903" },
-        { "output %s\n}", "output %s\n} }", "sample.gconv(54,3): error CNN0903" },
+        { "output %f\n}", "output %f\n", "sample.gconv(75,1): error CNN0903" },
+        { "output %f\n}", "output %f\n} }", "sample.gconv(75,3): error CNN0903" },
         { "  %flat", "  ? flat", "sample.gconv(15,3): error CNN0903" },
     };
 
@@ -169,20 +176,25 @@ public sealed class GconvTextTests
     {
         if (depth == 0)
         {
-            return random.Next(0, 5) switch
+            return random.Next(0, 6) switch
             {
                 0 => Scalar.Input,
                 1 => Scalar.Kernel,
                 2 => Scalar.TapCount,
                 3 => Scalar.Extra(random.Next(0, 3)),
+                5 => Scalar.Real(random.Choose(0.0, -0.0, 1.0, -12.5, 1e300, 5e-324, 0.1, double.NaN, double.PositiveInfinity, double.NegativeInfinity, random.Next(-300, 300))),
                 4 => Scalar.Literal(random.OneIn(5) ? long.MinValue : random.Next(-300, 300)),
                 _ => Scalar.Accumulator,
             };
         }
 
+        ScalarCall Call(ScalarFunctionInfo function) => new(function.Function, function.Parameters.Select(_ => Next()).ToEquatableArray());
+
         ScalarExpression Next() => RandomProgram(random, random.Next(0, depth - 1));
-        return random.Next(0, 3) switch
+        return random.Next(0, 5) switch
         {
+            4 => new ScalarLookup(random.Next(0, 3), Next()),
+            5 => Call(random.Choose<ScalarFunctionInfo>([.. ScalarFunctions.All])),
             0 => new ScalarClamp(Next(), Next(), Next()),
             1 => new ScalarRequantize(random.Choose<Network.RoundingScheme>(Enum.GetValues<Network.RoundingScheme>()), Next(), Next(), Next()),
             _ => new ScalarBinary(random.Choose<ScalarBinaryOperator>(Enum.GetValues<ScalarBinaryOperator>()), Next(), Next()),

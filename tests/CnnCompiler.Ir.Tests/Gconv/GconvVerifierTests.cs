@@ -21,7 +21,7 @@ public sealed class GconvVerifierTests
         { GconvInvariant.DefinedBeforeUse, "reshape %y", "reshape %flat", "view 'flat'" },
         { GconvInvariant.DefinedBeforeUse, "softmax %j", "softmax %k", "softmax 's'" },
         { GconvInvariant.DefinedBeforeUse, "output %m", "output %k", "the program" },
-        { GconvInvariant.TensorTypes, "input %x : i8[2x6]", "input %x : f32[2x6]", "input 'x'" },
+        { GconvInvariant.TensorTypes, "input %x : i8[2x6]", "input %x : f64[2x6]", "input 'x'" },
         { GconvInvariant.TensorTypes, "input %x : i8[2x6]", "input %x : i8[2x0]", "input 'x'" },
         { GconvInvariant.TensorTypes, "reshape %y : i32[18]", "reshape %y : i32[1x1x1x1x1x1x1x1x18]", "view 'flat'" },
         { GconvInvariant.TensorTypes, ": i32[2x3x3] {", ": i32[2000000000x2000000000x2000000000] {", "operator 'y'" },
@@ -71,6 +71,27 @@ public sealed class GconvVerifierTests
         { GconvInvariant.AccumulatorType, "reduce add i32", "reduce add i8", "operator 'y'" },
         { GconvInvariant.AccumulatorType, "reduce add i32", "reduce add f32", "operator 'y'" },
         { GconvInvariant.AccumulatorType, "reduce max i8", "reduce max u8", "operator 'm'" },
+        { GconvInvariant.AccumulatorType, "reduce none f64", "reduce none i64", "operator 'f'" },
+        { GconvInvariant.AccumulatorType, "reduce add i32", "reduce add f64", "operator 'y'" },
+        { GconvInvariant.ScalarTypes, "pre real(input)", "pre input", "operator 'f'" },
+        { GconvInvariant.ScalarTypes, "main exp(input * 0.125)", "main exp(input * 8)", "operator 'f'" },
+        { GconvInvariant.ScalarTypes, "main exp(input * 0.125)", "main exp(input, 0.125)", "operator 'f'" },
+        { GconvInvariant.ScalarTypes, "main exp(input * 0.125)", "main power(input)", "operator 'f'" },
+        { GconvInvariant.ScalarTypes, "select(acc - 1.0, acc / 2.0, extra1)", "select(acc - 1.0, extra1, taps)", "operator 'f'" },
+        { GconvInvariant.ScalarTypes, "+ real(lookup(", "+ (lookup(", "operator 'f'" },
+        { GconvInvariant.ScalarTypes, "f32[2x11] {", "i32[2x11] {", "operator 'f'" },
+        { GconvInvariant.ScalarTypes, "post acc * taps", "post acc / taps", "operator 'u'" },
+        { GconvInvariant.ScalarTypes, "post acc * taps", "post real(acc)", "operator 'u'" },
+        { GconvInvariant.ScalarTypes, "lookup(extra0, clamp(round_half_even(acc), 0, 3))", "lookup(extra0, acc)", "operator 'f'" },
+        { GconvInvariant.SlotContents, "lookup(extra0, ", "lookup(extra2, ", "operator 'f'" },
+        { GconvInvariant.SlotContents, "post acc * taps", "post select(acc, kernel, 1)", "operator 'u'" },
+        { GconvInvariant.Tables, "lookup(extra0, clamp(round_half_even(acc), 0, 3))", "lookup(extra0, extra0)", "operator 'f'" },
+        { GconvInvariant.Tables, "extra %t[0]", "extra %t[0] fill 1", "operator 'f'" },
+        { GconvInvariant.Divisors, "(h.opc - h.ks + 1)/2", "(h.opc - h.ks + 1)/0", "operator 'u'" },
+        { GconvInvariant.Divisors, "h.opc + h.ks]", "(h.opc + h.ks)/2]", "operator 'y'" },
+        { GconvInvariant.Divisors, "extra %e[h.opc]", "extra %e[(h.opc)/2]", "operator 'f'" },
+        { GconvInvariant.Divisors, "write [n.opc, h.opc + 6]", "write [n.opc, (h.opc + 6)/2]", "operator 'j.1'" },
+        { GconvInvariant.HostLayer, "%flat = reshape %y :", "host %flat = reshape %y :", "host step 'flat'" },
         { GconvInvariant.OutOfRangeRules, "kernel %w[c.op, h.ks]", "kernel %w[c.op, h.ks] skip", "operator 'y'" },
         { GconvInvariant.OutOfRangeRules, "extra %b[c.op]", "extra %b[c.op] skip", "operator 'y'" },
         { GconvInvariant.OutOfRangeRules, "h.opc - 1] fill 7", "h.opc - 1] skip", "operator 'j.1'" },
@@ -106,7 +127,7 @@ public sealed class GconvVerifierTests
 
         Assert.Contains(problems, problem => problem.Code == "CNN0950" && problem.Message.StartsWith($"{node} breaks the invariant {GconvDiagnostics.Name(invariant)}: ", StringComparison.Ordinal));
         Assert.All(problems, problem => Assert.Equal(DiagnosticSeverity.Error, problem.Severity));
-        Assert.All(problems.Where(problem => !problem.Message.StartsWith("the program", StringComparison.Ordinal) && !problem.Message.StartsWith("constant", StringComparison.Ordinal)), problem => Assert.InRange(problem.Span.Line, 2, 70));
+        Assert.All(problems.Where(problem => !problem.Message.StartsWith("the program", StringComparison.Ordinal) && !problem.Message.StartsWith("constant", StringComparison.Ordinal)), problem => Assert.InRange(problem.Span.Line, 2, 95));
 
         // An unsound chain is refused, not executed.
         var diagnostics = new DiagnosticBag();
@@ -133,6 +154,9 @@ public sealed class GconvVerifierTests
         Refuses(GconvInvariant.OutOfRangeRules, operation with { Input = operation.Input with { FillValue = 1 } });
         Refuses(GconvInvariant.OutOfRangeRules, operation with { Input = operation.Input with { OutOfRange = (OutOfRange)9 } });
         Refuses(GconvInvariant.Reduction, operation with { Reduce = (GconvReduction)9 });
+        Refuses(GconvInvariant.SlotContents, operation with { Pre = Scalar.Call((ScalarFunction)99, Scalar.Input) });
+        Refuses(GconvInvariant.HostLayer, new GconvHostLayer(new Network.Reshape("y", ["x"], operation.Type)) { Name = "y" });
+        Refuses(GconvInvariant.HostLayer, new GconvHostLayer(new Network.Reshape("z", ["x"], operation.Type)) { Name = "y" });
         Refuses(GconvInvariant.SlotContents, operation with { Pre = new ScalarBinary((ScalarBinaryOperator)99, Scalar.Input, Scalar.Input) });
         Refuses(GconvInvariant.Loops, operation with { Loops = [operation.Loops[0] with { Kind = (LoopKind)9 }, .. operation.Loops.Skip(1)] });
         Refuses(GconvInvariant.Loops, operation with { Loops = Enumerable.Range(0, 40).Select(i => new GconvLoop($"d{i}", LoopKind.OutputPosition, 1)).ToEquatableArray() });

@@ -11,6 +11,47 @@ internal static class RandomContractions
 {
     private static readonly ElementType[] Types = [ElementType.Int8, ElementType.UInt8, ElementType.Int16, ElementType.Int32, ElementType.Int64];
 
+    /// <summary>Sums of products of f32; every third result is rounded to f32.</summary>
+    public static (GconvProgram Program, Tensor Input) MakeReal(int seed)
+    {
+        var (program, _) = Make(seed);
+        var random = new SeededRandom((ulong)seed + 1_000_000);
+        var operation = (GconvOperator)program.Steps[0];
+        var input = Reals(program.Inputs[0].Type.Shape, random);
+        var kernel = Reals(program.Constants[0].Value.Shape, random);
+        operation = operation with
+        {
+            Type = new(seed % 3 == 0 ? ElementType.Float32 : ElementType.Float64, operation.Type.Shape),
+            Accumulator = ElementType.Float64,
+            Pre = Scalar.Input,
+            Post = Scalar.Add(Scalar.Accumulator, Scalar.Call(ScalarFunction.Real, Scalar.TapCount)),
+        };
+        return (program with { Inputs = [new NetworkInput("x", new(input.Element, input.Shape))], Constants = [new("k", kernel)], Steps = [operation] }, input);
+    }
+
+    /// <summary>Sum in the order of the loops, and number of taps added at last, by walking over all loops.</summary>
+    public static Tensor NaiveReal(GconvProgram program, Tensor input)
+    {
+        var operation = (GconvOperator)program.Steps[0];
+        var kernel = program.Constants[0].Value;
+        var sums = new double[operation.Type.Shape.Elements];
+        var taps = new int[sums.Length];
+        foreach (var at in Trips(operation.Loops))
+        {
+            if (Flat(operation.Input.Index, input.Shape, at) is var x and >= 0)
+            {
+                var output = Flat(operation.OutputIndex, operation.Type.Shape, at);
+                sums[output] += (double)input.AsSpan<float>()[(int)x] * kernel.AsSpan<float>()[(int)Flat(operation.Kernel!.Index, kernel.Shape, at)];
+                taps[output]++;
+            }
+        }
+
+        var values = sums.Zip(taps, (sum, count) => sum + count).ToArray();
+        return operation.Type.Element == ElementType.Float32
+            ? Tensor.From<float>(ElementType.Float32, operation.Type.Shape, values.Select(value => (float)value).ToArray())
+            : Tensor.From<double>(ElementType.Float64, operation.Type.Shape, values);
+    }
+
     public static (GconvProgram Program, Tensor Input) Make(int seed)
     {
         var random = new SeededRandom((ulong)seed);
@@ -51,16 +92,8 @@ internal static class RandomContractions
         var kernel = program.Constants[0].Value;
         var sums = new long[operation.Type.Shape.Elements];
         var loops = operation.Loops;
-        var trips = loops.Aggregate(1L, (product, loop) => product * loop.Extent);
-        for (var trip = 0L; trip < trips; trip++)
+        foreach (var at in Trips(loops))
         {
-            var rest = trip;
-            var at = new long[loops.Count];
-            for (var loop = loops.Count - 1; loop >= 0; loop--)
-            {
-                (rest, at[loop]) = long.DivRem(rest, loops[loop].Extent);
-            }
-
             var x = Flat(operation.Input.Index, input.Shape, at);
             if (x >= 0)
             {
@@ -78,16 +111,45 @@ internal static class RandomContractions
         return Tensor.From<long>(ElementType.Int64, operation.Type.Shape, sums);
     }
 
+    private static IEnumerable<long[]> Trips(EquatableArray<GconvLoop> loops)
+    {
+        var trips = loops.Aggregate(1L, (product, loop) => product * loop.Extent);
+        for (var trip = 0L; trip < trips; trip++)
+        {
+            var rest = trip;
+            var at = new long[loops.Count];
+            for (var loop = loops.Count - 1; loop >= 0; loop--)
+            {
+                (rest, at[loop]) = long.DivRem(rest, loops[loop].Extent);
+            }
+
+            yield return at;
+        }
+    }
+
+    private static Tensor Reals(Shape shape, SeededRandom random)
+    {
+        var values = new float[shape.Elements];
+        for (var i = 0; i < values.Length; i++)
+        {
+            values[i] = random.Next(-1000, 1000) * MathF.Pow(2, random.Next(-20, 20));
+        }
+
+        return Tensor.From<float>(ElementType.Float32, shape, values);
+    }
+
     private static long Flat(EquatableArray<AffineExpression> index, Shape shape, long[] at)
     {
         var flat = 0L;
         for (var d = 0; d < shape.Rank; d++)
         {
             var value = index[d].Constant + index[d].Coefficients.Select((coefficient, loop) => coefficient * at[loop]).Sum();
-            if (value < 0 || value >= shape[d])
+            if (value % index[d].Divisor != 0 || value < 0 || value / index[d].Divisor >= shape[d])
             {
                 return -1;
             }
+
+            value /= index[d].Divisor;
 
             flat = (flat * shape[d]) + value;
         }
@@ -132,7 +194,7 @@ internal static class RandomContractions
             var (min, max) = new AffineExpression(coefficients[d].ToEquatableArray(), 0).Range(loops);
             var before = outside ? random.Next(-2, 2) : random.Next(0, 1);
             extents[d] = Math.Max(1, (int)(max - min) + 1 + before + (outside ? random.Next(-2, 2) : random.Next(0, 1)));
-            index[d] = new(coefficients[d].ToEquatableArray(), (long)-min + before);
+            index[d] = new(coefficients[d].ToEquatableArray(), (long)-min + before) { Divisor = outside && random.OneIn(4) ? random.Next(2, 4) : 1 };
         }
 
         return (index.ToEquatableArray(), Shape.Of(extents));

@@ -40,19 +40,23 @@ internal sealed class AccessPlan
 
     public long Coefficient(int dimension, int loop) => _index[dimension].Coefficients[loop];
 
-    /// <summary>How far a step of a loop moves in the flat tensor.</summary>
-    public long FlatCoefficient(int loop)
+    public int Divisor(int dimension) => _index[dimension].Divisor;
+
+    public long Stride(int dimension) => _strides[dimension];
+
+    /// <summary>How far so many steps of a loop move in the flat tensor; they divide evenly.</summary>
+    public long FlatStep(int loop, long steps)
     {
         var sum = 0L;
         for (var d = 0; d < _index.Length; d++)
         {
-            sum += _index[d].Coefficients[loop] * _strides[d];
+            sum += _index[d].Coefficients[loop] * steps / _index[d].Divisor * _strides[d];
         }
 
         return sum;
     }
 
-    /// <summary>Flat index of the first tap of the current output element; may lie outside.</summary>
+    /// <summary>Flat index of the first tap of the current output element, of an index that is not divided; may lie outside.</summary>
     public long FlatBase()
     {
         var sum = 0L;
@@ -80,7 +84,7 @@ internal sealed class AccessPlan
         }
     }
 
-    /// <summary>The flat index for the values of the reduced loops; false where it is outside the tensor.</summary>
+    /// <summary>The flat index for the values of the reduced loops; false where it is outside the tensor or between two elements.</summary>
     public bool TryLocate(ReadOnlySpan<int> loops, out long flat)
     {
         flat = 0;
@@ -91,6 +95,15 @@ internal sealed class AccessPlan
             foreach (var loop in _reduced)
             {
                 value += expression.Coefficients[loop] * loops[loop];
+            }
+
+            if (expression.Divisor != 1)
+            {
+                (value, var remainder) = Math.DivRem(value, expression.Divisor);
+                if (remainder != 0)
+                {
+                    return false;
+                }
             }
 
             if (value < 0 || value >= _extents[d])

@@ -3,130 +3,93 @@ using CnnCompiler.Core.Tensors;
 namespace CnnCompiler.Ir.Gconv.Evaluation;
 
 /// <summary>
-/// The fast way through sums of products, sum of (input + offset) * kernel: both operands widened once, the taps inside the image found as one range a
-/// loop, the innermost loop over two strided spans. It gives what <see cref="OperatorEvaluation"/> gives without it; the tests compare them.
+/// The fast way through sums of products, sum of (input + offset) * (kernel + offset): integer operands widened once, f32 ones as they are; the taps inside the image found as one range a
+/// loop, the innermost loop over two strided spans. It gives what <see cref="OperatorEvaluation"/> gives without it; the tests compare them. A sum of reals keeps the order of the loops.
 /// </summary>
 internal sealed class ContractionKernel
 {
-    private readonly AccessPlan _inputPlan;
-    private readonly AccessPlan _kernelPlan;
-    private readonly int[] _input;
-    private readonly int[] _kernel;
-    private readonly bool _skips;
-    private readonly ReducedLoop[] _loops;
+    private readonly TapWalk _walk;
+    private readonly Tensor _inputs;
+    private readonly Tensor _kernels;
+    private readonly int[]? _input;
+    private readonly int[]? _kernel;
 
-    private ContractionKernel(Operand input, Operand kernel, int[] inputs, int[] kernels, ReducedLoop[] loops)
-    {
-        (_inputPlan, _kernelPlan) = (input.Plan, kernel.Plan);
-        (_input, _kernel) = (inputs, kernels);
-        _skips = input.Access.OutOfRange == OutOfRange.SkipTap;
-        _loops = loops;
-    }
+    private ContractionKernel(TapWalk walk, Tensor inputs, Tensor kernels, int[]? input, int[]? kernel) =>
+        (_walk, _inputs, _kernels, _input, _kernel) = (walk, inputs, kernels, input, kernel);
 
     /// <summary>The fast way for an operator, or null where it does not apply.</summary>
     public static ContractionKernel? TryCreate(GconvOperator operation, LoopNest nest, Operand input, Operand kernel)
     {
-        if (operation.Reduce != GconvReduction.Add
-            || (operation.Main != Scalar.Multiply(Scalar.Input, Scalar.Kernel) && operation.Main != Scalar.Multiply(Scalar.Kernel, Scalar.Input))
-            || Offset(operation.Pre) is not { } offset
-            || input.Access.OutOfRange == OutOfRange.Fill
-            || kernel.Access.OutOfRange != OutOfRange.Never
-            || Widen(input.Tensor, offset) is not { } inputs
-            || Widen(kernel.Tensor, 0) is not { } kernels)
+        if (operation.Reduce != GconvReduction.Add || Factors(operation.Main) is not { } kernelOffset || Offset(operation.Pre, Scalar.Input) is not { } offset)
         {
             return null;
         }
 
-        var loops = new List<ReducedLoop>();
-        var skips = input.Access.OutOfRange == OutOfRange.SkipTap;
-        for (var d = 0; d < input.Plan.Rank && skips; d++)
+        if (operation.Accumulator == ElementType.Float64)
         {
-            // One range a loop describes the valid taps only where no dimension depends on two loops.
-            if (nest.Reduced.Count(loop => input.Plan.Coefficient(d, loop) != 0 && nest.Extents[loop] > 1) > 1)
-            {
-                return null;
-            }
+            return offset == 0 && kernelOffset == 0 && input.Tensor.Element == ElementType.Float32 && kernel.Tensor.Element == ElementType.Float32
+                && TapWalk.TryCreate(nest, input, kernel, inOrder: true) is { } inOrder
+                    ? new(inOrder, input.Tensor, kernel.Tensor, null, null)
+                    : null;
         }
 
-        foreach (var loop in nest.Reduced)
+        if (TapWalk.TryCreate(nest, input, kernel, inOrder: false) is not { } walk
+            || Widen(input.Tensor, offset) is not { } inputs
+            || Widen(kernel.Tensor, kernelOffset) is not { } kernels)
         {
-            loops.Add(new(loop, nest.Extents[loop], input.Plan.FlatCoefficient(loop), kernel.Plan.FlatCoefficient(loop)));
+            return null;
         }
 
-        // The loop with the shortest steps goes innermost; a sum does not mind its order.
-        var ordered = loops.Where(loop => loop.Extent > 1).OrderByDescending(loop => Math.Abs(loop.InputStep) + Math.Abs(loop.KernelStep)).ToArray();
-        var taps = ordered.Aggregate((Int128)1, (product, loop) => product * loop.Extent);
-        return (Int128)Largest(inputs) * Largest(kernels) * taps <= long.MaxValue ? new(input, kernel, inputs, kernels, ordered) : null;
+        return (Int128)Largest(inputs) * Largest(kernels) * walk.Trips <= long.MaxValue ? new(walk, input.Tensor, kernel.Tensor, inputs, kernels) : null;
     }
 
-    /// <summary>The sum at the current output element, and its number of valid taps.</summary>
-    public long Reduce(ReadOnlySpan<int> loops, out long taps)
+    /// <summary>The sum of integers at the current output element, and its number of valid taps.</summary>
+    public long Reduce(out long taps)
     {
-        taps = 1;
-        Span<int> first = stackalloc int[_loops.Length];
-        Span<int> count = stackalloc int[_loops.Length];
-        var (inputStart, kernelStart) = (_inputPlan.FlatBase(), _kernelPlan.FlatBase());
-        if (_skips && !FixedDimensionsAreInside())
-        {
-            taps = 0;
-            return 0;
-        }
-
-        for (var i = 0; i < _loops.Length; i++)
-        {
-            (first[i], count[i]) = _skips ? ValidRange(_loops[i]) : (0, _loops[i].Extent);
-            taps *= count[i];
-            inputStart += first[i] * _loops[i].InputStep;
-            kernelStart += first[i] * _loops[i].KernelStep;
-        }
-
-        return taps == 0 ? 0 : Sum(count, inputStart, kernelStart);
+        taps = _walk.Locate();
+        return taps == 0 ? 0 : Sum();
     }
 
-    private long Sum(ReadOnlySpan<int> count, long inputStart, long kernelStart)
+    /// <summary>The sum of reals at the current output element, and its number of valid taps.</summary>
+    public double ReduceReal(out long taps)
     {
-        if (_loops.Length == 0)
-        {
-            return (long)_input[inputStart] * _kernel[kernelStart];
-        }
+        taps = _walk.Locate();
+        return taps == 0 ? 0 : SumReal();
+    }
 
+    private long Sum()
+    {
         var sum = 0L;
-        var outer = _loops.Length - 1;
-        var inner = _loops[outer];
-        Span<int> at = stackalloc int[outer];
-        at.Clear();
-        while (true)
+        var walk = new Position(_walk, stackalloc int[_walk.Depth]);
+        do
         {
-            sum += Inner((int)inputStart, (int)inner.InputStep, (int)kernelStart, (int)inner.KernelStep, count[outer]);
-            var i = outer - 1;
-            for (; i >= 0; i--)
-            {
-                inputStart += _loops[i].InputStep;
-                kernelStart += _loops[i].KernelStep;
-                if (++at[i] < count[i])
-                {
-                    break;
-                }
-
-                inputStart -= _loops[i].InputStep * count[i];
-                kernelStart -= _loops[i].KernelStep * count[i];
-                at[i] = 0;
-            }
-
-            if (i < 0)
-            {
-                return sum;
-            }
+            sum += Inner(_input, _kernel, (int)walk.Input, walk.InputStep, (int)walk.Kernel, walk.KernelStep, walk.Count);
         }
+        while (walk.Next());
+        return sum;
     }
 
-    private long Inner(int input, int inputStep, int kernel, int kernelStep, int count)
+    private double SumReal()
+    {
+        var sum = 0.0;
+        var inputs = _inputs.AsSpan<float>();
+        var kernels = _kernels.AsSpan<float>();
+        var walk = new Position(_walk, stackalloc int[_walk.Depth]);
+        do
+        {
+            sum = Inner(sum, inputs, kernels, (int)walk.Input, walk.InputStep, (int)walk.Kernel, walk.KernelStep, walk.Count);
+        }
+        while (walk.Next());
+        return sum;
+    }
+
+    private static long Inner(ReadOnlySpan<int> allInputs, ReadOnlySpan<int> allKernels, int input, int inputStep, int kernel, int kernelStep, int count)
     {
         var sum = 0L;
         if (inputStep == 1 && kernelStep == 1)
         {
-            var inputs = _input.AsSpan(input, count);
-            var kernels = _kernel.AsSpan(kernel, count);
+            var inputs = allInputs.Slice(input, count);
+            var kernels = allKernels.Slice(kernel, count);
             for (var i = 0; i < inputs.Length && i < kernels.Length; i++)
             {
                 sum += (long)inputs[i] * kernels[i];
@@ -137,7 +100,7 @@ internal sealed class ContractionKernel
 
         for (var i = 0; i < count; i++)
         {
-            sum += (long)_input[input] * _kernel[kernel];
+            sum += (long)allInputs[input] * allKernels[kernel];
             input += inputStep;
             kernel += kernelStep;
         }
@@ -145,57 +108,43 @@ internal sealed class ContractionKernel
         return sum;
     }
 
-    // Dimensions that no reduced loop moves through are inside for all taps or for none.
-    private bool FixedDimensionsAreInside()
+    private static double Inner(double sum, ReadOnlySpan<float> allInputs, ReadOnlySpan<float> allKernels, int input, int inputStep, int kernel, int kernelStep, int count)
     {
-        for (var d = 0; d < _inputPlan.Rank; d++)
+        if (inputStep == 1 && kernelStep == 1)
         {
-            var moves = false;
-            foreach (var loop in _loops)
+            var inputs = allInputs.Slice(input, count);
+            var kernels = allKernels.Slice(kernel, count);
+            for (var i = 0; i < inputs.Length && i < kernels.Length; i++)
             {
-                moves |= _inputPlan.Coefficient(d, loop.Index) != 0;
+                sum += (double)inputs[i] * kernels[i];
             }
 
-            if (!moves && (_inputPlan.Base(d) < 0 || _inputPlan.Base(d) >= _inputPlan.Extent(d)))
-            {
-                return false;
-            }
+            return sum;
         }
 
-        return true;
-    }
-
-    private (int First, int Count) ValidRange(in ReducedLoop loop)
-    {
-        var (first, last) = (0L, loop.Extent - 1L);
-        for (var d = 0; d < _inputPlan.Rank; d++)
+        for (var i = 0; i < count; i++)
         {
-            var step = _inputPlan.Coefficient(d, loop.Index);
-            if (step == 0)
-            {
-                continue;
-            }
-
-            // 0 <= start + step * k <= end
-            var (start, end) = (_inputPlan.Base(d), _inputPlan.Extent(d) - 1L);
-            var (low, high) = step > 0 ? (-start, end - start) : (start - end, start);
-            step = Math.Abs(step);
-            first = Math.Max(first, CeilingDivide(low, step));
-            last = Math.Min(last, FloorDivide(high, step));
+            sum += (double)allInputs[input] * allKernels[kernel];
+            input += inputStep;
+            kernel += kernelStep;
         }
 
-        return last < first ? (0, 0) : ((int)first, (int)(last - first + 1));
+        return sum;
     }
 
-    private static long FloorDivide(long value, long divisor) => value >= 0 ? value / divisor : -((-value + divisor - 1) / divisor);
-
-    private static long CeilingDivide(long value, long divisor) => -FloorDivide(-value, divisor);
-
-    private static long? Offset(ScalarExpression pre) => pre switch
+    // What is added to the kernel in input * (kernel + offset), or null.
+    private static long? Factors(ScalarExpression main) => main switch
     {
-        ScalarInput => 0,
-        ScalarBinary { Operator: ScalarBinaryOperator.Subtract, Left: ScalarInput, Right: ScalarLiteral { Value: var value } } when value > int.MinValue => -value,
-        ScalarBinary { Operator: ScalarBinaryOperator.Add, Left: ScalarInput, Right: ScalarLiteral { Value: var value } } => value,
+        ScalarBinary { Operator: ScalarBinaryOperator.Multiply, Left: ScalarInput, Right: var kernel } => Offset(kernel, Scalar.Kernel),
+        ScalarBinary { Operator: ScalarBinaryOperator.Multiply, Left: ScalarKernel, Right: ScalarInput } => 0,
+        _ => null,
+    };
+
+    private static long? Offset(ScalarExpression expression, ScalarExpression leaf) => expression switch
+    {
+        _ when expression == leaf => 0,
+        ScalarBinary { Operator: ScalarBinaryOperator.Subtract, Right: ScalarLiteral { Value: var value }, Left: var left } when left == leaf && value > int.MinValue => -value,
+        ScalarBinary { Operator: ScalarBinaryOperator.Add, Right: ScalarLiteral { Value: var value }, Left: var left } when left == leaf => value,
         _ => null,
     };
 
@@ -226,5 +175,49 @@ internal sealed class ContractionKernel
         return largest;
     }
 
-    private readonly record struct ReducedLoop(int Index, int Extent, long InputStep, long KernelStep);
+    // Where the innermost loop begins, for each value of the loops around it.
+    private ref struct Position
+    {
+        private readonly TapWalk _walk;
+        private readonly Span<int> _at;
+        private readonly int _inner;
+
+        public Position(TapWalk walk, Span<int> at)
+        {
+            at.Clear();
+            _at = at;
+            (_walk, _inner) = (walk, walk.Depth - 1);
+            (Input, Kernel) = (walk.InputStart, walk.KernelStart);
+            (Count, InputStep, KernelStep) = _inner < 0 ? (1, 0, 0) : (walk.Counts[_inner], (int)walk.InputStep(_inner), (int)walk.KernelStep(_inner));
+        }
+
+        public long Input { get; private set; }
+
+        public long Kernel { get; private set; }
+
+        public int Count { get; }
+
+        public int InputStep { get; }
+
+        public int KernelStep { get; }
+
+        public bool Next()
+        {
+            for (var i = _inner - 1; i >= 0; i--)
+            {
+                Input += _walk.InputStep(i);
+                Kernel += _walk.KernelStep(i);
+                if (++_at[i] < _walk.Counts[i])
+                {
+                    return true;
+                }
+
+                Input -= _walk.InputStep(i) * _walk.Counts[i];
+                Kernel -= _walk.KernelStep(i) * _walk.Counts[i];
+                _at[i] = 0;
+            }
+
+            return false;
+        }
+    }
 }

@@ -5,13 +5,17 @@ using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Ir.Gconv;
 
-/// <summary>Affine expressions as text: <c>2*h.opc + h.ks - 1</c>, terms in the order of the loops, the constant last.</summary>
+/// <summary>Affine expressions as text: <c>2*h.opc + h.ks - 1</c>, terms in the order of the loops, the constant last; <c>(h.opc - h.ks + 1)/2</c> where it is divided.</summary>
 public static class AffineText
 {
     /// <summary>The text of an expression.</summary>
     /// <param name="expression">The expression.</param>
     /// <param name="loops">Names of the loops, in order.</param>
-    public static string Print(AffineExpression expression, IReadOnlyList<string> loops)
+    public static string Print(AffineExpression expression, IReadOnlyList<string> loops) => expression.Divisor == 1
+        ? Sum(expression, loops)
+        : $"({Sum(expression, loops)})/{Text.IrTextFormat.Integer(expression.Divisor)}";
+
+    private static string Sum(AffineExpression expression, IReadOnlyList<string> loops)
     {
         var text = new StringBuilder();
         for (var loop = 0; loop < loops.Count; loop++)
@@ -43,6 +47,19 @@ public static class AffineText
     /// <param name="loops">Names of the loops, in order.</param>
     /// <exception cref="DiagnosticException">There is none.</exception>
     public static AffineExpression Parse(IrTextReader reader, IReadOnlyList<string> loops)
+    {
+        if (!reader.TryPunctuation("("))
+        {
+            return Sum(reader, loops);
+        }
+
+        var sum = Sum(reader, loops);
+        reader.Punctuation(")");
+        reader.Punctuation("/");
+        return sum with { Divisor = reader.Int32() };
+    }
+
+    private static AffineExpression Sum(IrTextReader reader, IReadOnlyList<string> loops)
     {
         var span = reader.Span;
         var sums = new Int128[loops.Count + 1];

@@ -85,7 +85,13 @@ public static class GconvParser
             {
                 _origin = OriginText.Read(reader);
                 first = reader.Current;
-                reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), an output or '}'");
+                if (reader.TryWord("host"))
+                {
+                    Add(new GconvHostLayer(NetworkParser.ReadLayer(reader)), first);
+                    return true;
+                }
+
+                reader.Require(first.Kind == IrTokenKind.Value, "an input, a constant, a step (%name = ...), host, an output or '}'");
                 Step(first);
             }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Network;
 using CnnCompiler.Ir.Text;
 using static CnnCompiler.Ir.Text.IrTextFormat;
 
@@ -34,7 +35,8 @@ public sealed record GconvText(string Text, ConstantStore Constants);
 ///   output %t22
 /// }
 /// </code>
-/// The table (<see cref="GconvTable"/>) may be left out; where it is there, it must be the operator's. A piece of a join says <c>into %join</c> after its type.
+/// The table (<see cref="GconvTable"/>) may be left out; where it is there, it must be the operator's. A piece of a join says <c>into %join</c> after its type;
+/// a layer that the host executes stands as in the text of the network, after the word <c>host</c>.
 /// </summary>
 public static class GconvPrinter
 {
@@ -72,7 +74,11 @@ public static class GconvPrinter
                 text.Append("  ").Append(origin).Append('\n');
             }
 
-            text.Append("  ").Append(Value(step.Name)).Append(" = ").Append(step.Match(Operator, View, Softmax));
+            text.Append("  ").Append(step.Match(
+                operation => Named(operation, Operator(operation)),
+                view => Named(view, View(view)),
+                softmax => Named(softmax, Softmax(softmax)),
+                host => $"host {NetworkPrinter.Print(host.Layer, constants)}\n"));
         }
 
         foreach (var output in program.Outputs)
@@ -83,6 +89,8 @@ public static class GconvPrinter
         text.Append("}\n");
         return new(text.ToString(), constants.Build());
     }
+
+    private static string Named(GconvStep step, string text) => $"{Value(step.Name)} = {text}";
 
     private static string Operator(GconvOperator operation)
     {

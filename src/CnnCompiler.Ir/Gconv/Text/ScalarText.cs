@@ -1,3 +1,4 @@
+using CnnCompiler.Core;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Primitives.Diagnostics;
@@ -5,9 +6,10 @@ using CnnCompiler.Primitives.Diagnostics;
 namespace CnnCompiler.Ir.Gconv;
 
 /// <summary>
-/// Scalar programs as text: <c>input</c>, <c>kernel</c>, <c>acc</c>, <c>taps</c>, <c>extra0</c>, whole numbers, <c>+ - * &lt;&lt;</c> with the usual precedence (the shift binds
-/// weakest; all associate to the left), <c>max(a, b)</c>, <c>min(a, b)</c>, <c>divide(a, b)</c> (half away from zero), <c>clamp(value, low, high)</c>,
-/// <c>requantize(tflite-double, value, multiplier, shift)</c>.
+/// Scalar programs as text: <c>input</c>, <c>kernel</c>, <c>acc</c>, <c>taps</c>, <c>extra0</c>, whole numbers, reals (which have a point or an exponent, or are <c>inf</c> or <c>nan</c>),
+/// <c>+ - * / &lt;&lt;</c> with the usual precedence (the shift binds weakest; all associate to the left; the quotient is of reals), <c>max(a, b)</c>, <c>min(a, b)</c>,
+/// <c>divide(a, b)</c> (integers, half away from zero), <c>clamp(value, low, high)</c>, <c>requantize(tflite-double, value, multiplier, shift)</c>, <c>lookup(extra0, offset)</c>
+/// and the functions of <see cref="ScalarFunctions"/>.
 /// </summary>
 public static class ScalarText
 {
@@ -33,15 +35,26 @@ public static class ScalarText
         tapCount: () => "taps",
         extra: index => $"extra{IrTextFormat.Integer(index)}",
         literal: IrTextFormat.Integer,
+        real: Real,
+        lookup: e => $"lookup(extra{IrTextFormat.Integer(e.Extra)}, {Print(e.Offset)})",
         binary: e => Print(e, level),
         requantize: e => $"requantize({NetworkNames.Of(e.Rounding)}, {Print(e.Value)}, {Print(e.Multiplier)}, {Print(e.Shift)})",
-        clamp: e => $"clamp({Print(e.Value)}, {Print(e.Low)}, {Print(e.High)})");
+        clamp: e => $"clamp({Print(e.Value)}, {Print(e.Low)}, {Print(e.High)})",
+        call: e => $"{ScalarFunctions.Of(e.Function).Name}({string.Join(", ", e.Arguments.Select(argument => Print(argument)))})");
+
+    // What has neither point nor exponent would be read as an integer.
+    private static string Real(double value)
+    {
+        var text = IrTextFormat.Double(value);
+        return text.All(c => char.IsAsciiDigit(c) || c == '-') ? $"{text}.0" : text;
+    }
 
     private static string Print(ScalarBinary binary, int level) => binary.Operator switch
     {
         ScalarBinaryOperator.Add => Infix(binary, "+", SumLevel, level),
         ScalarBinaryOperator.Subtract => Infix(binary, "-", SumLevel, level),
         ScalarBinaryOperator.Multiply => Infix(binary, "*", ProductLevel, level),
+        ScalarBinaryOperator.Quotient => Infix(binary, "/", ProductLevel, level),
         ScalarBinaryOperator.ShiftLeft => Infix(binary, "<<", ShiftLevel, level),
         ScalarBinaryOperator.Maximum => $"max({Print(binary.Left)}, {Print(binary.Right)})",
         ScalarBinaryOperator.Minimum => $"min({Print(binary.Left)}, {Print(binary.Right)})",
@@ -94,12 +107,21 @@ public static class ScalarText
         private ScalarExpression Product()
         {
             var left = Primary();
-            while (reader.TryPunctuation("*"))
+            while (true)
             {
-                left = Scalar.Multiply(left, Primary());
+                if (reader.TryPunctuation("*"))
+                {
+                    left = Scalar.Multiply(left, Primary());
+                }
+                else if (reader.TryPunctuation("/"))
+                {
+                    left = Scalar.Quotient(left, Primary());
+                }
+                else
+                {
+                    return left;
+                }
             }
-
-            return left;
         }
 
         private ScalarExpression Primary()
@@ -110,9 +132,9 @@ public static class ScalarText
                 throw new DiagnosticException(GconvDiagnostics.ProgramTooLong(reader.Span, MaximumNodes));
             }
 
-            if (reader.Current.Kind == IrTokenKind.Number || reader.Current is { Kind: IrTokenKind.Punctuation, Text: "-" })
+            if (IsNumber(reader.Current) || reader.Current is { Kind: IrTokenKind.Punctuation, Text: "-" })
             {
-                return Scalar.Literal(reader.Integer());
+                return Number();
             }
 
             if (reader.TryPunctuation("("))
@@ -136,8 +158,42 @@ public static class ScalarText
                 "divide" => Two(ScalarBinaryOperator.DivideRoundHalfAway),
                 "clamp" => Clamp(),
                 "requantize" => Requantize(),
+                "lookup" => Lookup(),
+                _ when ScalarFunctions.Find(word.Text) is { } function => Call(function),
                 _ => Extra(word.Text, span),
             };
+        }
+
+        private static bool IsNumber(IrToken token) => token.Kind == IrTokenKind.Number || token is { Kind: IrTokenKind.Word, Text: "inf" or "nan" };
+
+        private ScalarExpression Number()
+        {
+            var number = reader.Current.Kind == IrTokenKind.Punctuation ? reader.Following : reader.Current;
+            return IsNumber(number) && !number.Text.All(char.IsAsciiDigit) ? Scalar.Real(reader.Double()) : Scalar.Literal(reader.Integer());
+        }
+
+        private ScalarLookup Lookup()
+        {
+            reader.Punctuation("(");
+            var span = reader.Span;
+            var table = (ScalarExtra)Extra(reader.Take(IrTokenKind.Word, "a table (extra0, extra1, ...)"), span);
+            reader.Punctuation(",");
+            var offset = Shift();
+            reader.Punctuation(")");
+            return new(table.Index, offset);
+        }
+
+        private ScalarCall Call(ScalarFunctionInfo function)
+        {
+            reader.Punctuation("(");
+            var arguments = new List<ScalarExpression> { Shift() };
+            while (reader.TryPunctuation(","))
+            {
+                arguments.Add(Shift());
+            }
+
+            reader.Punctuation(")");
+            return new(function.Function, arguments.ToEquatableArray());
         }
 
         private ScalarBinary Two(ScalarBinaryOperator operation)

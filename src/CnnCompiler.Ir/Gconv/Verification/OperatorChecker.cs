@@ -37,7 +37,7 @@ internal sealed class OperatorChecker(GconvOperator operation, Func<string, Tens
         CheckKinds();
         CheckCoverage();
         CheckReduction();
-        foreach (var (invariant, problem) in new SlotChecker(operation).Problems())
+        foreach (var (invariant, problem) in new SlotChecker(operation, tensors).Problems())
         {
             Report(invariant, problem);
         }
@@ -107,6 +107,11 @@ internal sealed class OperatorChecker(GconvOperator operation, Func<string, Tens
     private void CheckRange(string what, OperandAccess access)
     {
         var type = tensors(access.Tensor);
+        if (access.Index.Any(expression => expression.Divisor < 1) || (access.Index.Divides() && access.OutOfRange != OutOfRange.SkipTap))
+        {
+            Report(GconvInvariant.Divisors, $"an index of {what} '{access.Tensor}' is divided by less than 1, or where no taps are skipped");
+        }
+
         for (var d = 0; d < access.Index.Count; d++)
         {
             var (min, max) = access.Index[d].Range(operation.Loops);
@@ -130,7 +135,7 @@ internal sealed class OperatorChecker(GconvOperator operation, Func<string, Tens
             case OutOfRange.Never or OutOfRange.SkipTap when access.FillValue != 0:
                 Report(GconvInvariant.OutOfRangeRules, $"{what} '{access.Tensor}' has a fill value but fills nothing");
                 break;
-            case OutOfRange.Fill when access.FillValue < type.Element.Range().Min || access.FillValue > type.Element.Range().Max:
+            case OutOfRange.Fill when !type.Element.IsReal() && (access.FillValue < type.Element.Range().Min || access.FillValue > type.Element.Range().Max):
                 Report(GconvInvariant.OutOfRangeRules, $"{what} '{access.Tensor}' is filled with {access.FillValue}, which is no {type.Element.Name()}");
                 break;
             case OutOfRange.Never or OutOfRange.SkipTap or OutOfRange.Fill:
@@ -184,6 +189,12 @@ internal sealed class OperatorChecker(GconvOperator operation, Func<string, Tens
 
     private void CheckCoverage()
     {
+        if (operation.OutputIndex.Divides())
+        {
+            Report(GconvInvariant.Divisors, "its output index is divided");
+            return;
+        }
+
         var extents = operation.Type.Shape.Dimensions;
         var origin = new Int128[extents.Count];
         for (var d = 0; d < extents.Count; d++)
@@ -225,7 +236,7 @@ internal sealed class OperatorChecker(GconvOperator operation, Func<string, Tens
             }
         }
 
-        if (operation.Accumulator is not (ElementType.Int32 or ElementType.Int64)
+        if (operation.Accumulator is not (ElementType.Int32 or ElementType.Int64 or ElementType.Float64)
             && (operation.Accumulator, operation.Reduce) is not (ElementType.Int8, GconvReduction.Maximum))
         {
             Report(GconvInvariant.AccumulatorType, $"a {operation.Accumulator} can't hold its accumulator");

@@ -1,14 +1,16 @@
 using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Arithmetic;
 
 namespace CnnCompiler.Ir.Gconv.Verification;
 
 /// <summary>Checks what the slots of an operator use.</summary>
-internal sealed class SlotChecker(GconvOperator operation)
+internal sealed class SlotChecker(GconvOperator operation, Func<string, TensorType> tensors)
 {
     private readonly List<(GconvInvariant, string)> _problems = [];
     private readonly bool[] _extraUsed = new bool[operation.Extra.Count];
+    private readonly bool[] _tables = new bool[operation.Extra.Count];
     private string _slot = string.Empty;
     private EquatableArray<string> _admitted = [];
     private HashSet<string> _used = [];
@@ -25,14 +27,71 @@ internal sealed class SlotChecker(GconvOperator operation)
         Visit("post", ["the accumulator", "the tap count"], operation.Post);
         for (var i = 0; i < _extraUsed.Length; i++)
         {
-            if (!_extraUsed[i])
+            if (!_extraUsed[i] && !_tables[i])
             {
                 Report($"no slot uses extra {i}");
             }
         }
 
+        // Types are found for programs that use what they may.
+        if (_problems.Count == 0)
+        {
+            CheckTables();
+            CheckTypes();
+        }
+
         return _problems;
     }
+
+    private void CheckTables()
+    {
+        for (var i = 0; i < _tables.Length; i++)
+        {
+            if (_tables[i] && _extraUsed[i])
+            {
+                _problems.Add((GconvInvariant.Tables, $"extra {i} is used as a table and as a value"));
+            }
+            else if (_tables[i] && operation.Extra[i].OutOfRange != OutOfRange.Never)
+            {
+                _problems.Add((GconvInvariant.Tables, $"extra {i} is a table, but filled outside"));
+            }
+        }
+    }
+
+    private void CheckTypes()
+    {
+        var extras = operation.Extra.Select(extra => Leaf(extra.Tensor)).ToEquatableArray();
+        var leaves = new ScalarLeaves(
+            Leaf(operation.Input.Tensor), operation.Kernel is { } kernel ? Leaf(kernel.Tensor) : ScalarType.Integer, ScalarLeaves.Of(operation.Accumulator), extras);
+        if (Type("pre", operation.Pre, leaves) is not { } pre || Type("main", operation.Main, leaves with { Input = pre }) is not { } main)
+        {
+            return;
+        }
+
+        if (main != leaves.Accumulator)
+        {
+            _problems.Add((GconvInvariant.AccumulatorType, $"main yields {Name(main)}, but the accumulator is {operation.Accumulator.Name()}"));
+        }
+        else if (Type("post", operation.Post, leaves) is { } post && post != ScalarLeaves.Of(operation.Type.Element))
+        {
+            _problems.Add((GconvInvariant.ScalarTypes, $"post yields {Name(post)}, but the result is {operation.Type.Element.Name()}"));
+        }
+
+        ScalarType Leaf(string tensor) => ScalarLeaves.Of(tensors(tensor).Element);
+    }
+
+    private ScalarType? Type(string slot, ScalarExpression expression, ScalarLeaves leaves)
+    {
+        if (ScalarCompiler.Compile(expression, leaves, out var problem) is { } program)
+        {
+            return program.Result;
+        }
+
+        _problems.Add((GconvInvariant.ScalarTypes, $"in {slot} {problem}"));
+        return null;
+    }
+
+    private static string Name(ScalarType type) => type == ScalarType.Real ? "a real" : "an integer";
 
     private void Visit(string slot, EquatableArray<string> admitted, ScalarExpression expression)
     {
@@ -47,9 +106,12 @@ internal sealed class SlotChecker(GconvOperator operation)
         tapCount: () => Use("the tap count"),
         extra: UseExtra,
         literal: _ => true,
+        real: _ => true,
+        lookup: e => UseTable(e.Extra) & Visit(e.Offset),
         binary: e => (Enum.IsDefined(e.Operator) || Report($"{_slot} has an unknown operation")) & Visit(e.Left) & Visit(e.Right),
         requantize: e => CheckRequantize(e) & Visit(e.Value) & Visit(e.Multiplier) & Visit(e.Shift),
-        clamp: e => Visit(e.Value) & Visit(e.Low) & Visit(e.High));
+        clamp: e => Visit(e.Value) & Visit(e.Low) & Visit(e.High),
+        call: e => e.Arguments.Aggregate(Enum.IsDefined(e.Function) || Report($"{_slot} has an unknown function"), (sound, argument) => sound & Visit(argument)));
 
     private bool Use(string leaf)
     {
@@ -57,15 +119,11 @@ internal sealed class SlotChecker(GconvOperator operation)
         return _admitted.Contains(leaf, StringComparer.Ordinal) || Report($"{_slot} uses {leaf}");
     }
 
-    private bool UseExtra(int index)
-    {
-        if (index < 0 || index >= _extraUsed.Length)
-        {
-            return Report($"{_slot} uses extra {index} of {_extraUsed.Length}");
-        }
+    private bool UseExtra(int index) => Exists(index) && (_extraUsed[index] = true);
 
-        return _extraUsed[index] = true;
-    }
+    private bool UseTable(int index) => Exists(index) && (_tables[index] = true);
+
+    private bool Exists(int index) => (index >= 0 && index < _extraUsed.Length) || Report($"{_slot} uses extra {index} of {_extraUsed.Length}");
 
     private bool CheckRequantize(ScalarRequantize requantize)
     {

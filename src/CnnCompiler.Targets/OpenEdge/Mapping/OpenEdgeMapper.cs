@@ -56,6 +56,11 @@ public sealed partial class OpenEdgeMapper
     /// <param name="cancellation">Ends early.</param>
     public static OpenEdgeMapping? Map(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
+        if (!MappableForms.Check(program, diagnostics))
+        {
+            return null;
+        }
+
         var mapper = new OpenEdgeMapper(program, choices, diagnostics);
         return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) : null;
     }
@@ -91,7 +96,8 @@ public sealed partial class OpenEdgeMapper
             step.Match(
                 operation: o => Do(() => MapOperator(o)),
                 view: v => Do(() => MapView(v)),
-                softmax: s => Do(() => MapSoftmax(s)));
+                softmax: s => Do(() => MapSoftmax(s)),
+                host: _ => throw new InvalidOperationException("a host step passed MappableForms"));
         }
 
         if (_diagnostics.HasErrors)
@@ -349,7 +355,8 @@ public sealed partial class OpenEdgeMapper
     private bool IsRead(string tensor) => _program.Steps.Any(s => s.Match(
         operation: o => o.Input.Tensor == tensor || o.Kernel?.Tensor == tensor || o.Extra.Any(e => e.Tensor == tensor),
         view: v => v.Sources.Contains(tensor, StringComparer.Ordinal),
-        softmax: h => h.Source == tensor));
+        softmax: h => h.Source == tensor,
+        host: h => h.Layer.Inputs.Contains(tensor, StringComparer.Ordinal)));
 
     private void MapOutput(string output, int index)
     {

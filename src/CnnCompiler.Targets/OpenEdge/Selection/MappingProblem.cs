@@ -138,5 +138,6 @@ public sealed class MappingProblem : ITransitionCosts
     private static IEnumerable<string> Reads(GconvStep step) => step.Match<IEnumerable<string>>(
         operation: o => o.Extra.Select(e => e.Tensor).Append(o.Input.Tensor).Concat(o.Kernel is { } kernel ? [kernel.Tensor] : []),
         view: v => v.Sources,
-        softmax: s => [s.Source]);
+        softmax: s => [s.Source],
+        host: s => s.Layer.Inputs);
 }
