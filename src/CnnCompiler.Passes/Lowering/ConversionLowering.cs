@@ -79,23 +79,23 @@ internal static class DequantizeLowering
 }
 
 /// <summary>
-/// resize. nearest with a whole number of copies of each element is one operator without kernel operand, each dimension split in two (<c>research/gconv.md</c> section 1, limit 1):
+/// resize. nearest along a dimension that repeats each element so many times, or takes every so manyth, is affine; where both dimensions are, it is one operator without kernel operand
+/// (<c>research/gconv.md</c> section 1, limit 1):
 /// <code>
-///        Nop       Nopc    input    output
-///   n              N       n.opc    n.opc
-///   h    OH / H    H       h.opc    h.opc * OH / H + h.op
-///   w    OW / W    W       w.opc    w.opc * OW / W + w.op
-///   c              C       c.opc    c.opc
+///        Nop       Nopc    input          output
+///   n              N       n.opc          n.opc
+///   h    OH / H    H       h.opc          h.opc * OH / H + h.op      repeated
+///   w              OW      w.opc*s + b    w.opc                      every sth, from b on
+///   c              C       c.opc          c.opc
 /// </code>
-/// Others have indexes that are not affine or weights that differ from place to place: a host step.
+/// Others have indexes that are not affine or weights that differ from place to place: a host step. What the indexes are is asked of their definition, <see cref="Resampling"/>.
 /// </summary>
 internal static class ResizeLowering
 {
     public static void Lower(Resize layer, ChainBuilder chain)
     {
         var (from, to) = (chain.Type(layer.Inputs[0]).Shape, layer.Type.Shape);
-        var (rows, columns) = (to[1] / from[1], to[2] / from[2]);
-        if (layer.Mode != ResizeMode.Nearest || layer.Coordinates == ResizeCoordinates.AlignCorners || rows * from[1] != to[1] || columns * from[2] != to[2])
+        if (Affine(layer, from[1], to[1]) is not { } rows || Affine(layer, from[2], to[2]) is not { } columns)
         {
             chain.Add(layer, new GconvHostLayer(layer));
             return;
@@ -103,17 +103,33 @@ internal static class ResizeLowering
 
         var nest = new LoopNest(
             new GconvLoop("n", LoopKind.OutputPosition, from[0]),
-            new GconvLoop("h", LoopKind.OutputPosition, from[1]),
-            new GconvLoop("h", LoopKind.OutputParallel, rows),
-            new GconvLoop("w", LoopKind.OutputPosition, from[2]),
-            new GconvLoop("w", LoopKind.OutputParallel, columns),
+            new GconvLoop("h", LoopKind.OutputPosition, to[1] / rows.Copies),
+            new GconvLoop("h", LoopKind.OutputParallel, rows.Copies),
+            new GconvLoop("w", LoopKind.OutputPosition, to[2] / columns.Copies),
+            new GconvLoop("w", LoopKind.OutputParallel, columns.Copies),
             new GconvLoop("c", LoopKind.OutputPosition, from[3]));
         chain.Add(layer, Copying.Operator(
             layer.Name,
             layer.Type,
             nest,
-            new(layer.Inputs[0], [nest.At(0), nest.At(1), nest.At(3), nest.At(5)]),
-            [nest.At(0), nest.At(0, (1, rows), (2, 1)), nest.At(0, (3, columns), (4, 1)), nest.At(5)],
+            new(layer.Inputs[0], [nest.At(0), nest.At(rows.First, (1, rows.Step)), nest.At(columns.First, (3, columns.Step)), nest.At(5)]),
+            [nest.At(0), nest.At(0, (1, rows.Copies), (2, 1)), nest.At(0, (3, columns.Copies), (4, 1)), nest.At(5)],
             null));
+    }
+
+    // index(i) = first + step * floor(i / copies), or null.
+    private static (int First, int Step, int Copies)? Affine(Resize layer, int input, int output)
+    {
+        if (layer.Mode != ResizeMode.Nearest)
+        {
+            return null;
+        }
+
+        var indexes = Enumerable.Range(0, output)
+            .Select(i => Resampling.Nearest(i, input, output, layer.Coordinates == ResizeCoordinates.AlignCorners, layer.Coordinates == ResizeCoordinates.HalfPixel))
+            .ToArray();
+        var copies = indexes.TakeWhile(index => index == indexes[0]).Count();
+        var step = copies < output ? indexes[copies] - indexes[0] : 0;
+        return output % copies == 0 && Enumerable.Range(0, output).All(i => indexes[i] == indexes[0] + (step * (i / copies))) ? (indexes[0], step, copies) : null;
     }
 }

@@ -12,7 +12,7 @@ namespace CnnCompiler.Passes.Lowering;
 /// <code>
 ///   i8, tflite-*         pre                                      main                                                  post
 ///   add                  requantize((x - z1) &lt;&lt; 20, m1, s1)       pre + requantize((k - z2) &lt;&lt; 20, m2, s2)              clamp(requantize(acc, mo, so) + z, low, high)
-///   sub                  as add                                   pre + requantize((k - z2) &lt;&lt; 20, -m2, s2)             as add
+///   sub                  as add                                   pre + (0 - requantize((k - z2) &lt;&lt; 20, m2, s2))         as add
 ///   mul                  x - z1                                   pre * (k - z2)                                        clamp(requantize(acc, m, s) + z, low, high)
 ///   i8, onnx-half-even
 ///   add, sub             x                                        half_even_sum(pre - z1, +-(k - z2), s1, s2, so)       clamp(acc + z, low, high)
@@ -39,7 +39,7 @@ internal static class ArithmeticLowering
             ValueKind.Fixed => (Values.Rescaled(Scalar.Accumulator, Values.Fraction(first) + Values.Fraction(second), Values.Fraction(result)), ElementType.Int64),
             _ when layer.Rounding == RoundingScheme.OnnxHalfEven =>
                 (ContractionSlots.HalfEven(Scalar.Accumulator, first, Scalar.Real(second.Quantization!.Scale), result), ElementType.Int32),
-            _ => (Requantized(layer.Rounding, LayerFactors.Product(first, second, result), result), ElementType.Int32),
+            _ => (Requantized(layer.Rounding, RequantizationFactors.Product(first.Quantization!.Scale, second.Quantization!.Scale, result.Quantization!.Scale), result), ElementType.Int32),
         };
         var kernel = second.Kind() == ValueKind.Code && ChainBuilder.ZeroPoint(second) is var zero and not 0 ? Scalar.Subtract(Scalar.Kernel, Scalar.Literal(zero)) : Scalar.Kernel;
         Operator(layer, chain, accumulator, chain.WithoutZeroPoint(layer.Inputs[0]), Scalar.Multiply(Scalar.Input, kernel), Values.Clamp(post, layer.Activation, result));
@@ -83,13 +83,13 @@ internal static class ArithmeticLowering
                 break;
             default:
                 var factors = RequantizationFactors.Addition(first.Quantization!.Scale, second.Quantization!.Scale, result.Quantization!.Scale);
-                var added = subtract ? factors.Second with { Multiplier = -factors.Second.Multiplier } : factors.Second;
+                var rescaled = Rescaled(Scalar.Kernel, second, factors.Second, rounding);
                 Operator(
                     layer,
                     chain,
                     ElementType.Int32,
                     Rescaled(Scalar.Input, first, factors.First, rounding),
-                    Scalar.Add(Scalar.Input, Rescaled(Scalar.Kernel, second, added, rounding)),
+                    Scalar.Add(Scalar.Input, subtract ? Scalar.Subtract(Scalar.Literal(0), rescaled) : rescaled),
                     Values.Clamp(Requantized(rounding, factors.Output, result), activation, result));
                 break;
         }
@@ -143,8 +143,8 @@ internal static class ClampLowering
             var from = Values.Fraction(layer.Type);
             post = Scalar.Clamp(
                 Scalar.Accumulator,
-                Math.Clamp(FixedForms.Rounded(layer.Low, from), int.MinValue, int.MaxValue),
-                Math.Clamp(FixedForms.Rounded(layer.High, from), int.MinValue, int.MaxValue));
+                Math.Clamp(NumberConversion.ToFixed(layer.Low, from), int.MinValue, int.MaxValue),
+                Math.Clamp(NumberConversion.ToFixed(layer.High, from), int.MinValue, int.MaxValue));
         }
         else
         {

@@ -58,10 +58,7 @@ internal static class FixedForms
     public static ScalarExpression Call(ScalarFunction function, ScalarExpression x, int from, int to) => Scalar.Call(function, x, Scalar.Literal(from), Scalar.Literal(to));
 
     /// <summary>A real parameter with so many bits: to the nearest, half to even.</summary>
-    public static ScalarExpression Parameter(double value, int bits = Unit) => Scalar.Literal(Rounded(value, bits));
-
-    /// <summary>A real parameter with so many bits: to the nearest, half to even, saturated.</summary>
-    public static long Rounded(double value, int bits) => (long)Math.Clamp(Math.Round(Math.ScaleB(value, bits), MidpointRounding.ToEven), -FixedMath.Largest, FixedMath.Largest);
+    public static ScalarExpression Parameter(double value, int bits = Unit) => Scalar.Literal(NumberConversion.ToFixed(value, bits));
 
     /// <summary>A value saturated to 32 bits.</summary>
     public static ScalarExpression Saturated(ScalarExpression value) => Scalar.Clamp(value, int.MinValue, (long)int.MaxValue);
@@ -71,13 +68,7 @@ internal static class FixedForms
     /// </summary>
     public static (Tensor Values, int Bits) Parameters(Shape shape, ReadOnlySpan<double> values)
     {
-        var largest = 0.0;
-        foreach (var value in values)
-        {
-            largest = Math.Max(largest, Math.Abs(value));
-        }
-
-        var bits = largest > 0 && double.IsFinite(largest) ? Math.Clamp(29 - Math.ILogB(largest), 0, 46) : 0;
+        var bits = NumberConversion.ParameterBits(values);
         return (Parameters(shape, values, bits), bits);
     }
 
@@ -87,7 +78,7 @@ internal static class FixedForms
         var integers = new long[values.Length];
         for (var i = 0; i < integers.Length; i++)
         {
-            integers[i] = Rounded(values[i], bits);
+            integers[i] = NumberConversion.ToFixed(values[i], bits);
         }
 
         return Tensor.From<long>(ElementType.Int64, shape, integers);

@@ -41,7 +41,7 @@ internal static class MeanLowering
             return Scalar.Add(Scalar.Call(ScalarFunction.RoundHalfEven, ratio), zeroPoint);
         }
 
-        var (multiplier, shift) = LayerFactors.Mean(input, layer.Type, count);
+        var (multiplier, shift) = RequantizationFactors.Mean(input.Quantization!.Scale, layer.Type.Quantization!.Scale, count);
         return Scalar.Add(
             Scalar.Requantize(layer.Rounding, Scalar.Accumulator, Scalar.Literal(multiplier), Scalar.Literal(shift)), zeroPoint);
     }

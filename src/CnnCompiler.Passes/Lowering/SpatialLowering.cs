@@ -145,18 +145,6 @@ internal static class Conv2DTransposeLowering
 /// <summary>Prepared factors of the TFLite roundings (<c>int8-arithmetic.md</c> section 3.1).</summary>
 internal static class LayerFactors
 {
-    /// <summary>Factor of a product: the scales multiplied and divided in binary32, as the reference does.</summary>
-    public static Requantization Product(TensorType first, TensorType second, TensorType output) => RequantizationFactors.Quantize(
-        (float)((float)(first.Quantization!.Scale * second.Quantization!.Scale) / output.Quantization!.Scale));
-
-    /// <summary>Factor of a mean of so many elements, the division by their number included (section 3.7).</summary>
-    public static (int Multiplier, int Shift) Mean(TensorType input, TensorType output, long count)
-    {
-        var (multiplier, shift) = RequantizationFactors.Quantize((double)input.Quantization!.Scale / output.Quantization!.Scale);
-        var bits = Math.Min(Math.Min((int)long.Log2(count), 32), 31 + shift);
-        return ((int)(((long)multiplier << bits) / count), shift - bits);
-    }
-
     /// <summary>Factor of each output channel: s_in * s_w / s_out.</summary>
     public static Requantization[] Convolution(Quantization weights, TensorType input, TensorType output, int channels)
     {
