@@ -1,3 +1,4 @@
+using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
@@ -63,5 +64,30 @@ public class LayerTests
             Assert.All(expected.Values, value => Assert.True(value.Value.Bytes.SequenceEqual(actual!.Values[value.Key].Bytes), $"{layer.Graph.Name}: {value.Key} {value.Value}"));
             Assert.Equal(expected.Outputs, actual!.Outputs);
         }
+    }
+
+    [Theory]
+    [InlineData(3, 100, true)]
+    [InlineData(-60, 100, false)]
+    public void Weights_with_a_zero_point_run_on_the_array_where_their_differences_are_int8(int zero, int largest, bool onArray)
+    {
+        var random = new SeededRandom(8);
+        sbyte[] weights = [.. Enumerable.Range(0, 4 * 40).Select(i => i == 0 ? (sbyte)largest : (sbyte)random.Next(-50, 50))];
+        var input = new NetworkInput("x", new(ElementType.Int8, Shape.Of(3, 40), Quantization.PerTensor(0.5f, 7)));
+        var layer = new Dense(
+            "y",
+            ["x"],
+            new(ElementType.Int8, Shape.Of(3, 4), Quantization.PerTensor(20, -2)),
+            Tensor.From<sbyte>(ElementType.Int8, Shape.Of(4, 40), weights),
+            Quantization.PerTensor(0.25f, zero),
+            null,
+            FusedActivation.None,
+            RoundingScheme.OnnxHalfEven);
+        var network = new NetworkGraph("n", [input], [layer], ["y"]);
+        var diagnostics = new DiagnosticBag();
+        var image = AllLevels.Compile(network, AllLevels.Machine(16, 16), diagnostics, new Dictionary<string, string> { ["map-to-systolic.vector-products"] = "off" });
+        Assert.True(image is not null, string.Join('\n', diagnostics.Diagnostics));
+        Assert.Equal(onArray ? 1 : 0, image.Mapped.Plans.Count);
+        Assert.Null(AllLevels.FirstDifference(network, image, RandomNetworks.Inputs(network, 1)));
     }
 }

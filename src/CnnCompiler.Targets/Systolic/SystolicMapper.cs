@@ -70,9 +70,9 @@ internal sealed class SystolicMapper
             return operation;
         }
 
-        if (product.Correction is { } correction)
+        foreach (var constant in product.Constants)
         {
-            _tensors.Add(correction);
+            _tensors.Add(constant);
         }
 
         if (Choose(_chooser.Candidates(builder.Build(product.Operator, -1, null), operation.Name, vector), operation.Name).Plan is not { } plan)
@@ -81,11 +81,7 @@ internal sealed class SystolicMapper
         }
 
         _plans.Add(plan);
-        if (product.Correction is not null)
-        {
-            _added.Add(product.Correction);
-        }
-
+        _added.AddRange(product.Constants);
         return product.Operator;
     }
 
