@@ -123,6 +123,13 @@ public class ReproductionTests
     [Fact]
     public void Every_section_of_the_report_has_a_text() => Assert.All(ArrayFlexReport.Sections([]), section => Assert.NotEmpty(section.Text()));
 
+    [Fact]
+    public void The_page_of_figures_is_what_is_computed()
+    {
+        var sections = ArrayFlexReport.Sections(null).Select(section => $"## {section.Title}\n\n```\n{section.Text().TrimEnd()}\n```\n");
+        Snapshot.Check("docs/figures-arrayflex.md", $"# ArrayFlex: figures\n\nWritten by a test from what `cnnc reproduce arrayflex` computes ([targets/arrayflex.md](targets/arrayflex.md) says what is compared).\n\n{string.Join('\n', sections)}");
+    }
+
     private static IReadOnlyList<ScaleSimRow> ScaleSim()
     {
         var path = SharedMaterial.Find("research", "scalesim_results.csv");
