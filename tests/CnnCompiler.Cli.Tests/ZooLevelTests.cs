@@ -1,0 +1,103 @@
+using System.Text.RegularExpressions;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.TestSupport;
+
+namespace CnnCompiler.Cli.Tests;
+
+/// <summary>The networks of samples/zoo at the levels that hold every layer: their text at full size, their numbers at a reduced one.</summary>
+public class ZooLevelTests
+{
+    // Constants of the samples that make them small enough to be evaluated in a test.
+    private static readonly Dictionary<string, (string Constant, int Value)[]> Reduced = new(StringComparer.Ordinal)
+    {
+        ["alexnet"] = [("size", 67)],
+        ["c3d"] = [("size", 24)],
+        ["capsnet"] = [],
+        ["convnext_t"] = [("size", 32)],
+        ["densenet121"] = [("size", 32)],
+        ["ds_cnn"] = [],
+        ["googlenet"] = [("size", 48)],
+        ["inception_v4"] = [("size", 75)],
+        ["mobilenet_v1"] = [("size", 48)],
+        ["mobilenet_v2"] = [("size", 48)],
+        ["resnet18"] = [("size", 48)],
+        ["resnet34"] = [("size", 32)],
+        ["resnet50"] = [("size", 48)],
+        ["resnet8"] = [],
+        ["vgg16"] = [("size", 32)],
+        ["zf_faster_rcnn"] = [("height", 96), ("width", 112), ("regions", 6)],
+        ["zfnet"] = [("size", 95)],
+    };
+
+    public static TheoryData<string> Networks => [.. Reduced.Keys];
+
+    /// <summary>Files with the accepted texts.</summary>
+    internal static IEnumerable<string> SnapshotNames => Reduced.Keys.SelectMany(name => (IEnumerable<string>)[$"{name}.network.verified.txt", $"{name}.gconv.verified.txt"]);
+
+    private static IEnumerable<string> Files => Directory.EnumerateFiles(Path.Combine(SharedMaterial.Repository, "samples", "zoo"), "*.cnn");
+
+    [Fact]
+    public void Every_network_of_the_zoo_is_evaluated() =>
+        Assert.Equal(Files.Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal), Reduced.Keys.Order(StringComparer.Ordinal));
+
+    [Theory]
+    [MemberData(nameof(Networks))]
+    public void A_network_gives_the_same_bits_at_network_and_gconv_level(string name)
+    {
+        var modules = Lower(name, Reduced[name]);
+        var graph = ((NetworkModule)modules[IrLevel.Network]).Graph;
+        var inputs = graph.Inputs.Select(input => Image(input.Type)).ToList();
+        var problems = new DiagnosticBag();
+        var network = modules[IrLevel.Network].Evaluate(inputs, problems, TestContext.Current.CancellationToken);
+        var gconv = modules[IrLevel.Gconv].Evaluate(inputs, problems, TestContext.Current.CancellationToken);
+        Assert.Empty(problems.Diagnostics);
+        Assert.True(TranslationValidation.Difference(network!, gconv!) is var difference && difference is null, $"{name}: {difference}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Networks))]
+    public void A_network_has_the_accepted_texts_with_its_source_between_the_lines(string name)
+    {
+        var source = File.ReadAllText(FileOf(name));
+        var modules = Lower(name, []);
+        var notes = new InterleavedSource(source, ((NetworkModule)modules[IrLevel.Network]).Graph);
+        foreach (var level in (IrLevel[])[IrLevel.Network, IrLevel.Gconv])
+        {
+            Snapshot.Check($"{LevelTextTests.Snapshots}/{name}.{level.Name()}.verified.txt", ModuleText.Of(modules[level], notes.Of).Text);
+        }
+    }
+
+    // Pixels of every value; f32 from -2 to 2.
+    private static Tensor Image(TensorType type)
+    {
+        var random = new SeededRandom(1);
+        var codes = new sbyte[type.Shape.Elements];
+        for (var i = 0; i < codes.Length; i++)
+        {
+            codes[i] = random.NextCode();
+        }
+
+        return type.Element == ElementType.Float32
+            ? Tensor.From<float>(type.Element, type.Shape, Array.ConvertAll(codes, code => code / 64f))
+            : Tensor.From<sbyte>(type.Element, type.Shape, codes);
+    }
+
+    private static string FileOf(string name) => Files.Single(file => Path.GetFileNameWithoutExtension(file) == name);
+
+    private static IReadOnlyDictionary<IrLevel, IrModule> Lower(string name, (string Constant, int Value)[] constants)
+    {
+        var text = File.ReadAllText(FileOf(name));
+        foreach (var (constant, value) in constants)
+        {
+            var changed = Regex.Replace(text, $@"(?m)^    const {constant} = \d+$", $"    const {constant} = {value}", RegexOptions.None, TimeSpan.FromSeconds(1));
+            Assert.NotEqual(text, changed);
+            text = changed;
+        }
+
+        var result = Compiler.Compile(new CompileRequest(name + ".cnn", System.Text.Encoding.UTF8.GetBytes(text), "openedge") { StopLevel = IrLevel.Gconv });
+        Assert.Empty(result.Diagnostics);
+        return result.Modules;
+    }
+}
