@@ -16,6 +16,7 @@ public static class KernelCompiler
         WindowKernel.Strategy => new WindowKernel(nest),
         DenseKernel.Strategy => new DenseKernel(nest),
         RequantizeKernel.Strategy => new RequantizeKernel(nest, data),
+        RequantizePairsKernel.Strategy => new RequantizePairsKernel(nest),
         AddKernel.Strategy => new AddKernel(nest),
         PointKernel.Strategy => new PointKernel(nest),
         FillKernel.Strategy => new FillKernel(nest),

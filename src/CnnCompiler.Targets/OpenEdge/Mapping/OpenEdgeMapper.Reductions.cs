@@ -41,7 +41,7 @@ public sealed partial class OpenEdgeMapper
         // every group has one channel, which reads inputs of its own: channels take the place of groups
         var depthwise = strategy == WindowKernel.Strategy;
 
-        if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts))
+        if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts, bound))
         {
             return null;
         }
@@ -59,6 +59,7 @@ public sealed partial class OpenEdgeMapper
             form,
             positions,
             strategy,
+            RequantizePairsKernel.Fits(bound, shifts.AsSpan<int>(), positions.Outer * positions.Lines) ? RequantizePairsKernel.Strategy : RequantizeKernel.Strategy,
             (name, element),
             AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel)),
             [
@@ -87,6 +88,7 @@ public sealed partial class OpenEdgeMapper
         RequantizeForm Form,
         Positions Positions,
         string Strategy,
+        string Requantize,
         (string Buffer, AffineExpression Element) Input,
         string Weights,
         string[] Parameters,
@@ -156,7 +158,7 @@ public sealed partial class OpenEdgeMapper
         Add(
             new(
                 operation.Name + suffix,
-                RequantizeKernel.Strategy,
+                contraction.Requantize,
                 point.Loops,
                 [point.ChannelGuard(count), .. HalvesGuards(point, contraction.Positions)],
                 [new(sums.Name, SumElement(point, sums)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
@@ -363,8 +365,9 @@ public sealed partial class OpenEdgeMapper
     /// <summary>
     /// Per-channel bias, multiplier and shift for raw sums of codes: the input's zero point times the channel's weights goes into the bias. A channel
     /// without any weight other than 0 is a constant, whatever its bias: it is computed here. Null after reporting a channel that is too large.
+    /// The bound is that of all sums with their biases.
     /// </summary>
-    private (Tensor Bias, Tensor Multiplier, Tensor Shift)? FoldChannels(GconvOperator operation, RequantizeForm form, int bias, int multiplier, int shift)
+    private (Tensor Bias, Tensor Multiplier, Tensor Shift, long Bound)? FoldChannels(GconvOperator operation, RequantizeForm form, int bias, int multiplier, int shift)
     {
         var multipliers = ConstantOf(operation.Extra[multiplier]).AsSpan<int>().ToArray();
         var shifts = ConstantOf(operation.Extra[shift]).AsSpan<int>().ToArray();
@@ -372,6 +375,7 @@ public sealed partial class OpenEdgeMapper
         var zero = new OperatorShape(operation, _constants.ContainsKey).InputZeroPoint!.Value;
         var reach = Math.Max(sbyte.MaxValue - zero, zero - sbyte.MinValue);
         var (sums, magnitudes) = WeightSums(operation, multiplier, multipliers.Length);
+        var largest = 0L;
         for (var channel = 0; channel < multipliers.Length; channel++)
         {
             if (magnitudes[channel] == 0)
@@ -379,6 +383,7 @@ public sealed partial class OpenEdgeMapper
                 // any value v as a requantisation of 4v: times 1/2, then a rounding shift by 1
                 var code = FixedPoint.MultiplyByQuantizedMultiplier(biases[channel], multipliers[channel], shifts[channel]) + form.ZeroPoint;
                 (biases[channel], multipliers[channel], shifts[channel]) = (4 * (Math.Clamp(code, form.Low, form.High) - form.ZeroPoint), 1 << 30, -1);
+                largest = Math.Max(largest, Math.Abs((long)biases[channel]));
                 continue;
             }
 
@@ -389,6 +394,7 @@ public sealed partial class OpenEdgeMapper
                 return null;
             }
 
+            largest = Math.Max(largest, bound);
             biases[channel] = (int)(biases[channel] - (zero * sums[channel]));
         }
 
@@ -396,7 +402,8 @@ public sealed partial class OpenEdgeMapper
         return (
             Tensor.From<int>(ElementType.Int32, type, biases),
             Tensor.From<int>(ElementType.Int32, type, multipliers),
-            Tensor.From<int>(ElementType.Int32, type, shifts));
+            Tensor.From<int>(ElementType.Int32, type, shifts),
+            largest);
     }
 
     /// <summary>For each channel the sum of its weights and of their magnitudes.</summary>
