@@ -36,8 +36,13 @@ public sealed class HalvesContractKernel : NestKernel
     private readonly NestView _view;
     private readonly MappedAccess _input;
     private readonly TapSchedule _taps;
-    private readonly int _linesPerColumn;
     private readonly int _groups;
+
+    /// <summary>Lines and positions of a line, over all columns: lines that follow each other without a gap are one.</summary>
+    private readonly (int Lines, int Pixels) _positions;
+
+    /// <summary>Lines that a column works on, and positions of each.</summary>
+    private readonly (int Lines, int Pixels) _share;
 
     /// <summary>Compiles a nest.</summary>
     public HalvesContractKernel(MappedNest nest)
@@ -46,7 +51,10 @@ public sealed class HalvesContractKernel : NestKernel
         _view = new(nest);
         _input = nest.Operands[0] with { Element = HalvesKernel.Without(nest, nest.Operands[0].Element, HalvesKernel.Halves) };
         _taps = new(_view, _input);
-        _linesPerColumn = ContractKernel.LinesPerColumn(_view.Extent(NestView.Line));
+        var (lines, pixels) = (_view.Extent(NestView.Line), _view.Extent(NestView.Pixel));
+        var joins = _view.Step(_input, NestView.Line) == pixels * _view.Step(_input, NestView.Pixel);
+        _positions = joins ? (1, lines * pixels) : (lines, pixels);
+        _share = joins ? (1, Share(lines * pixels)) : (Share(lines), pixels);
         _groups = (_taps.Length + TapsOfGroup - 1) / TapsOfGroup;
         Program = Build();
     }
@@ -72,6 +80,9 @@ public sealed class HalvesContractKernel : NestKernel
 
     /// <summary>Words a column reads for each position: for each segment two moves of the addresses and a word for two weights each.</summary>
     private int StreamWords => _taps.Starts.Count * (AddressWords + _groups);
+
+    /// <summary>What each of four columns does of something.</summary>
+    private static int Share(int count) => (count + Cell.Side - 1) / Cell.Side;
 
     private static bool IsEven(Cell cell) => (cell.Row + cell.Column) % 2 == 0;
 
@@ -109,11 +120,13 @@ public sealed class HalvesContractKernel : NestKernel
         var (read, write) = (new LaunchPointer?[Cell.Side], new LaunchPointer?[Cell.Side]);
         for (var column = 0; column < Cell.Side; column++)
         {
-            // where lines don't fill the columns, neighbours do a line twice
-            var line = Math.Min(column * _linesPerColumn, _view.Extent(NestView.Line) - _linesPerColumn);
+            // where the columns aren't filled, neighbours do some lines or positions twice
+            int Start(int count, int share) => Math.Min(column * share, count - share);
+            var (line, pixel) = (Start(_positions.Lines, _share.Lines), Start(_positions.Pixels, _share.Pixels));
+            int Bytes(MappedAccess access) => ((line * _view.Step(access, NestView.Line)) + (pixel * _view.Step(access, NestView.Pixel))) * NestView.WordBytes;
             read[column] = new(true, words.Count * NestView.WordBytes);
-            write[column] = new(false, sums + (line * _view.Step(output, NestView.Line) * NestView.WordBytes));
-            var address = first + (line * _view.Step(_input, NestView.Line) * NestView.WordBytes);
+            write[column] = new(false, sums + Bytes(output));
+            var address = first + Bytes(_input);
 
             // the second loader steps forward by a group before it loads, the first one afterwards
             words.AddRange([(uint)address, (uint)(address + stride - (TapsOfGroup * stride))]);
@@ -182,10 +195,10 @@ public sealed class HalvesContractKernel : NestKernel
 
         p.Block("start");
         p.Step(loaders.SelectMany(l => l).Select(c => LoadStream(c, NestView.WordBytes, address[c], Parameters)));
-        p.Set(line, _linesPerColumn);
+        p.Set(line, _share.Lines);
 
         var lineBlock = p.Block("line");
-        p.Set(pixel, _view.Extent(NestView.Pixel));
+        p.Set(pixel, _share.Pixels);
         p.Count(line);
 
         var pixelBlock = p.Block("pixel");
@@ -255,7 +268,7 @@ public sealed class HalvesContractKernel : NestKernel
 
         p.Block("line end");
         var next = (_view.Step(_input, NestView.Line) - (_view.Extent(NestView.Pixel) * _view.Step(_input, NestView.Pixel))) * NestView.WordBytes;
-        for (var turn = 0; turn < TapsOfGroup && _linesPerColumn > 1; turn++)
+        for (var turn = 0; turn < TapsOfGroup && _share.Lines > 1; turn++)
         {
             foreach (var c in loaders[turn])
             {
