@@ -8,6 +8,7 @@ using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Emission;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
 using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.OpenEdge.Tests;
@@ -95,6 +96,26 @@ public class HalvesTests
         var gconv = LowerToGconv.Lower(Convolution(8, 8, 4, 4, 3, 1, 1, 1, "lowest", sbyte.MinValue), new())!;
         var decisions = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions;
         Assert.DoesNotContain(decisions.SelectMany(d => d.Candidates), c => c.Name.StartsWith("halves", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_layer_whose_halves_exceed_the_array_does_not_keep_others_from_theirs()
+    {
+        // taps 2,080 bytes apart: the loaders of halves step over two of them, more than a constant holds
+        const int Channels = 520;
+        var far = Convolution(4, 4, Channels, 2 * Channels, 2, 1, 1, Channels, "signs");
+        var near = Convolution(4, 4, 2 * Channels, 4, 1, 1, 1, 1, "signs");
+        var first = (Conv2D)far.Layers[0];
+        var second = (Conv2D)near.Layers[0] with { Name = "z", Inputs = ["y"] };
+        var network = far with { Layers = [first with { Padding = new(0, 1, 0, 1), Type = first.Type with { Shape = Shape.Of(1, 4, 4, 2 * Channels) } }, second], Outputs = ["z"] };
+        var diagnostics = new DiagnosticBag();
+        var gconv = LowerToGconv.Lower(network, diagnostics)!;
+        var defaults = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, diagnostics, default)!;
+        string[] halved = [.. defaults.Decisions.Where(d => d.Candidates.Any(c => c.Name == "halves-w")).Select(d => d.Name)];
+        Assert.Equal(2, halved.Length);
+        Assert.Null(OpenEdgeMapper.Map(gconv, MappingChoices.Defaults.With(halved[0], "halves-w"), new(), default));
+        var selected = MappingSelector.Select(gconv, BuiltInMachines.Default, [], diagnostics, default)!;
+        Assert.Equal([halved[1]], selected.Program.Steps.OfType<MappedNest>().Where(n => n.Kernel == HalvesContractKernel.Strategy).Select(n => n.Origin!.Value.Layer));
     }
 
     [Fact]
