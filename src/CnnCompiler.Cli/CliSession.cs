@@ -28,13 +28,26 @@ internal sealed class CliSession(CliEnvironment environment)
     /// <summary>Collects what a report of a defect needs.</summary>
     public CrashReport Crash { get; } = new();
 
+    /// <summary>Files that were read, in order, each once: what the result depends on.</summary>
+    public List<string> Inputs { get; } = [];
+
+    /// <summary>Notes that a file was read.</summary>
+    public void AddInput(string path, byte[] bytes)
+    {
+        Crash.AddInput(path, bytes);
+        if (!Inputs.Contains(path, StringComparer.Ordinal))
+        {
+            Inputs.Add(path);
+        }
+    }
+
     /// <summary>The contents of a file, kept for excerpts and crash reports.</summary>
     /// <exception cref="DiagnosticException">It can't be read.</exception>
     public byte[] Read(string path, string kind, long limit)
     {
         var problems = new DiagnosticBag();
         var bytes = InputFiles.Read(path, kind, limit, problems) ?? throw new DiagnosticException(problems.Diagnostics[0]);
-        Crash.AddInput(path, bytes);
+        AddInput(path, bytes);
         return bytes;
     }
 

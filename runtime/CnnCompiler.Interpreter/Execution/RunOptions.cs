@@ -18,7 +18,13 @@ public sealed record RunOptions
     /// <summary>Called after each launch and, in long launches, about every million cycles; null for none.</summary>
     public Action<RunProgress>? Progress { get; init; }
 
-    /// <summary>True to take the array's loop over cycles everywhere; results are the same (<see cref="OpenEdge.OpenEdgeArray.AlwaysWalkCycles"/>).</summary>
+    /// <summary>Called after each step of a systolic program with its index and the memory; null for none. For looking at intermediate tensors.</summary>
+    public Action<int, ReadOnlyMemory<byte>>? AfterSystolicStep { get; init; }
+
+    /// <summary>
+    /// True to take the array's loop over cycles everywhere; results are the same (<see cref="OpenEdge.OpenEdgeArray.AlwaysWalkCycles"/>; on a systolic machine
+    /// <see cref="Systolic.SteppedArray"/> instead of <see cref="Systolic.FastArray"/>).
+    /// </summary>
     public bool AlwaysWalkCycles { get; init; }
 }
 

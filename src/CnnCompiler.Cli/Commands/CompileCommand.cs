@@ -30,6 +30,8 @@ internal sealed class CompileCommand
 
     private readonly Option<bool> _interleave = new("--interleave") { Description = "With --emit network, gconv or mapped: the lines of the .cnn before what they became, as comments" };
 
+    private readonly Option<string> _depfile = new("--depfile") { Description = "Write the files that the result depends on, as a rule for make, ninja and CMake", HelpName = "FILE" };
+
     private CompileCommand(CliSession session) => _session = session;
 
     /// <summary>The verb.</summary>
@@ -49,6 +51,7 @@ internal sealed class CompileCommand
         command.Options.Add(verb._output);
         command.Options.Add(verb._emit);
         command.Options.Add(verb._interleave);
+        command.Options.Add(verb._depfile);
         command.SetAction(verb.Run);
         return command;
     }
@@ -84,12 +87,17 @@ internal sealed class CompileCommand
         }
         else if (emit is Choices or ChoicesJson)
         {
-            var selection = ((MappedModule)result.Modules[level]).Selection ?? new("cycles", 0, 0, 0, []);
+            var selection = (result.Modules[level] as IExplainedModule)?.Selection ?? new("cycles", 0, 0, 0, []);
             LevelFiles.Write(_session, output, new(emit == Choices ? SelectionReport.Table(selection) : SelectionReport.Json(selection), ConstantStore.Empty));
         }
         else
         {
             LevelFiles.Write(_session, output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : ModuleText.Of(result.Modules[level], notes));
+        }
+
+        if (parse.GetValue(_depfile) is { } depfile)
+        {
+            CliSession.Write(depfile, DependencyFile.Rule(output ?? throw CliSession.Usage("--depfile needs a file that depends on something", "add -o FILE"), _session.Inputs));
         }
 
         return ExitCodes.Success;

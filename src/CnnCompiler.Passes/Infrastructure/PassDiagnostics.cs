@@ -32,6 +32,13 @@ public static class PassDiagnostics
         $"{layer.Keyword} '{layer.Name}' rounds by {NetworkNames.Of(RoundingScheme.OnnxHalfEven)}, which isn't compiled yet: it can be evaluated at network level only",
         $"use a network quantised with {NetworkNames.Of(RoundingScheme.TfliteDouble)} or {NetworkNames.Of(RoundingScheme.TfliteSingle)}");
 
+    /// <summary>A program of the right level that was made for another target.</summary>
+    public static Diagnostic OtherTargetsProgram(PassDescription pass) => Error(
+        "CNN0984",
+        SourceSpan.None,
+        $"pass {pass.Name} can't read this {pass.From.Name()} program: it was made for another target",
+        "begin at an earlier level, or choose the target it was made for");
+
     private static Diagnostic Error(string code, SourceSpan span, string message, string remedy) =>
         new(code, DiagnosticSeverity.Error, span, message, remedy);
 }
