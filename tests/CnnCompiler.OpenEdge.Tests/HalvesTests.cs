@@ -119,6 +119,29 @@ public class HalvesTests
     }
 
     [Fact]
+    public void Where_packed_inputs_do_not_fit_the_largest_are_given_up_first_and_named()
+    {
+        var wide = Convolution(32, 32, 16, 4, 1, 1, 1, 1, "signs");
+        var narrow = (Conv2D)Convolution(32, 32, 4, 8, 3, 2, 1, 1, "signs").Layers[0] with { Name = "z", Inputs = ["y"] };
+        var network = wide with { Layers = [wide.Layers[0], narrow], Outputs = ["z"] };
+        var gconv = LowerToGconv.Lower(network, new())!;
+        var machine = BuiltInMachines.Default;
+        string[] Halved(MappedProgram program) =>
+            [.. program.Steps.OfType<MappedNest>().Where(n => n.Kernel == HalvesContractKernel.Strategy).Select(n => n.Origin!.Value.Layer).Distinct()];
+        Assert.Equal(["y", "z"], Halved(MappingSelector.Select(gconv, machine, [], new(), default)!.Program));
+
+        // the input in words takes 64 KiB, its packed halves 32 KiB more, sums only 16 KiB
+        machine = machine with { Ram = machine.Ram with { Bytes = machine.Ram.ReservedBytes + (90 * 1024) } };
+        var diagnostics = new DiagnosticBag();
+        var selected = MappingSelector.Select(gconv, machine, [], diagnostics, default)!;
+        Assert.Equal(["z"], Halved(selected.Program));
+        Assert.EndsWith("the default mapping is taken for y", Assert.Single(diagnostics.Diagnostics).Message);
+        var image = ImageEmitter.Emit(selected.Program, machine, diagnostics, default)!;
+        var inputs = RandomNetworks.Inputs(network, 1);
+        Assert.Null(AllLevels.ImageDifference(image, inputs, NetworkEvaluator.Evaluate(network, inputs, diagnostics)!.Outputs));
+    }
+
+    [Fact]
     public void Requantisation_with_two_multiplications_is_the_definition()
     {
         var random = new SeededGenerator(11);

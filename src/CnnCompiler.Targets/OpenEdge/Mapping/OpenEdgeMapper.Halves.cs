@@ -17,6 +17,9 @@ public sealed partial class OpenEdgeMapper
         && operation.Input.Index.Count(i => i.Coefficients[positions.LineLoop] != 0) == 1
         && operation.Input.Index.All(i => i.Coefficients.All(c => c >= 0));
 
+    /// <summary>Name of the buffer in which an operator's packed input lies, where it has one.</summary>
+    public static string HalvesOf(string operation) => $"{operation}.halves";
+
     private static Positions Halved(Positions positions)
     {
         var lines = (positions.Lines + HalvesKernel.Halves - 1) / HalvesKernel.Halves;
@@ -66,7 +69,7 @@ public sealed partial class OpenEdgeMapper
         };
         var ranges = index.Select(i => OperatorShape.Range(halved, i)).ToArray();
         var packed = BufferLayout.Dense([.. ranges.Select(r => (int)(r.Max - r.Min + 1)), HalvesKernel.Halves], HalvesKernel.Halves);
-        var target = AddBuffer($"{operation.Name}.halves", BufferRole.Activation, packed);
+        var target = AddBuffer(HalvesOf(operation.Name), BufferRole.Activation, packed);
 
         var map = new LoopMap(dimensions + 1);
         for (var d = 0; d < dimensions; d++)
