@@ -198,6 +198,8 @@ public class HalvesTests
         var image = ImageEmitter.Emit(mapping.Program, BuiltInMachines.Default, diagnostics, default);
         Assert.True(image is not null && !diagnostics.HasErrors, $"{network.Name}: {string.Join('\n', diagnostics.Diagnostics)}");
         var expected = NetworkEvaluator.Evaluate(network, inputs, diagnostics)!.Outputs;
+        var mapped = MappedEvaluator.Run(mapping.Program, inputs, diagnostics, keepValues: false)!.Outputs;
+        Assert.All(expected.Zip(mapped), pair => Assert.Equal(pair.First.Bytes.ToArray(), pair.Second.Bytes.ToArray()));
         Assert.Null(AllLevels.ImageDifference(image, inputs, expected));
         return mapping.Program.Steps.OfType<MappedNest>().Count(n => n.Kernel == HalvesContractKernel.Strategy);
     }
