@@ -159,6 +159,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         var stepped = new SteppedProduct(operation, image, memory);
         var pass = SteppedArray.Run(stepped.Tiles, operation.Array!.DoubleBuffered);
         events = pass.Events;
+        options.AfterSteppedOperator?.Invoke(new(_step, operation.Array.DoubleBuffered, stepped.Tiles, pass));
         var sums = stepped.Add(pass);
         var loops = new int[operation.Loops.Count];
         var (groups, positions, columns) = (new LoopSet(operation.Loops, SystolicRole.Group), new LoopSet(operation.Loops, SystolicRole.Position), new LoopSet(operation.Loops, SystolicRole.Column));
