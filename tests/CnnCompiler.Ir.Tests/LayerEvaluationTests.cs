@@ -43,6 +43,25 @@ public sealed class LayerEvaluationTests
         }
     }
 
+    // Channels that fill vectors of 16, do not, or are groups of their own; 30 pixels are more than one tile of them.
+    [Theory]
+    [InlineData(4, 1)]
+    [InlineData(16, 1)]
+    [InlineData(35, 1)]
+    [InlineData(38, 2)]
+    public void Wide_convolutions_of_reals_are_those_of_the_naive_definition(int outputs, int groups)
+    {
+        var random = new SeededRandom((ulong)outputs);
+        var (input, output) = (new TensorType(ElementType.Float32, Shape.Of(2, 5, 6, 3 * groups)), new TensorType(ElementType.Float32, Shape.Of(2, 5, 6, outputs)));
+        var layer = new Conv2D(
+            "y", ["x"], output, Reals(Shape.Of(outputs, 3, 3, 3)), null, Reals(Shape.Of(outputs)), new(1, 1), new(1, 1), new(1, 1, 1, 1), groups, FusedActivation.Relu, RoundingScheme.TfliteDouble);
+
+        AreEqual(new(new("wide", [new("x", input)], [layer], ["y"]), [Reals(input.Shape)]));
+
+        Tensor Reals(Shape shape) =>
+            Tensor.From<float>(ElementType.Float32, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(_ => random.NextInt32() * MathF.Pow(2, -random.Next(20, 40)))]);
+    }
+
     [Fact]
     public void A_fixed_point_sum_beyond_64_bits_is_reported()
     {
