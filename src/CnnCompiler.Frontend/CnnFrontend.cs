@@ -17,7 +17,8 @@ public static class CnnFrontend
     /// <param name="file">The file as the user named it.</param>
     /// <param name="companions">Gives the bytes of a file that the text names (a path relative to the text's own folder), or null where there is none.</param>
     /// <param name="diagnostics">Takes what is wrong.</param>
-    public static NetworkGraph? Parse(string text, string file, Func<string, byte[]?> companions, DiagnosticBag diagnostics)
+    /// <param name="elements">What the type <c>value</c> is in this reading: i8 unless it is said. With others, scales and zero points that are written count for nothing in f32 and fixed point.</param>
+    public static NetworkGraph? Parse(string text, string file, Func<string, byte[]?> companions, DiagnosticBag diagnostics, NetworkElements? elements = null)
     {
         if (text.Length > LanguageLimits.Characters)
         {
@@ -26,7 +27,7 @@ public static class CnnFrontend
         }
 
         var found = new DiagnosticBag();
-        var graph = SyntaxReader.Read(text, file, found) is { } syntax ? NetworkBinder.Bind(syntax, companions, found) : null;
+        var graph = SyntaxReader.Read(text, file, found) is { } syntax ? NetworkBinder.Bind(syntax, companions, elements, found) : null;
         Report(found, file, diagnostics);
         return found.HasErrors ? null : graph;
     }

@@ -11,8 +11,11 @@ public static class LanguageDiagnostics
     public const string UnexpectedCharacterCode = "CNN0201";
 
     /// <summary>CNN0200: the file is too long to be a network.</summary>
-    public static Diagnostic FileTooLong(string file, long characters) =>
-        Error(200, SourceSpan.WholeFile(file), $"the file has {N(characters)} characters; at most {N(LanguageLimits.Characters)} are read", "keep weights in the .npz file");
+    /// <param name="file">The file.</param>
+    /// <param name="length">Its length.</param>
+    /// <param name="unit">What that counts: characters, or bytes of a file that is not even decoded.</param>
+    public static Diagnostic FileTooLong(string file, long length, string unit = "characters") =>
+        Error(200, SourceSpan.WholeFile(file), $"the file has {N(length)} {unit}; at most {N(LanguageLimits.Characters)} characters are read", "keep weights in the .npz file");
 
     /// <summary>CNN0201: a character that the language does not have.</summary>
     public static Diagnostic UnexpectedCharacter(SourceSpan span, char character) =>
@@ -198,6 +201,10 @@ public static class LanguageDiagnostics
 
     /// <summary>CNN0256: a block with the name of a layer.</summary>
     public static Diagnostic BlockNamedAsLayer(SourceSpan span, string name) => Error(256, span, $"'{name}' is a layer of the language", "choose another name for the block");
+
+    /// <summary>CNN0257: a scale for a value that has none, or a fixed one.</summary>
+    public static Diagnostic QuantizedReal(SourceSpan span, string name, string what) =>
+        Error(257, span, $"'{Shorten(name)}' is {what}; it can't have a scale and zero point of its own", "remove them, or make the value i8");
 
     /// <summary>A text as a message may show it.</summary>
     internal static string Shorten(string text)

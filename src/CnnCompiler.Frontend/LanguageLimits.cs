@@ -6,6 +6,9 @@ public static class LanguageLimits
     /// <summary>Most characters (UTF-16 units) of a file: some 2,500 layers.</summary>
     public const int Characters = 1 << 18;
 
+    /// <summary>Bytes of UTF-8 that are more than <see cref="Characters"/> in any case: at most three for each, and those of the byte order mark. A longer file is refused before it is decoded.</summary>
+    public const int Bytes = (3 * Characters) + 3;
+
     /// <summary>Most brackets open at once.</summary>
     public const int Nesting = 32;
 

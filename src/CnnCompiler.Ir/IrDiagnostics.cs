@@ -44,8 +44,12 @@ public static class IrDiagnostics
     public static Diagnostic Attribute(SourceSpan span, string attribute, string problem) => Make(909, span, $"attribute '{attribute}' is {problem}", "correct the text");
 
     /// <summary>Text beyond the limit.</summary>
-    public static Diagnostic TextTooLong(SourceSpan span, int limit) =>
-        Make(910, span, string.Create(CultureInfo.InvariantCulture, $"the text has more than {limit} characters"), "use a smaller network");
+    public static Diagnostic TextTooLong(SourceSpan span, int limit, string unit = "characters") =>
+        Make(910, span, string.Create(CultureInfo.InvariantCulture, $"the text has more than {limit} {unit}"), "use a smaller network");
+
+    /// <summary>More mistakes than are worth reading on for.</summary>
+    public static Diagnostic TooManyMistakes(SourceSpan span, int limit) =>
+        Make(911, span, string.Create(CultureInfo.InvariantCulture, $"{limit} mistakes were found up to here; what follows is not read"), "correct those above first");
 
     /// <summary>A name that two values have.</summary>
     public static Diagnostic DuplicateName(SourceSpan span, string name) => Make(920, span, $"two values are called '{name}'", Fault);

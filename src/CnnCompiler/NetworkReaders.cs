@@ -37,6 +37,14 @@ internal static class NetworkReaders
     private static NetworkSource? ReadTflite(CompileRequest request, DiagnosticBag diagnostics) =>
         TfliteReader.ReadModel(request.Source, request.FileName, diagnostics) is { } model ? new(model.Graph, model.TensorNames) : null;
 
-    private static NetworkSource? ReadCnn(CompileRequest request, DiagnosticBag diagnostics) =>
-        CnnFrontend.Parse(SourceText.Decode(request.Source.Span), request.FileName, name => request.Companion(name)?.ToArray(), diagnostics) is { } graph ? new(graph, NoNames) : null;
+    private static NetworkSource? ReadCnn(CompileRequest request, DiagnosticBag diagnostics)
+    {
+        if (request.Source.Length > LanguageLimits.Bytes)
+        {
+            diagnostics.Report(LanguageDiagnostics.FileTooLong(request.FileName, request.Source.Length, "bytes"));
+            return null;
+        }
+
+        return CnnFrontend.Parse(SourceText.Decode(request.Source.Span), request.FileName, name => request.Companion(name)?.ToArray(), diagnostics) is { } graph ? new(graph, NoNames) : null;
+    }
 }

@@ -54,7 +54,7 @@ public sealed class NetworkVerifierTests
     }
 
     // Each violation: its code, and the graph.
-    private static readonly (string Name, int Code, NetworkGraph Graph)[] Violations =
+    internal static readonly (string Name, int Code, NetworkGraph Graph)[] Violations =
     [
         // What a user can get wrong.
         ("conv2d of a matrix", 101, One(Convolution, Type(6, 5))),

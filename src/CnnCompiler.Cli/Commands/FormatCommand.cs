@@ -66,6 +66,11 @@ internal sealed class FormatCommand
     /// <summary>The text, without a byte order mark; bytes that are no text would be lost on the way back.</summary>
     private static string Decode(byte[] source, string file)
     {
+        if (source.Length > LanguageLimits.Bytes)
+        {
+            throw new DiagnosticException(LanguageDiagnostics.FileTooLong(file, source.Length, "bytes"));
+        }
+
         try
         {
             return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(source).TrimStart('\uFEFF');

@@ -14,7 +14,8 @@ public sealed class DiagnosticPrinter(CliEnvironment environment)
 {
     private const int WidestExcerpt = 160;
     private const int MostCarets = 80;
-    private readonly Dictionary<string, string[]> _sources = new(StringComparer.Ordinal);
+    private const int MostBytes = 4 * 4 * WidestExcerpt;
+    private readonly Dictionary<string, ReadOnlyMemory<byte>> _sources = new(StringComparer.Ordinal);
 
     private readonly List<Diagnostic> _told = [];
 
@@ -28,7 +29,7 @@ public sealed class DiagnosticPrinter(CliEnvironment environment)
     public bool HasPromoted { get; private set; }
 
     /// <summary>Makes the text of a file known, so that excerpts can be shown.</summary>
-    public void AddSource(string file, ReadOnlyMemory<byte> bytes) => _sources[file] = Encoding.UTF8.GetString(bytes.Span).Split('\n');
+    public void AddSource(string file, ReadOnlyMemory<byte> bytes) => _sources[file] = bytes;
 
     /// <summary>Prints them in their order.</summary>
     public void Print(IEnumerable<Diagnostic> diagnostics)
@@ -79,12 +80,12 @@ public sealed class DiagnosticPrinter(CliEnvironment environment)
 
     private void PrintExcerpt(IAnsiConsole console, SourceSpan span, string colour)
     {
-        if (span.Line < 1 || !_sources.TryGetValue(span.File, out var lines) || span.Line > lines.Length)
+        if (span.Line < 1 || !_sources.TryGetValue(span.File, out var source) || Line(source.Span, span.Line) is not { } text)
         {
             return;
         }
 
-        var line = lines[span.Line - 1].TrimEnd('\r').Replace('\t', ' ');
+        var line = text.TrimEnd('\r').Replace('\t', ' ');
         var start = Math.Max(0, span.Column - 1);
         if (start > line.Length || start > WidestExcerpt)
         {
@@ -100,6 +101,25 @@ public sealed class DiagnosticPrinter(CliEnvironment environment)
         {
             console.MarkupLine($"  [blue]{new string(' ', number.Length)} |[/] {new string(' ', start)}[{colour}]{new string('^', carets)}[/]");
         }
+    }
+
+    /// <summary>The beginning of a line, as much as an excerpt may need; null where there is none. Only what is shown is decoded: the file may be anything.</summary>
+    private static string? Line(ReadOnlySpan<byte> source, int number)
+    {
+        for (var line = 1; line < number; line++)
+        {
+            var end = source.IndexOf((byte)'\n');
+            if (end < 0)
+            {
+                return null;
+            }
+
+            source = source[(end + 1)..];
+        }
+
+        var length = source.IndexOf((byte)'\n');
+        var text = length < 0 ? source : source[..length];
+        return Encoding.UTF8.GetString(text[..Math.Min(text.Length, MostBytes)]);
     }
 
     private static string Escape(string text) => Markup.Escape(OneLine(text));

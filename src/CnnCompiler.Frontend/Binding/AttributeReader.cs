@@ -11,6 +11,11 @@ namespace CnnCompiler.Frontend.Binding;
 /// <param name="Explicit">The amounts otherwise.</param>
 internal readonly record struct PaddingChoice(bool IsSame, Padding Explicit);
 
+/// <summary>Padding of a volume as written.</summary>
+/// <param name="IsSame">True for <c>same</c>.</param>
+/// <param name="Explicit">The amounts otherwise.</param>
+internal readonly record struct VolumePaddingChoice(bool IsSame, VolumePadding Explicit);
+
 /// <summary>Reads the attributes of one layer. A mistake is reported, <see cref="Failed"/> is set and a harmless value is given, so that all are found.</summary>
 internal sealed class AttributeReader
 {
@@ -58,19 +63,36 @@ internal sealed class AttributeReader
     }
 
     /// <summary>Height and width: <c>5x3</c>, <c>(5, 3)</c>, or <c>5</c> for both.</summary>
-    public Spatial Spatial(string name, Spatial? otherwise)
+    public Spatial Spatial(string name, Spatial? otherwise, int low = 1)
     {
         switch (Value(name, otherwise is null, "3x3"))
         {
             case null:
                 return otherwise ?? new(1, 1);
             case NumberValue number:
-                var both = Integer(name, number, 1, NetworkLimits.Attribute);
+                var both = Integer(name, number, low, NetworkLimits.Attribute);
                 return new(both, both);
             case ListValue { Items: [NumberValue height, NumberValue width] }:
-                return new(Integer(name, height, 1, NetworkLimits.Attribute), Integer(name, width, 1, NetworkLimits.Attribute));
+                return new(Integer(name, height, low, NetworkLimits.Attribute), Integer(name, width, low, NetworkLimits.Attribute));
             case var value:
                 return Wrong(name, "height x width, such as 3x3", value, new Spatial(1, 1));
+        }
+    }
+
+    /// <summary>Depth, height and width: <c>3x5x5</c>, or one number for all.</summary>
+    public Volume Volume(string name, Volume? otherwise)
+    {
+        switch (Value(name, otherwise is null, "3x3x3"))
+        {
+            case null:
+                return otherwise ?? new(1, 1, 1);
+            case NumberValue number:
+                var all = Integer(name, number, 1, NetworkLimits.Attribute);
+                return new(all, all, all);
+            case ListValue { Items: [NumberValue depth, NumberValue height, NumberValue width] }:
+                return new(Integer(name, depth, 1, NetworkLimits.Attribute), Integer(name, height, 1, NetworkLimits.Attribute), Integer(name, width, 1, NetworkLimits.Attribute));
+            case var value:
+                return Wrong(name, "depth x height x width, such as 3x3x3", value, new Volume(1, 1, 1));
         }
     }
 
@@ -100,13 +122,42 @@ internal sealed class AttributeReader
         int Amount(NumberValue number) => Integer(name, number, 0, NetworkLimits.Attribute);
     }
 
-    /// <summary>A list of integers; one number alone is a list of one.</summary>
-    public EquatableArray<int> Integers(string name, long low, long high, string example)
+    /// <summary>As <see cref="Padding"/>, with amounts <c>(front, back, top, bottom, left, right)</c>.</summary>
+    public VolumePaddingChoice VolumePadding()
     {
-        switch (Value(name, required: true, example))
+        const string name = "padding";
+        switch (Value(name, required: false, string.Empty))
+        {
+            case null or WordValue { Text: "valid" }:
+                return default;
+            case WordValue { Text: "same" }:
+                return new(true, default);
+            case WordValue word:
+                Report(LanguageDiagnostics.UnknownWord(word.Span, name, word.Text, Suggestions.Near(word.Text, _paddingWords, _diagnostics), [.. _paddingWords, "or (front, back, top, bottom, left, right)"]));
+                return default;
+            case NumberValue number:
+                var all = Integer(name, number, 0, NetworkLimits.Attribute);
+                return new(false, new(all, all, new(all, all, all, all)));
+            case ListValue { Items.Count: 6 } list when list.Items.All(item => item is NumberValue):
+                var amounts = list.Items.Select(item => Integer(name, (NumberValue)item, 0, NetworkLimits.Attribute)).ToArray();
+                return new(false, new(amounts[0], amounts[1], new(amounts[2], amounts[3], amounts[4], amounts[5])));
+            case var value:
+                return Wrong(name, "same, valid, or the amounts (front, back, top, bottom, left, right)", value, default(VolumePaddingChoice));
+        }
+    }
+
+    /// <summary>A list of integers; one number alone is a list of one.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="low">Least.</param>
+    /// <param name="high">Largest.</param>
+    /// <param name="example">A list, for messages.</param>
+    /// <param name="otherwise">The list where none is written; null makes it required.</param>
+    public EquatableArray<int> Integers(string name, long low, long high, string example, EquatableArray<int>? otherwise = null)
+    {
+        switch (Value(name, otherwise is null, example))
         {
             case null:
-                return [];
+                return otherwise ?? [];
             case NumberValue number:
                 return [Integer(name, number, low, high)];
             case ListValue list when list.Items.All(item => item is NumberValue):
@@ -116,19 +167,39 @@ internal sealed class AttributeReader
         }
     }
 
-    /// <summary>A finite float32 number.</summary>
-    public float Real(string name, float otherwise)
+    /// <summary>A finite float32 number; <paramref name="otherwise"/> null makes it required.</summary>
+    public float Real(string name, float? otherwise) => Value(name, otherwise is null, "0.5") switch
     {
-        switch (Value(name, required: false, string.Empty))
+        null => otherwise ?? 1,
+        var value => Real(value) ?? Wrong(name, "a finite float32 number", value, otherwise ?? 1),
+    };
+
+    /// <summary>A list of finite float32 numbers; one alone is a list of one.</summary>
+    public EquatableArray<float> Reals(string name)
+    {
+        const string example = "(0.5, 1, 2)";
+        switch (Value(name, required: true, example))
         {
             case null:
-                return otherwise;
-            case NumberValue number when float.TryParse(number.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) && float.IsFinite(real):
-                return real;
+                return [];
+            case ListValue list when list.Items.All(item => Real(item) is not null):
+                return list.Items.Select(item => Real(item) ?? 0).ToEquatableArray();
             case var value:
-                return Wrong(name, "a finite float32 number", value, otherwise);
+                return Real(value) is { } one ? [one] : Wrong(name, $"a list of finite float32 numbers, such as {example}", value, default(EquatableArray<float>));
         }
     }
+
+    /// <summary><c>yes</c> or <c>no</c>, which is the default.</summary>
+    public bool Flag(string name) => Word(name, [("no", false), ("yes", true)]);
+
+    /// <summary>A word as it is written, or null.</summary>
+    public (string Text, SourceSpan Span)? Text(string name) => Value(name, required: false, string.Empty) switch
+    {
+        null => null,
+        WordValue word => (word.Text, word.Span),
+        TextValue quoted => (quoted.Text, quoted.Span),
+        var value => Wrong<(string, SourceSpan)?>(name, "a word", value, null),
+    };
 
     /// <summary>One of a list of words, written bare or quoted; the first is the default, unless <paramref name="required"/>.</summary>
     public T Word<T>(string name, (string Word, T Value)[] words, bool required = false)
@@ -185,6 +256,9 @@ internal sealed class AttributeReader
 
         return value;
     }
+
+    private static float? Real(ValueSyntax value) =>
+        value is NumberValue number && float.TryParse(number.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) && float.IsFinite(real) ? real : null;
 
     private int Integer(string name, NumberValue number, long low, long high)
     {

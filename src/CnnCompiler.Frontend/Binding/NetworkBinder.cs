@@ -25,17 +25,18 @@ internal sealed partial class NetworkBinder
     private readonly List<string> _outputs = [];
     private Scope _scope;
 
-    private NetworkBinder(SyntaxResult syntax, Func<string, byte[]?> companions, bool hasSyntaxErrors)
+    private NetworkBinder(SyntaxResult syntax, Func<string, byte[]?> companions, NetworkElements? elements, bool hasSyntaxErrors)
     {
+        (_elements, _isInstance) = (elements ?? NetworkElements.Int8, elements is { } chosen && chosen != NetworkElements.Int8);
         (_network, _isBroken, _skipped, _hasSyntaxErrors) = (syntax.Network, syntax.IsBrokenOutsideStatements, syntax.Skipped, hasSyntaxErrors);
         _scope = _networkScope = Scope.OfNetwork(_network.Body);
         _weights = WeightsFile.Open(_network.Body, Constants(), companions, _diagnostics);
     }
 
     /// <summary>The network, without what was wrong in it.</summary>
-    public static NetworkGraph Bind(SyntaxResult syntax, Func<string, byte[]?> companions, DiagnosticBag diagnostics)
+    public static NetworkGraph Bind(SyntaxResult syntax, Func<string, byte[]?> companions, NetworkElements? elements, DiagnosticBag diagnostics)
     {
-        var binder = new NetworkBinder(syntax, companions, diagnostics.HasErrors);
+        var binder = new NetworkBinder(syntax, companions, elements, diagnostics.HasErrors);
         var graph = binder.Bind();
         binder.Finish(diagnostics);
         return graph;
@@ -113,25 +114,6 @@ internal sealed partial class NetworkBinder
         _origin = null;
     }
 
-    private void Bind(InputStatement input)
-    {
-        var element = ElementTypes.Parse(input.ElementType.Text);
-        if (element is null)
-        {
-            var known = Enum.GetValues<ElementType>().Select(type => type.Name());
-            _diagnostics.Report(LanguageDiagnostics.UnknownElementType(
-                input.ElementType.Span, input.ElementType.Text, Suggestions.Near(input.ElementType.Text, known, _diagnostics)));
-        }
-
-        var shape = BindShape(input.Name.Text, input.Shape);
-        var quantization = BindQuantization(input.Name, input.Quantization);
-        TensorType? type = element is { } known2 && shape is { } extents && quantization is not null ? new(known2, extents, quantization) : null;
-        if (Define(input.Name, input.Name.Text, type) && type is not null)
-        {
-            _inputs.Add(new(input.Name.Text, type) { Span = input.Span });
-        }
-    }
-
     private Shape? BindShape(string name, ListValue written)
     {
         var constants = Constants();
@@ -192,6 +174,12 @@ internal sealed partial class NetworkBinder
             return;
         }
 
+        if (statement.Names.Count > 1 && statement.Kind.Text == SplitKeyword)
+        {
+            BindParts(statement);
+            return;
+        }
+
         var layer = Make(statement, name);
         if (statement.Names.Count > 1)
         {
@@ -207,116 +195,6 @@ internal sealed partial class NetworkBinder
             _layers.Add(layer);
             RememberOrigin(layer);
         }
-    }
-
-    private Layer? Make(LayerStatement written, string name)
-    {
-        var inputs = written.Operands.Select(Read).ToList();
-        if (LayerKinds.Find(written.Kind.Text) is not { } kind)
-        {
-            var known = LayerKinds.All.Select(row => row.Keyword).Concat(_blocks.Keys);
-            _diagnostics.Report(LanguageDiagnostics.UnknownLayer(written.Kind.Span, written.Kind.Text, Suggestions.Near(written.Kind.Text, known, _diagnostics)));
-            return null;
-        }
-
-        // Names and constants are those of the network from here on.
-        var statement = written with
-        {
-            Names = [new NameSyntax(name, written.Name.Span)],
-            Operands = inputs.Select((input, i) => new NameSyntax(input?.Name ?? written.Operands[i].Text, written.Operands[i].Span)).ToEquatableArray(),
-            Attributes = Resolve(written.Attributes),
-        };
-        var attributes = new AttributeReader(statement, kind.Attributes, _diagnostics);
-        if (inputs.Count < kind.MinimumOperands || inputs.Count > kind.MaximumOperands)
-        {
-            attributes.Report(LanguageDiagnostics.WrongNumberOfOperands(statement.Kind.Span, kind.Keyword, inputs.Count, kind.Operands));
-        }
-
-        var types = inputs.Select(input => input?.Type).OfType<TensorType>().ToArray();
-        var usable = types.Length == inputs.Count && types.Length > 0 ? types : null;
-        var layer = kind.Bind(new LayerBuilder(statement, attributes, usable, _weights));
-        var quantization = kind.Quantization switch
-        {
-            _ when statement.Quantization is not null => BindQuantization(statement.Name, statement.Quantization),
-            ResultQuantization.OfOperand => usable?[0].Quantization,
-            ResultQuantization.OfSoftmax => Quantization.PerTensor(1f / 256, sbyte.MinValue),
-            _ when _weights.Seed is not null => layer is not null && usable?[0].Quantization is { } operand ? SeededWeights.Result(layer, operand) : null,
-            _ => BindQuantization(statement.Name, null),
-        };
-        if (layer is null || attributes.Failed || usable is null)
-        {
-            return null;
-        }
-
-        layer = layer with { Span = statement.Span };
-        return NetworkShapes.Infer(layer, usable, _diagnostics) is { } shape && quantization is not null
-            ? layer with { Type = new(ElementType.Int8, shape, quantization) }
-            : null;
-    }
-
-    /// <summary>Scale and zero point as written, or from the weight file; null where they are missing or wrong, which is reported.</summary>
-    private Quantization? BindQuantization(NameSyntax name, QuantizationSyntax? written)
-    {
-        if (written is null)
-        {
-            return StoredQuantization(name);
-        }
-
-        var scale = LanguageNumbers.Scale(written.Scale);
-        if (scale is null)
-        {
-            _diagnostics.Report(LanguageDiagnostics.WrongScale(written.Scale.Span, written.Scale.Text));
-        }
-
-        long? zeroPoint = 0;
-        if (written.ZeroPoint is { } value)
-        {
-            var number = Constants().Resolve(value);
-            zeroPoint = number is NumberValue integer ? LanguageNumbers.Integer(integer, sbyte.MinValue, sbyte.MaxValue) : null;
-            if (zeroPoint is null && number is not WrongValue)
-            {
-                _diagnostics.Report(number is NumberValue { Text: var text }
-                    ? LanguageDiagnostics.NumberOutOfRange(number.Span, "the zero point", text, sbyte.MinValue, sbyte.MaxValue)
-                    : LanguageDiagnostics.WrongValue(number.Span, "zero", "an integer from -128 to 127", number.Describe()));
-            }
-        }
-
-        return scale is { } s && zeroPoint is { } z ? Quantization.PerTensor(s, (int)z) : null;
-    }
-
-    private Quantization? StoredQuantization(NameSyntax name)
-    {
-        var (scaleName, zeroName) = ($"{name.Text}.scale", $"{name.Text}.zero_point");
-        if (_weights.IsUnreadable)
-        {
-            return null;
-        }
-
-        if (_weights.Find(scaleName) is not { } scale)
-        {
-            _diagnostics.Report(LanguageDiagnostics.NoQuantization(name.Span, name.Text, _weights.Path));
-            return null;
-        }
-
-        if (scale.Element != ElementType.Float32 || scale.Shape.Elements != 1)
-        {
-            _diagnostics.Report(LanguageDiagnostics.WrongArray(name.Span, scaleName, scale, "one f32 number"));
-            return null;
-        }
-
-        var zeroPoint = 0L;
-        if (_weights.Find(zeroName) is { } zero)
-        {
-            if (zero.Element == ElementType.Float32 || zero.Shape.Elements != 1 || zero.GetInteger(0) is < sbyte.MinValue or > sbyte.MaxValue)
-            {
-                _diagnostics.Report(LanguageDiagnostics.WrongArray(name.Span, zeroName, zero, "one integer from -128 to 127"));
-                return null;
-            }
-
-            zeroPoint = zero.GetInteger(0);
-        }
-
-        return Quantization.PerTensor(scale.AsSpan<float>()[0], (int)zeroPoint);
     }
 
     private bool Define(NameSyntax name, string networkName, TensorType? type)

@@ -4,6 +4,7 @@ using System.Text;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
+using CnnCompiler.Ir.Network.Operators;
 
 namespace CnnCompiler.Frontend.Binding;
 
@@ -15,6 +16,64 @@ internal static class SeededWeights
 {
     // Standard deviation of the codes: those of a byte, of which -128 counts as 0.
     private const double CodeDeviation = 73.5;
+
+    /// <summary>What a code of a bias is worth in f32 and fixed point: 2^-15.</summary>
+    public const float RealBiasScale = 1f / (1 << 15);
+
+    /// <summary>What a code of a constant is worth in f32 and fixed point: 2^-6, so that values are from -2 to 2.</summary>
+    public const float ConstantScale = 1f / (1 << 6);
+
+    // What a code of a normalisation's parameters is worth.
+    private const float ParameterScale = 1f / (1 << 8);
+
+    /// <summary>Codes as the f32 numbers they stand for.</summary>
+    public static Tensor Real(Tensor codes, float scale)
+    {
+        var values = new float[codes.Shape.Elements];
+        for (var i = 0; i < values.Length; i++)
+        {
+            values[i] = codes.GetInteger(i) * scale;
+        }
+
+        return Tensor.From<float>(ElementType.Float32, codes.Shape, values);
+    }
+
+    /// <summary>Codes of weights as the f32 numbers they stand for: the product of code and scale, rounded once.</summary>
+    public static Tensor Real(Tensor codes, Quantization scales)
+    {
+        if (!scales.IsPerAxis)
+        {
+            return Real(codes, scales.Scale);
+        }
+
+        var after = 1;
+        for (var dimension = scales.Axis + 1; dimension < codes.Shape.Rank; dimension++)
+        {
+            after *= codes.Shape[dimension];
+        }
+
+        var values = new float[codes.Shape.Elements];
+        for (var i = 0; i < values.Length; i++)
+        {
+            values[i] = codes.GetInteger(i) * scales.Scales[i / after % scales.Scales.Count];
+        }
+
+        return Tensor.From<float>(ElementType.Float32, codes.Shape, values);
+    }
+
+    /// <summary>Parameters of a normalisation: factors around 1, variances from 0.5 to 1.5, others around 0.</summary>
+    public static Tensor Parameters(ulong seed, string array, string role, Shape shape)
+    {
+        var around = role is "gamma" or "variance" ? 1f : 0f;
+        var codes = Weights(seed, array, shape);
+        var values = new float[shape.Elements];
+        for (var i = 0; i < values.Length; i++)
+        {
+            values[i] = around + (codes.GetInteger(i) * ParameterScale);
+        }
+
+        return Tensor.From<float>(ElementType.Float32, shape, values);
+    }
 
     /// <summary>Codes from -127 to 127.</summary>
     public static Tensor Weights(ulong seed, string array, Shape shape)
@@ -55,14 +114,8 @@ internal static class SeededWeights
     /// <summary>Scale and zero point of a layer's result, where none are written.</summary>
     public static Quantization Result(Layer layer, Quantization operand)
     {
-        var (activation, factor) = layer switch
-        {
-            Conv2D l => (l.Activation, 1f),
-            DepthwiseConv2D l => (l.Activation, 1f),
-            Dense l => (l.Activation, 1f),
-            Add l => (l.Activation, 1.5f),
-            _ => (FusedActivation.None, 1f),
-        };
+        var activation = OperatorTable.Of(layer).Attributes.FirstOrDefault(attribute => attribute.Name == "activation")?.Get(layer) as FusedActivation? ?? FusedActivation.None;
+        var factor = layer is Add or Sub ? 1.5f : 1f;
         return Quantization.PerTensor(operand.Scale * factor, Clips(activation) ? sbyte.MinValue : 0);
     }
 

@@ -119,6 +119,9 @@ internal sealed class WeightsFile
         return null;
     }
 
+    /// <summary>Reports an array that is wrong in another way.</summary>
+    public void Refuse(Diagnostic diagnostic) => _diagnostics.Report(diagnostic);
+
     /// <summary>Warns of each array that nothing has read.</summary>
     public void ReportUnused()
     {

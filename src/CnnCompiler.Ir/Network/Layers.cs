@@ -53,7 +53,8 @@ public readonly record struct Padding(int Top, int Bottom, int Left, int Right)
         return new(top, bottom, left, right);
     }
 
-    private static (int Before, int After) SameAlong(int input, int kernel, int stride, int dilation)
+    /// <summary>The same along one dimension.</summary>
+    internal static (int Before, int After) SameAlong(int input, int kernel, int stride, int dilation)
     {
         var output = (input + stride - 1) / stride;
         var total = Math.Max(0, ((output - 1) * stride) + ((kernel - 1) * dilation) + 1 - input);
@@ -71,7 +72,15 @@ public readonly record struct Volume(int Depth, int Height, int Width);
 /// <param name="Front">Planes before.</param>
 /// <param name="Back">Planes after.</param>
 /// <param name="Plane">Rows and columns.</param>
-public readonly record struct VolumePadding(int Front, int Back, Padding Plane);
+public readonly record struct VolumePadding(int Front, int Back, Padding Plane)
+{
+    /// <summary>The padding of SAME: out = ceil(in / stride); the odd element goes after.</summary>
+    public static VolumePadding Same(Volume input, Volume kernel, Volume stride, Volume dilation)
+    {
+        var (front, back) = Padding.SameAlong(input.Depth, kernel.Depth, stride.Depth, dilation.Depth);
+        return new(front, back, Padding.Same(input.Height, input.Width, new(kernel.Height, kernel.Width), new(stride.Height, stride.Width), new(dilation.Height, dilation.Width)));
+    }
+}
 
 /// <summary>
 /// A layer of a network: one SSA value. <see cref="Inputs"/> name earlier values (network inputs or layers). <see cref="Type"/> is the type of

@@ -101,7 +101,7 @@ public static class NetworkVerifier
 
         private bool CheckLayer(Layer layer, HashSet<string> all)
         {
-            if (OperatorTable.Of(layer) is var definition && (Inputs(layer, definition, all) is not { } inputs || !HasDefinedEnumerations(layer, definition) || !FormsAreRight(layer, definition, inputs)))
+            if (OperatorTable.Of(layer) is var definition && (Inputs(layer, definition, all) is not { } inputs || !HasDefinedEnumerations(layer, definition) || !definition.Accepts(layer, inputs, diagnostics)))
             {
                 return false;
             }
@@ -123,24 +123,6 @@ public static class NetworkVerifier
             }
 
             return ResultFormIsRight(layer, definition, inputs) && definition.Check(layer, inputs, new(layer, diagnostics, Costs));
-        }
-
-        private bool FormsAreRight(Layer layer, Operator definition, TensorType[] inputs)
-        {
-            for (var i = 0; i < inputs.Length; i++)
-            {
-                if (!definition.Forms.HasFlag(Operator.FormOf(inputs[i])))
-                {
-                    return Report(NetworkDiagnostics.FormNotDefined(layer, inputs[i], ValueFormNames.Of(definition.Forms)));
-                }
-
-                if (Operator.FormOf(inputs[i]) != Operator.FormOf(inputs[0]))
-                {
-                    return Report(NetworkDiagnostics.FormsDiffer(layer, $"operand '{layer.Inputs[i]}'", inputs[i], inputs[0]));
-                }
-            }
-
-            return true;
         }
 
         private bool ResultFormIsRight(Layer layer, Operator definition, TensorType[] inputs)

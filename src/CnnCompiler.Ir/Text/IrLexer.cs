@@ -13,6 +13,9 @@ public static class IrLexer
     /// <summary>Most characters that are read.</summary>
     public const int MaximumLength = 1 << 26;
 
+    /// <summary>Most tokens that are read: a text of nothing but brackets has one a character, and each costs more than the character.</summary>
+    public const int MaximumTokens = 1 << 22;
+
     private const string Punctuation = "()[]{}<>,:;=+-*/|?!&^";
 
     /// <summary>The tokens of a text.</summary>
@@ -32,6 +35,11 @@ public static class IrLexer
         do
         {
             tokens.Add(scanner.Next());
+            if (tokens.Count > MaximumTokens)
+            {
+                diagnostics.Report(IrDiagnostics.TextTooLong(tokens[^1].Span(file), MaximumTokens, "tokens"));
+                return [tokens[^1] with { Kind = IrTokenKind.End, Text = string.Empty }];
+            }
         }
         while (tokens[^1].Kind != IrTokenKind.End);
         return tokens;
@@ -42,6 +50,7 @@ public static class IrLexer
         private int _position;
         private int _line = 1;
         private int _lineStart;
+        private int _unexpected;
 
         private char Current => At(_position);
 
@@ -106,6 +115,11 @@ public static class IrLexer
 
                 diagnostics.Report(IrDiagnostics.UnexpectedCharacter(
                     Token(IrTokenKind.End, string.Empty, start).Span(file), IrTextFormat.Escape(c.ToString())));
+                if (++_unexpected == IrTextReader.MaximumMistakes)
+                {
+                    diagnostics.Report(IrDiagnostics.TooManyMistakes(Token(IrTokenKind.End, string.Empty, start).Span(file), _unexpected));
+                    _position = text.Length;
+                }
             }
         }
 

@@ -17,8 +17,12 @@ namespace CnnCompiler.Ir.Text;
 /// <param name="diagnostics">Takes what is wrong.</param>
 public sealed class IrTextReader(string text, string file, ConstantStore constants, DiagnosticBag diagnostics)
 {
+    /// <summary>After so many statements that can't be read the rest is not tried: each costs an exception.</summary>
+    public const int MaximumMistakes = 100;
+
     private readonly IReadOnlyList<IrToken> _tokens = IrLexer.Tokenize(text, file, diagnostics);
     private int _position;
+    private int _mistakes;
 
     /// <summary>The next token.</summary>
     public IrToken Current => _tokens[_position];
@@ -59,6 +63,13 @@ public sealed class IrTextReader(string text, string file, ConstantStore constan
         catch (DiagnosticException exception)
         {
             diagnostics.Report(exception.Diagnostic);
+            if (++_mistakes == MaximumMistakes)
+            {
+                diagnostics.Report(IrDiagnostics.TooManyMistakes(Span, MaximumMistakes));
+                _position = _tokens.Count - 1;
+                return false;
+            }
+
             var line = Math.Max(_tokens[first].Line, _tokens[Math.Max(_position - 1, first)].Line);
             while (!AtEnd && (Current.Line <= line || _position == first))
             {

@@ -42,7 +42,7 @@ public sealed partial class LanguageDocumentTests
         {
             var calls = Regex.Matches(text, $@"= {kind.Keyword}\((?:[^:\n]|\n {{20}})*", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(10)).Select(match => match.Value).ToList();
             Assert.True(calls.Count > 0, $"{kind.Keyword} is missing");
-            Assert.All(kind.Attributes, attribute => Assert.Contains(calls, call => call.Contains($"{attribute}=", StringComparison.Ordinal)));
+            Assert.All(kind.Names, attribute => Assert.Contains(calls, call => call.Contains($"{attribute}=", StringComparison.Ordinal)));
         }
     }
 
@@ -53,7 +53,7 @@ public sealed partial class LanguageDocumentTests
         {
             var row = _document.Split('\n').Single(line => line.StartsWith("| `", StringComparison.Ordinal) && line.Split('|')[1].Contains($"`{kind.Keyword}`", StringComparison.Ordinal) && line.Split('|').Length == 5);
             Assert.Equal(
-                kind.Attributes.Order(StringComparer.Ordinal),
+                kind.Names.Order(StringComparer.Ordinal),
                 Code().Matches(row.Split('|')[3]).Select(match => match.Value).Order(StringComparer.Ordinal));
         }
     }

@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Ir.Network.Operators;
 
@@ -117,6 +118,30 @@ public sealed class Operator
     /// <param name="head">Name, inputs, type.</param>
     /// <param name="values">A value for each of <see cref="Attributes"/>.</param>
     public Layer Create(LayerHead head, IReadOnlyDictionary<string, object?> values) => Make(head, new(values));
+
+    /// <summary>True where the operator is defined on what the operands hold; reports what is wrong.</summary>
+    /// <param name="layer">A layer of the operator.</param>
+    /// <param name="inputs">Types of its operands.</param>
+    /// <param name="diagnostics">Takes what is wrong.</param>
+    public bool Accepts(Layer layer, IReadOnlyList<TensorType> inputs, DiagnosticBag diagnostics)
+    {
+        for (var i = 0; i < inputs.Count; i++)
+        {
+            if (!Forms.HasFlag(FormOf(inputs[i])))
+            {
+                diagnostics.Report(NetworkDiagnostics.FormNotDefined(layer, inputs[i], ValueFormNames.Of(Forms)));
+                return false;
+            }
+
+            if (FormOf(inputs[i]) != FormOf(inputs[0]))
+            {
+                diagnostics.Report(NetworkDiagnostics.FormsDiffer(layer, $"operand '{layer.Inputs[i]}'", inputs[i], inputs[0]));
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>What a value of a type holds; <see cref="ValueForms.None"/> for a type that values can't have.</summary>
     public static ValueForms FormOf(TensorType type) => (type.Element, type.Quantization) switch
