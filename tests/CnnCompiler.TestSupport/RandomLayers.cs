@@ -73,7 +73,7 @@ public sealed class RandomLayers
         ["batch_norm"] = r => r.BatchNorm(),
         ["layer_norm"] = r => r.LayerNorm(),
         ["lrn"] = r => new Lrn("y", [r.Input(r.Shape(4))], r.Like(0), r._random.Next(1, 5), r._random.Choose(1f, 0.001f, 0.5f), r._random.Choose(0.75f, 0.5f), r._random.Choose(1f, 2f)),
-        ["softmax"] = r => new Softmax("y", [r.Input(r.Shape(r._random.Next(1, 3)))], r.Like(0), r._random.Choose(1f, 0.5f)),
+        ["softmax"] = r => new Softmax("y", [r.Input(r.Shape(r._random.Next(1, 3)))], r.LikeWith(1f / 256, -128), r._random.Choose(1f, 0.5f)),
         ["squash"] = r => new Squash("y", [r.Input(r.Shape(3))], r.Like(0)),
         ["routing"] = r => r.Routing(),
         ["quantize"] = r => r.Quantize(),
@@ -94,8 +94,26 @@ public sealed class RandomLayers
     public static RandomLayer Make(string kind, Elements elements, int seed)
     {
         var random = new RandomLayers(seed, elements);
-        var layer = Makers[kind](random);
+        var layer = random.Summed(Makers[kind](random));
         return new(new($"{kind} of {elements}, seed {seed}", random._inputs.ToEquatableArray(), [layer], ["y"]), [.. random._tensors]);
+    }
+
+    /// <summary>A resize to any size in any mode; the layers of <see cref="Make"/> repeat each element a whole number of times.</summary>
+    public static RandomLayer MakeResize(Elements elements, int seed)
+    {
+        var random = new RandomLayers(seed, elements);
+        var source = random.Input(random.Shape(4));
+        var size = new Spatial(random._random.Next(1, 9), random._random.Next(1, 9));
+        var shape = random.Same().Shape;
+        var layer = new Resize(
+            "y",
+            [source],
+            random.Same() with { Shape = Core.Tensors.Shape.Of(shape[0], size.Height, size.Width, shape[3]) },
+            size,
+            random._random.Choose<ResizeMode>(Enum.GetValues<ResizeMode>()),
+            random._random.Choose<ResizeCoordinates>(Enum.GetValues<ResizeCoordinates>()),
+            random._rounding);
+        return new(new($"resize of {elements}, seed {seed}", random._inputs.ToEquatableArray(), [layer], ["y"]), [.. random._tensors]);
     }
 
     private TensorType Type(Shape shape) => _elements switch
@@ -111,6 +129,29 @@ public sealed class RandomLayers
     private TensorType Same(int input = 0) => _inputs[input].Type;
 
     private TensorType Like(int input) => Type(_inputs[input].Type.Shape);
+
+    // The type of an input with a quantisation of its own, which is given where it is one of codes.
+    private TensorType LikeWith(float scale, int zeroPoint) => _elements == Elements.Code ? Same() with { Quantization = Quantization.PerTensor(scale, zeroPoint) } : Like(0);
+
+    // Some sums of products of codes stay sums.
+    private Layer Summed(Layer layer)
+    {
+        if (_elements != Elements.Code || !_random.OneIn(4))
+        {
+            return layer;
+        }
+
+        return layer switch
+        {
+            Conv2D { WeightQuantization.Scales.Count: 1 } l => l with { Type = SumOf(l.Type, l.WeightQuantization), Activation = FusedActivation.None },
+            DepthwiseConv2D { WeightQuantization.Scales.Count: 1 } l => l with { Type = SumOf(l.Type, l.WeightQuantization), Activation = FusedActivation.None },
+            Dense { WeightQuantization.Scales.Count: 1 } l => l with { Type = SumOf(l.Type, l.WeightQuantization), Activation = FusedActivation.None },
+            MatMul l => l with { Type = SumOf(l.Type, _inputs[1].Type.Quantization!), Activation = FusedActivation.None },
+            _ => layer,
+        };
+    }
+
+    private TensorType SumOf(TensorType type, Quantization weights) => new(ElementType.Int32, type.Shape, Quantization.PerTensor(Same().Quantization!.Scale * weights.Scale, 0));
 
     private Shape Shape(int rank) => new(Enumerable.Range(0, rank).Select(_ => _random.Next(1, 5)).ToEquatableArray());
 
@@ -318,7 +359,8 @@ public sealed class RandomLayers
     private Ir.Network.Unary Unary(UnaryFunction function)
     {
         var source = Input(Shape(3));
-        return new Unary("y", [source], Like(0), function, function == UnaryFunction.LeakyRelu ? _random.Choose(0.1f, 0.3f, 1.5f) : 0, _rounding);
+        var type = function switch { UnaryFunction.Logistic => LikeWith(1f / 256, -128), UnaryFunction.Tanh => LikeWith(1f / 128, 0), _ => Like(0) };
+        return new Unary("y", [source], type, function, function == UnaryFunction.LeakyRelu ? _random.Choose(0.1f, 0.3f, 1.5f) : 0, _rounding);
     }
 
     private Ir.Network.BatchNorm BatchNorm()
@@ -347,7 +389,12 @@ public sealed class RandomLayers
 
     private Ir.Network.Quantize Quantize()
     {
-        var from = _random.OneIn(2) ? Type(Shape(3)) : new(ElementType.Float32, Shape(3));
+        var from = _random.Next(0, 3) switch
+        {
+            0 => new(ElementType.Float32, Shape(3)),
+            1 when _elements == Elements.Code => new(ElementType.UInt8, Shape(3), Quantization.PerTensor(_random.Next(10, 40) / 500f, _random.Next(0, 255))),
+            _ => Type(Shape(3)),
+        };
         return new Quantize("y", [Input(from)], _elements == Elements.Real ? new(ElementType.Int8, from.Shape, Quantization.PerTensor(0.04f, _random.NextCode())) : Type(from.Shape), _rounding);
     }
 

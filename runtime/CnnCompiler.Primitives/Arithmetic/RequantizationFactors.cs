@@ -79,4 +79,26 @@ public static class Int8Addition
         var b = FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(second << LeftShift, factors.Second.Multiplier, factors.Second.Shift);
         return FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(a + b, factors.Output.Multiplier, factors.Output.Shift);
     }
+
+    /// <summary>The difference of two codes with two roundings in each scaling (SUB, reference/sub.h).</summary>
+    /// <param name="first">x1 - z1.</param>
+    /// <param name="second">x2 - z2.</param>
+    /// <param name="factors">Prepared factors, those of the addition.</param>
+    public static int Difference(int first, int second, in AdditionFactors factors)
+    {
+        var a = FixedPoint.MultiplyByQuantizedMultiplier(first << LeftShift, factors.First.Multiplier, factors.First.Shift);
+        var b = FixedPoint.MultiplyByQuantizedMultiplier(second << LeftShift, factors.Second.Multiplier, factors.Second.Shift);
+        return FixedPoint.MultiplyByQuantizedMultiplier(a - b, factors.Output.Multiplier, factors.Output.Shift);
+    }
+
+    /// <summary>The difference with one rounding in each scaling.</summary>
+    /// <param name="first">x1 - z1.</param>
+    /// <param name="second">x2 - z2.</param>
+    /// <param name="factors">Prepared factors, those of the addition.</param>
+    public static int DifferenceSingleRounding(int first, int second, in AdditionFactors factors)
+    {
+        var a = FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(first << LeftShift, factors.First.Multiplier, factors.First.Shift);
+        var b = FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(second << LeftShift, factors.Second.Multiplier, factors.Second.Shift);
+        return FixedPoint.MultiplyByQuantizedMultiplierSingleRounding(a - b, factors.Output.Multiplier, factors.Output.Shift);
+    }
 }

@@ -193,6 +193,14 @@ public static class NetworkDiagnostics
     public static Diagnostic WrongInputTensor(NetworkInput input, Tensor got) =>
         Make(135, SourceSpan.None, $"input '{input.Name}' is {input.Type}; {got} was given", "give a tensor of that type and number of elements");
 
+    /// <summary>Sums of fixed-point numbers exceed 64 bits.</summary>
+    public static Diagnostic FixedPointOverflow(Layer layer) =>
+        Error(160, layer, "a sum of fixed-point numbers exceeds 64 bits on these inputs", "use fewer bits after the binary point (a larger scale), or scale the inputs down");
+
+    /// <summary>A number that is none was to be quantised.</summary>
+    public static Diagnostic NotANumber(Layer layer) =>
+        Error(161, layer, "a value is not a number (NaN) and has no code", "look for a division by zero or a square root of a negative number in the layers before");
+
     private static Diagnostic Error(int code, Layer layer, string message, string remedy) =>
         Make(code, layer.Span.Value, $"{layer.Keyword} '{layer.Name}': {message}", remedy);
 

@@ -11,9 +11,10 @@ namespace CnnCompiler.Ir.Network;
 public sealed record NetworkEvaluation(IReadOnlyDictionary<string, Tensor> Values, EquatableArray<Tensor> Outputs);
 
 /// <summary>
-/// Runs a network over integers, one layer after the other, exactly as the rounding scheme of each layer defines
-/// (<c>int8-arithmetic.md</c> section 3 for TFLite; <see cref="Primitives.Arithmetic.HalfEvenFactor"/> for ONNX). Accumulators are int32 and wrap. It is written to be
-/// read, not to be fast: about a nanosecond a multiplication.
+/// Runs a network, one layer after the other. Codes: exactly as the rounding scheme of each layer defines (<c>int8-arithmetic.md</c> section 3 and the classes of
+/// <see cref="Primitives.Arithmetic"/> for TFLite; <see cref="Primitives.Arithmetic.HalfEvenFactor"/> for ONNX), accumulators being int32 that wrap. Reals: elements widened to binary64, products and sums
+/// in binary64 in the order of the loops, one rounding to binary32 at the end of a layer. Fixed point: exact int64 sums and one rounding at the end; functions by
+/// <see cref="Primitives.Arithmetic.FixedMath"/>. It is written to be read, not to be fast: below a nanosecond a multiplication.
 /// </summary>
 public static class NetworkEvaluator
 {
@@ -64,63 +65,76 @@ public static class NetworkEvaluator
     /// <param name="diagnostics">Takes what is wrong.</param>
     public static Tensor? EvaluateLayer(Layer layer, TensorType[] types, Tensor[] inputs, DiagnosticBag diagnostics)
     {
-        var bytes = new byte[layer.Type.Shape.Elements];
-        var defined = layer.Match(
-            conv2D: l => Done(() => ConvolutionKernels.Conv2D(l, types[0], inputs[0], Codes(bytes))),
-            depthwiseConv2D: l => Done(() => ConvolutionKernels.DepthwiseConv2D(l, types[0], inputs[0], Codes(bytes))),
-            dense: l => Done(() => ConvolutionKernels.Dense(l, types[0], inputs[0], Codes(bytes))),
-            maxPool2D: l => Done(() => PoolingKernels.MaxPool2D(l, types[0], inputs[0], Codes(bytes))),
-            averagePool2D: l => Done(() => PoolingKernels.AveragePool2D(l, types[0], inputs[0], Codes(bytes))),
-            add: l => Done(() => ElementwiseKernels.Add(l, types[0], inputs[0], types[1], inputs[1], Codes(bytes))),
-            concat: l => Done(() => ElementwiseKernels.Concat(l, inputs, Codes(bytes))),
-            pad: l => Done(() => ElementwiseKernels.Pad(l, inputs[0], Codes(bytes))),
-            reshape: l => Done(() => inputs[0].Bytes.CopyTo(bytes)),
-            activation: l => Done(() => ElementwiseKernels.Activation(l, inputs[0], Codes(bytes))),
-            softmax: l =>
-            {
-                var row = ElementwiseKernels.Softmax(l, types[0], inputs[0], Codes(bytes));
-                if (row >= 0)
-                {
-                    diagnostics.Report(NetworkDiagnostics.SoftmaxSumTooLarge(l, row, l.Type.Shape.Dimensions[^1]));
-                }
+        var output = new byte[layer.Type.Shape.Elements * layer.Type.Element.Size()];
+        try
+        {
+            return Run(layer, types, inputs, output, diagnostics) ? new Tensor(layer.Type.Element, layer.Type.Shape, output) : null;
+        }
+        catch (OverflowException)
+        {
+            diagnostics.Report(NetworkDiagnostics.FixedPointOverflow(layer));
+        }
+        catch (DiagnosticException exception)
+        {
+            diagnostics.Report(exception.Diagnostic);
+        }
 
-                return row < 0;
-            },
-            conv3D: _ => throw new NotSupportedException(),
-            conv2DTranspose: _ => throw new NotSupportedException(),
-            matMul: _ => throw new NotSupportedException(),
-            capsuleTransform: _ => throw new NotSupportedException(),
-            maxPool3D: _ => throw new NotSupportedException(),
-            averagePool3D: _ => throw new NotSupportedException(),
-            mean: _ => throw new NotSupportedException(),
-            constant: _ => throw new NotSupportedException(),
-            sub: _ => throw new NotSupportedException(),
-            mul: _ => throw new NotSupportedException(),
-            unary: _ => throw new NotSupportedException(),
-            clip: _ => throw new NotSupportedException(),
-            batchNorm: _ => throw new NotSupportedException(),
-            layerNorm: _ => throw new NotSupportedException(),
-            lrn: _ => throw new NotSupportedException(),
-            squash: _ => throw new NotSupportedException(),
-            routing: _ => throw new NotSupportedException(),
-            quantize: _ => throw new NotSupportedException(),
-            dequantize: _ => throw new NotSupportedException(),
-            transpose: _ => throw new NotSupportedException(),
-            stridedSlice: _ => throw new NotSupportedException(),
-            split: _ => throw new NotSupportedException(),
-            resize: _ => throw new NotSupportedException(),
-            proposal: _ => throw new NotSupportedException(),
-            roiPool: _ => throw new NotSupportedException());
-        return defined ? new Tensor(layer.Type.Element, layer.Type.Shape, bytes) : null;
+        return null;
     }
+
+    // False, and reported, where the result is not defined.
+    private static bool Run(Layer layer, TensorType[] types, Tensor[] inputs, byte[] output, DiagnosticBag diagnostics) => layer.Match(
+        conv2D: l => Done(() => ProductLayers.Conv2D(l, types[0], inputs[0], output)),
+        depthwiseConv2D: l => Done(() => ProductLayers.DepthwiseConv2D(l, types[0], inputs[0], output)),
+        dense: l => Done(() => ProductLayers.Dense(l, types[0], inputs[0], output)),
+        maxPool2D: l => Done(() => PoolLayers.MaxPool2D(l, types[0], inputs[0], output)),
+        averagePool2D: l => Done(() => PoolLayers.AveragePool2D(l, types[0], inputs[0], output)),
+        add: l => Done(() => ArithmeticLayers.Add(l, types[0], inputs[0], types[1], inputs[1], output)),
+        concat: l => Done(() => SelectionLayers.Concat(l, inputs, output)),
+        pad: l => Done(() => SelectionLayers.Pad(l, inputs[0], output)),
+        reshape: l => Done(() => inputs[0].Bytes.CopyTo(output)),
+        activation: l => Done(() => ElementLayers.Activation(l, inputs[0], output)),
+        softmax: l =>
+        {
+            var row = NormalizationLayers.Softmax(l, types[0], inputs[0], output);
+            if (row >= 0)
+            {
+                diagnostics.Report(NetworkDiagnostics.SoftmaxSumTooLarge(l, row, l.Type.Shape.Dimensions[^1]));
+            }
+
+            return row < 0;
+        },
+        conv3D: l => Done(() => ProductLayers.Conv3D(l, types[0], inputs[0], output)),
+        conv2DTranspose: l => Done(() => ProductLayers.Conv2DTranspose(l, types[0], inputs[0], output)),
+        matMul: l => Done(() => ProductLayers.MatMul(l, types[0], inputs[0], types[1], inputs[1], output)),
+        capsuleTransform: l => Done(() => ProductLayers.CapsuleTransform(l, types[0], inputs[0], output)),
+        maxPool3D: l => Done(() => PoolLayers.MaxPool3D(l, types[0], inputs[0], output)),
+        averagePool3D: l => Done(() => PoolLayers.AveragePool3D(l, types[0], inputs[0], output)),
+        mean: l => Done(() => PoolLayers.Mean(l, types[0], inputs[0], output)),
+        constant: l => Done(() => l.Value.Bytes.CopyTo(output)),
+        sub: l => Done(() => ArithmeticLayers.Sub(l, types[0], inputs[0], types[1], inputs[1], output)),
+        mul: l => Done(() => ArithmeticLayers.Mul(l, types[0], inputs[0], types[1], inputs[1], output)),
+        unary: l => Done(() => ElementLayers.Unary(l, types[0], inputs[0], output)),
+        clip: l => Done(() => ElementLayers.Clip(l, inputs[0], output)),
+        batchNorm: l => Done(() => ElementLayers.BatchNorm(l, types[0], inputs[0], output)),
+        layerNorm: l => Done(() => NormalizationLayers.LayerNorm(l, types[0], inputs[0], output)),
+        lrn: l => Done(() => NormalizationLayers.Lrn(l, types[0], inputs[0], output)),
+        squash: l => Done(() => CapsuleLayers.Squash(l, types[0], inputs[0], output)),
+        routing: l => Done(() => CapsuleLayers.Routing(l, types[0], inputs[0], output)),
+        quantize: l => Done(() => ElementLayers.Quantize(l, types[0], inputs[0], output)),
+        dequantize: l => Done(() => ElementLayers.Dequantize(types[0], inputs[0], output)),
+        transpose: l => Done(() => SelectionLayers.Transpose(l, inputs[0], output)),
+        stridedSlice: l => Done(() => SelectionLayers.StridedSlice(l, inputs[0], output)),
+        split: l => Done(() => SelectionLayers.Split(l, inputs[0], output)),
+        resize: l => Done(() => SelectionLayers.Resize(l, types[0], inputs[0], output)),
+        proposal: l => Done(() => RegionLayers.Proposal(l, types[0].Shape, inputs[0].AsSpan<float>(), inputs[1].AsSpan<float>(), output)),
+        roiPool: l => Done(() => RegionLayers.RoiPool(l, types[0].Shape, inputs[0].AsSpan<float>(), inputs[1].AsSpan<float>(), output)));
 
     private static bool Done(Action kernel)
     {
         kernel();
         return true;
     }
-
-    private static Span<sbyte> Codes(byte[] bytes) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, sbyte>(bytes.AsSpan());
 
     private static bool InputsFit(NetworkGraph graph, IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics)
     {

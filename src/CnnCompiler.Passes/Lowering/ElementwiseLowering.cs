@@ -12,7 +12,7 @@ namespace CnnCompiler.Passes.Lowering;
 /// <code>
 ///   i8, tflite-*         pre                                      main                                                  post
 ///   add                  requantize((x - z1) &lt;&lt; 20, m1, s1)       pre + requantize((k - z2) &lt;&lt; 20, m2, s2)              clamp(requantize(acc, mo, so) + z, low, high)
-///   sub                  as add                                   pre + requantize((k - z2) &lt;&lt; 20, -m2, s2)             as add
+///   sub                  as add                                   pre + (0 - requantize((k - z2) &lt;&lt; 20, m2, s2))         as add
 ///   mul                  x - z1                                   pre * (k - z2)                                        clamp(requantize(acc, m, s) + z, low, high)
 ///   i8, onnx-half-even
 ///   add, sub             x                                        half_even_sum(pre - z1, +-(k - z2), s1, s2, so)       clamp(acc + z, low, high)
@@ -83,13 +83,13 @@ internal static class ArithmeticLowering
                 break;
             default:
                 var factors = RequantizationFactors.Addition(first.Quantization!.Scale, second.Quantization!.Scale, result.Quantization!.Scale);
-                var added = subtract ? factors.Second with { Multiplier = -factors.Second.Multiplier } : factors.Second;
+                var rescaled = Rescaled(Scalar.Kernel, second, factors.Second, rounding);
                 Operator(
                     layer,
                     chain,
                     ElementType.Int32,
                     Rescaled(Scalar.Input, first, factors.First, rounding),
-                    Scalar.Add(Scalar.Input, Rescaled(Scalar.Kernel, second, added, rounding)),
+                    Scalar.Add(Scalar.Input, subtract ? Scalar.Subtract(Scalar.Literal(0), rescaled) : rescaled),
                     Values.Clamp(Requantized(rounding, factors.Output, result), activation, result));
                 break;
         }
