@@ -26,7 +26,7 @@ public static class OnnxReader
     {
         try
         {
-            return new OnnxImport(OnnxWire.Parse(bytes, file), file, diagnostics).Run(constants ?? new Dictionary<string, Tensor>(StringComparer.Ordinal));
+            return new OnnxImport(OnnxWire.Parse(bytes, file), bytes.Length, file, diagnostics).Run(constants ?? new Dictionary<string, Tensor>(StringComparer.Ordinal));
         }
         catch (DiagnosticException refusal)
         {
@@ -40,6 +40,13 @@ public static class OnnxReader
 internal sealed class OnnxImport
 {
     private const int MaximumRefusals = 200;
+
+    // Bytes of constants that nodes may read together: each may copy what it reads, and nodes may share.
+    private const long SmallConstants = 200_000;
+    private const long ConstantFactor = 4;
+
+    // Inputs and outputs are looked for among all nodes.
+    private const int MostEdges = 256;
     private const int OldestOpset = 7;
     private const int NewestOpset = 25;
 
@@ -50,11 +57,14 @@ internal sealed class OnnxImport
     private readonly Dictionary<string, List<NodeProto>> _readers = new(StringComparer.Ordinal);
     private readonly HashSet<string> _refused = new(StringComparer.Ordinal);
     private readonly HashSet<NodeProto> _done = new(ReferenceEqualityComparer.Instance);
+    private readonly long _mostConstants;
+    private long _constants;
     private int _refusals;
 
-    public OnnxImport(ModelProto model, string file, DiagnosticBag diagnostics)
+    public OnnxImport(ModelProto model, long bytes, string file, DiagnosticBag diagnostics)
     {
         (_model, File, _diagnostics, Net) = (model, file, diagnostics, new(file));
+        _mostConstants = SmallConstants + (ConstantFactor * bytes);
         _graph = model.Graph ?? throw new DiagnosticException(OnnxDiagnostics.NotAModel(file, "it holds no graph"));
         foreach (var node in _graph.Node)
         {
@@ -77,6 +87,11 @@ internal sealed class OnnxImport
     public OnnxModel? Run(IReadOnlyDictionary<string, Tensor> constants)
     {
         CheckOpset();
+        if (_graph.Input.Count - _graph.Initializer.Count > MostEdges || _graph.Output.Count > MostEdges)
+        {
+            throw new DiagnosticException(OnnxDiagnostics.TooLarge(File, "the number of inputs or outputs", Math.Max(_graph.Input.Count - _graph.Initializer.Count, _graph.Output.Count), MostEdges));
+        }
+
         if (_graph.SparseInitializer.Count > 0)
         {
             throw BadGraph("it has sparse constants, which are not supported");
@@ -89,6 +104,7 @@ internal sealed class OnnxImport
         }
 
         var inputs = ReadInputs(constants);
+        Net.Reserve(_graph.Output.Select(output => output.Name));
         foreach (var (node, index) in Order())
         {
             ReadNode(node, index);
@@ -99,22 +115,7 @@ internal sealed class OnnxImport
             return null;
         }
 
-        var taken = new HashSet<string>(StringComparer.Ordinal);
-        var outputs = _graph.Output.Select(output => Output(output.Name)).ToList();
-        var named = new List<string>();
-        for (var i = 0; i < outputs.Count; i++)
-        {
-            var before = outputs[i];
-            var name = Net.NameOutput(before, _graph.Output[i].Name, taken);
-            named.Add(name);
-
-            // A layer that had the wanted name now has the other's.
-            for (var j = i + 1; name != before && j < outputs.Count; j++)
-            {
-                outputs[j] = outputs[j] == before ? name : outputs[j] == name ? before : outputs[j];
-            }
-        }
-
+        var named = _graph.Output.Select(output => Net.NameOutput(Output(output.Name), output.Name)).ToList();
         if (named.Count == 0)
         {
             throw BadGraph("it has no outputs");
@@ -300,6 +301,16 @@ internal sealed class OnnxImport
             return;
         }
 
+        foreach (var input in node.Input)
+        {
+            _constants += _values.GetValueOrDefault(input)?.Constant?.Bytes.Length ?? 0;
+        }
+
+        if (_constants > _mostConstants)
+        {
+            throw new DiagnosticException(OnnxDiagnostics.TooLarge(File, "the bytes of constants that nodes read", _constants, _mostConstants));
+        }
+
         var row = OnnxOperators.Find(node.Domain, node.OpType);
         var made = node.Output.Count > 0 ? node.Output[0] : string.Empty;
         try
@@ -358,7 +369,8 @@ internal sealed class OnnxImport
     private IEnumerable<Layer> UsedLayers(List<string> outputs)
     {
         var used = new HashSet<string>(outputs, StringComparer.Ordinal);
-        foreach (var layer in Net.Layers.Reverse())
+        var layers = Net.Finish();
+        foreach (var layer in Enumerable.Reverse(layers))
         {
             if (used.Contains(layer.Name))
             {
@@ -366,7 +378,7 @@ internal sealed class OnnxImport
             }
         }
 
-        return Net.Layers.Where(layer => used.Contains(layer.Name));
+        return layers.Where(layer => used.Contains(layer.Name));
     }
 
     private DiagnosticException BadGraph(string why) => new(OnnxDiagnostics.BadGraph(File, why));

@@ -18,9 +18,10 @@ internal sealed class OnnxNetworkBuilder(string file)
     private readonly Dictionary<string, TensorType> _types = new(StringComparer.Ordinal);
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly Dictionary<(string Name, string What), string> _converted = [];
+    private readonly HashSet<string> _inputs = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _reserved = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _renamed = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _labels = new(StringComparer.Ordinal);
-
-    public IReadOnlyList<Layer> Layers => _layers;
 
     /// <summary>The file's names of values, by the network's.</summary>
     public IReadOnlyDictionary<string, string> Labels => _labels;
@@ -37,6 +38,7 @@ internal sealed class OnnxNetworkBuilder(string file)
     {
         input = new(Fresh(label), type) { Span = Span };
         _types.Add(input.Name, type);
+        _inputs.Add(input.Name);
         _labels[input.Name] = label;
         return new(label, type.Shape, element) { Name = input.Name, Type = type };
     }
@@ -104,59 +106,39 @@ internal sealed class OnnxNetworkBuilder(string file)
         return made;
     }
 
-    /// <summary>Gives the network's value of an output the file's name; further outputs of the same value, and inputs that are outputs, get a copy.</summary>
-    public string NameOutput(string name, string label, HashSet<string> taken)
+    /// <summary>Keeps the names of outputs free for them.</summary>
+    public void Reserve(IEnumerable<string> labels)
     {
-        var wanted = Tidy(label);
-        var at = _layers.FindIndex(layer => layer.Name == name);
-        if (at < 0 || !taken.Add(name))
+        foreach (var label in labels)
+        {
+            if (_names.Add(Tidy(label)))
+            {
+                _reserved.TryAdd(label, Tidy(label));
+            }
+        }
+    }
+
+    /// <summary>The final name of an output: the file's. Further outputs of the same value, and inputs that are outputs, get a copy.</summary>
+    public string NameOutput(string name, string label)
+    {
+        if (_inputs.Contains(name) || _renamed.ContainsKey(name))
         {
             Label = label;
             name = AddLike(new Reshape(string.Empty, [name], TypeOf(name)));
-            taken.Add(name);
-            at = _layers.Count - 1;
         }
 
-        if (name == wanted)
-        {
-            return name;
-        }
-
-        // Whoever has the name already gets the one that becomes free.
-        var other = _layers.FindIndex(layer => layer.Name == wanted);
-        if (other < 0 && _names.Contains(wanted))
-        {
-            return name;
-        }
-
-        Swap(name, wanted);
-        taken.Remove(name);
-        taken.Add(wanted);
+        var wanted = _reserved.Remove(label, out var reserved) ? reserved : name;
+        _renamed.Add(name, wanted);
+        _labels.Remove(name);
+        _labels[wanted] = label;
         return wanted;
     }
 
-    private void Swap(string first, string second)
+    /// <summary>The layers with outputs under their names.</summary>
+    public List<Layer> Finish()
     {
-        string Renamed(string name) => name == first ? second : name == second ? first : name;
-        for (var i = 0; i < _layers.Count; i++)
-        {
-            _layers[i] = _layers[i] with { Name = Renamed(_layers[i].Name), Inputs = _layers[i].Inputs.Select(Renamed).ToEquatableArray() };
-        }
-
-        var (label, otherLabel) = (_labels[first], _labels.GetValueOrDefault(second));
-        var (type, otherType) = (_types[first], _types.GetValueOrDefault(second));
-        (_labels[second], _types[second]) = (label, type);
-        if (otherType is not null && otherLabel is not null)
-        {
-            (_labels[first], _types[first]) = (otherLabel, otherType);
-        }
-        else
-        {
-            _labels.Remove(first);
-            _types.Remove(first);
-        }
-
-        _names.Add(second);
+        string Renamed(string name) => _renamed.GetValueOrDefault(name, name);
+        return _layers.Select(layer => layer with { Name = Renamed(layer.Name), Inputs = layer.Inputs.Select(Renamed).ToEquatableArray() }).ToList();
     }
 
     private string Fresh(string label)
