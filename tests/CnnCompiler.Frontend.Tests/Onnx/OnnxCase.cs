@@ -4,6 +4,7 @@ using CnnCompiler.Frontend.Onnx.Wire;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
+using Google.Protobuf;
 
 namespace CnnCompiler.Frontend.Tests.Onnx;
 
@@ -37,8 +38,7 @@ internal sealed class OnnxCase(string folder)
         var bytes = File.ReadAllBytes(Path.Combine(folder, "model.onnx"));
         var model = ModelProto.Parser.ParseFrom(bytes);
         var inputs = Tensors("input_*.pb", model.Graph.Input.Select(input => input.Name).ToList(), out var unreadable);
-        var values = model.Graph.Node[0].OpType == "Concat" ? Enumerable.Range(0, inputs.Count) : Values.GetValueOrDefault(model.Graph.Node[0].OpType, [0]);
-        var runtime = values.Select(at => model.Graph.Node[0].Input[at]).ToHashSet(StringComparer.Ordinal);
+        var runtime = Runtime(model, inputs.Count);
         var constants = inputs.Where(input => !runtime.Contains(input.Key)).ToDictionary(StringComparer.Ordinal);
         var diagnostics = new DiagnosticBag();
         if (OnnxReader.Read(bytes, $"{Name}.onnx", diagnostics, constants) is not { } imported)
@@ -59,6 +59,31 @@ internal sealed class OnnxCase(string folder)
 
         var expected = Tensors("output_*.pb", model.Graph.Output.Select(output => output.Name).ToList(), out _);
         return model.Graph.Output.Select((output, at) => Difference(evaluated.Outputs[at], expected[output.Name])).FirstOrDefault(difference => difference is not null);
+    }
+
+    /// <summary>The model with those inputs as initializers that are constants in real models.</summary>
+    public byte[] Baked()
+    {
+        var model = ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(folder, "model.onnx")));
+        var runtime = Runtime(model, model.Graph.Input.Count);
+        for (var i = 0; i < model.Graph.Input.Count; i++)
+        {
+            var file = Path.Combine(folder, "test_data_set_0", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"input_{i}.pb"));
+            if (!runtime.Contains(model.Graph.Input[i].Name) && File.Exists(file))
+            {
+                var tensor = TensorProto.Parser.ParseFrom(File.ReadAllBytes(file));
+                tensor.Name = model.Graph.Input[i].Name;
+                model.Graph.Initializer.Add(tensor);
+            }
+        }
+
+        return model.ToByteArray();
+    }
+
+    private static HashSet<string> Runtime(ModelProto model, int inputs)
+    {
+        var values = model.Graph.Node[0].OpType == "Concat" ? Enumerable.Range(0, inputs) : Values.GetValueOrDefault(model.Graph.Node[0].OpType, [0]);
+        return values.Select(at => model.Graph.Node[0].Input[at]).ToHashSet(StringComparer.Ordinal);
     }
 
     private Dictionary<string, Tensor> Tensors(string pattern, List<string> names, out string? unreadable)

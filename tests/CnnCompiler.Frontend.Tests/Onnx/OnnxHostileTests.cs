@@ -17,7 +17,7 @@ public sealed class OnnxHostileTests
     public void Mutants_of_real_models_are_read_or_refused_within_bounded_memory()
     {
         Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
-        var models = OnnxCase.Folders.Select(folder => File.ReadAllBytes(Path.Combine(folder, "model.onnx"))).ToList();
+        var models = OnnxCase.Folders.Select(folder => new OnnxCase(folder).Baked()).ToList();
         var random = new SeededGenerator(20_251);
         var read = 0;
         for (var i = 0; i < Mutants; i++)
@@ -31,7 +31,8 @@ public sealed class OnnxHostileTests
             read += ReadOrRefuse(random.Below(8) == 0 ? bytes[..random.Below(bytes.Length)] : bytes) ? 1 : 0;
         }
 
-        Assert.InRange(read, 1, Mutants - 1);
+        // The models are a few hundred bytes, so most changes meet a name or a length; enough still are models (2,442 with this seed) for the importer itself to be reached.
+        Assert.InRange(read, Mutants / 20, Mutants / 2);
     }
 
     [Fact]
