@@ -36,6 +36,7 @@ internal static class CommandLine
             CheckCommand.Create(session),
             FormatCommand.Create(session),
             TargetsCommand.Create(session),
+            ReproduceCommand.Create(session),
             PassesCommand.Create(session),
         };
         var version = new Option<bool>("--version") { Description = "Show the version" };

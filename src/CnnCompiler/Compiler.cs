@@ -1,7 +1,6 @@
-using CnnCompiler.Image.Container;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
-using CnnCompiler.Targets.OpenEdge;
+using CnnCompiler.Targets;
 
 namespace CnnCompiler;
 
@@ -49,6 +48,12 @@ public static class Compiler
                 return;
             }
 
+            if (request.Machine is { } machine && machine.Systolic is null != target.DefaultMachine.Systolic is null)
+            {
+                Diagnostics.Report(CompilerDiagnostics.OtherMachine(machine.Name, target.Name));
+                return;
+            }
+
             request.Cancellation.ThrowIfCancellationRequested();
             var module = request.From is not null || LevelTexts.IsLevelText(request.FileName) ? LevelTexts.Read(request, request.From, Diagnostics) : ReadNetwork();
             if (module is null || Diagnostics.HasErrors)
@@ -64,9 +69,9 @@ public static class Compiler
 
             _modules[module.Level] = module;
             request.AfterFrontend?.Invoke(module);
-            if (RunPasses(target, module) is ImageModule image)
+            if (RunPasses(target, module) is IImageModule image)
             {
-                _image = ImageWriter.Write(image.Image);
+                _image = image.Bytes();
             }
         }
 

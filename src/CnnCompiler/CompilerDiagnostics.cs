@@ -32,4 +32,16 @@ public static class CompilerDiagnostics
     /// <summary>CNN0095: a pass that can't read what it would be given.</summary>
     public static Diagnostic PassOutOfPlace(string pass, string reads, string given) => new(
         "CNN0095", DiagnosticSeverity.Error, SourceSpan.None, $"pass {pass} reads a program of the {reads} level and would be given one of the {given} level", "run the passes between them first (see cnnc passes)");
+
+    /// <summary>CNN0096: a machine that the target doesn't compile for.</summary>
+    public static Diagnostic OtherMachine(string machine, string target) => new(
+        "CNN0096", DiagnosticSeverity.Error, SourceSpan.None, $"target {target} does not compile for machine '{machine}', which is of another kind", "choose one that cnnc targets lists for it, or the other target");
+
+    /// <summary>CNN0097: a file that holds no results of SCALE-Sim.</summary>
+    public static Diagnostic NotScaleSim() => new(
+        "CNN0097",
+        DiagnosticSeverity.Error,
+        SourceSpan.None,
+        "the file of SCALE-Sim results is not a table with the columns topology, layer, dataflow, array_rows, array_cols, bw_mode, M_ofpx, N_filters, K_window, sim_total_cycles and wall_s",
+        "give a CSV with these columns and a header line");
 }

@@ -2,6 +2,7 @@ using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge;
+using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler;
 
@@ -26,6 +27,7 @@ public static class CompilerTargets
     public static IReadOnlyList<CompilerTarget> All { get; } =
     [
         new("openedge", "OpenEdgeCGRA: a 4x4 array of 32-bit cells beside a host processor (HEEPsilon)", BuiltInMachines.All, OpenEdgeTarget.Pipeline),
+        new("arrayflex", "systolic arrays whose pipeline depth is set for each layer (ArrayFlex)", BuiltInMachines.ArrayFlex, ArrayFlexTarget.Pipeline),
     ];
 
     /// <summary>The target of this name, or null.</summary>

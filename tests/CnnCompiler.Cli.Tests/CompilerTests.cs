@@ -60,7 +60,7 @@ public class CompilerTests
     }
 
     [Theory]
-    [InlineData("lenet5.cnn", "arrayflex", "CNN0091")]
+    [InlineData("lenet5.cnn", "quantum", "CNN0091")]
     [InlineData("lenet5.txt", "openedge", "CNN0090")]
     public void What_the_facade_does_not_know_is_a_diagnostic(string file, string target, string code)
     {

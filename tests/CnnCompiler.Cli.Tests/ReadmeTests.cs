@@ -21,7 +21,7 @@ public class ReadmeTests
     public void Its_second_command_is_the_one_that_ci_runs()
     {
         var command = Assert.Single(Lines, line => line.StartsWith("dotnet test ", StringComparison.Ordinal));
-        Assert.Contains($"\n{command} ", File.ReadAllText(Path.Combine(SharedMaterial.Repository, ".ci", "run")), StringComparison.Ordinal);
+        Assert.Contains($"core) {command} ", File.ReadAllText(Path.Combine(SharedMaterial.Repository, ".ci", "run")), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.OpenEdge;
+using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
 
@@ -25,10 +26,18 @@ public sealed class DocumentationTests
     public void The_image_page_names_every_section_and_number()
     {
         var page = File.ReadAllText(Path.Combine(SharedMaterial.Repository, "docs", "image-format.md"));
-        Assert.All(ImageFormat.Sections, section => Assert.Contains($"| `{section.Code}` | {section.Name} | {(section.Required ? "yes" : "no")} |", page, StringComparison.Ordinal));
+        Assert.All(ImageFormat.Known, section => Assert.Contains($"| `{section.Code}` | {section.Name} | {(section.Required ? "yes" : "no")} |", page, StringComparison.Ordinal));
+        Assert.All(Systolic.Rows(), row => Assert.Contains(row, page, StringComparison.Ordinal));
         Assert.Contains($"Version {ImageFormat.Version}.", page, StringComparison.Ordinal);
         Assert.Contains($"at most {ImageFormat.MostSections} sections", page, StringComparison.Ordinal);
         Assert.Contains($"at most {ImageFormat.LongestName} bytes", page, StringComparison.Ordinal);
         Assert.Contains($"rank, 0 to {ImageFormat.HighestRank}", page, StringComparison.Ordinal);
+    }
+
+    private static class Systolic
+    {
+        /// <summary>The page's rows of scalar operations, from the table.</summary>
+        public static IEnumerable<string> Rows() => ScalarInstructionSet.Rows.Select(row =>
+            $"| {(int)row.Opcode} | {row.Mnemonic} | {row.Operands} |{row.Immediate switch { ScalarImmediate.None => string.Empty, ScalarImmediate.Index => " u32 index", _ => " i64" }} | {row.Operations} | {row.Meaning} |");
     }
 }

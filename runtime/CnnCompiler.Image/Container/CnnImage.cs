@@ -1,3 +1,4 @@
+using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Image.Container;
@@ -26,7 +27,11 @@ public sealed record CnnImage(
     IReadOnlyList<LayerInfo> Layers,
     IReadOnlyList<HostStep> HostProgram,
     IReadOnlyList<Launch> Launches,
-    IReadOnlyList<Symbol> Symbols);
+    IReadOnlyList<Symbol> Symbols)
+{
+    /// <summary>What a systolic machine does; null for OpenEdgeCGRA. Kernels, host program, launches and flash are empty where it is there.</summary>
+    public SystolicProgram? Systolic { get; init; }
+}
 
 /// <summary>The code of one kernel, as it is put into context memory.</summary>
 /// <param name="Name">Name for people.</param>

@@ -87,6 +87,11 @@ internal static class ImageDiagnostics
     public static Diagnostic HeaderReserved(string file) =>
         Error(630, file, $"the header says something that version {ImageFormat.Version} has no meaning for", "use a newer cnnc, or compile the network with this one");
 
+    public static Diagnostic SystolicRule(string file, string place, string what) => Error(631, file, $"{place} {what}", Rebuild);
+
+    public static Diagnostic OtherMachine(string file, string machine) =>
+        Error(632, file, $"the program of the image is not one for its machine '{machine}'", Rebuild);
+
     private static Diagnostic Error(int number, string file, string message, string remedy) =>
         new(string.Create(CultureInfo.InvariantCulture, $"CNN{number:D4}"), DiagnosticSeverity.Error, SourceSpan.WholeFile(file), message, remedy);
 

@@ -75,9 +75,15 @@ public static class ImageFormat
     /// <summary>Names of addresses; an image without them runs the same.</summary>
     public static ImageSection Symbols { get; } = new("SYMB", "symbols", Required: false);
 
-    /// <summary>All sections, in the order in which they are written.</summary>
+    /// <summary>The program of a systolic array: only images of such machines have it, and they must.</summary>
+    public static ImageSection Systolic { get; } = new("SYST", "systolic program");
+
+    /// <summary>Sections of every image, in the order in which they are written.</summary>
     public static IReadOnlyList<ImageSection> Sections { get; } =
         [Machine, Layers, Kernels, Launches, HostProgram, Inputs, Outputs, RamConstants, Flash, Symbols];
+
+    /// <summary>All sections that are known: those of every image, then those of systolic machines.</summary>
+    public static IReadOnlyList<ImageSection> Known { get; } = [.. Sections, Systolic];
 
     /// <summary>The first eight bytes. As in PNG, the line ends and the end-of-file character show what a transfer as text has done to the file.</summary>
     public static ReadOnlySpan<byte> Magic => "CNNB\r\n\u001a\n"u8;

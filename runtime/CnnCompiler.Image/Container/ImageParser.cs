@@ -1,4 +1,5 @@
 using System.Numerics;
+using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 
@@ -29,7 +30,7 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
         _layers = List(ImageFormat.Layers, "layer", 16, ReadLayer);
         _kernels = List(ImageFormat.Kernels, "kernel", 16, ReadKernel);
         _launches = List(ImageFormat.Launches, "launch", 12, ReadLaunch);
-        return new(
+        var image = new CnnImage(
             _machine,
             _kernels,
             List(ImageFormat.RamConstants, "block", 8, RamBlockReader()),
@@ -40,6 +41,32 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
             List(ImageFormat.HostProgram, "step", 8, ReadHostStep),
             _launches,
             sections.ContainsKey(ImageFormat.Symbols.Id) ? List(ImageFormat.Symbols, "symbol", 12, ReadSymbol) : []);
+        return ReadSystolic(image);
+    }
+
+    /// <summary>A machine has a systolic program or a host program with kernels, never both.</summary>
+    private CnnImage ReadSystolic(CnnImage image)
+    {
+        if (sections.ContainsKey(ImageFormat.Systolic.Id) != _machine.Systolic is not null)
+        {
+            throw new DiagnosticException(ImageDiagnostics.OtherMachine(file, _machine.Name));
+        }
+
+        if (_machine.Systolic is null)
+        {
+            return image;
+        }
+
+        if (image.Kernels.Count + image.HostProgram.Count + image.Launches.Count > 0)
+        {
+            throw new DiagnosticException(ImageDiagnostics.OtherMachine(file, _machine.Name));
+        }
+
+        var reader = new FieldReader(sections[ImageFormat.Systolic.Id], file, ImageFormat.Systolic.Name);
+        var program = new SystolicFields(reader).Program(null);
+        reader.End();
+        SystolicChecker.Check(program, _machine, _layers.Count, file);
+        return image with { Systolic = program };
     }
 
     private List<T> List<T>(ImageSection section, string item, int leastBytes, ItemReader<T> read)

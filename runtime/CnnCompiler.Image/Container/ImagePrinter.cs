@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using CnnCompiler.Image.OpenEdge;
+using CnnCompiler.Image.Systolic;
 
 namespace CnnCompiler.Image.Container;
 
@@ -18,6 +19,13 @@ public static class ImagePrinter
         List(text, "inputs", image.Inputs, Tensor);
         List(text, "outputs", image.Outputs, Tensor);
         List(text, "layers", image.Layers, layer => Invariant($"{OpenEdgeDisassembler.Quote(layer.Name)} {OpenEdgeDisassembler.Quote(layer.Kind)} {layer.Macs} MACs"));
+        if (image.Systolic is { } systolic)
+        {
+            List(text, "symbols", image.Symbols, symbol => Invariant($"{Hex(symbol.Address)} {OpenEdgeDisassembler.Quote(symbol.Name)} {symbol.Bytes} bytes"));
+            SystolicListing.Append(text, systolic, image.Layers);
+            return text.ToString();
+        }
+
         List(text, "launches", image.Launches, launch => Launch(image, launch));
         List(text, "host program", image.HostProgram, step => Step(image, step));
         List(text, "symbols", image.Symbols, symbol => Invariant($"{Hex(symbol.Address)} {OpenEdgeDisassembler.Quote(symbol.Name)} {symbol.Bytes} bytes"));

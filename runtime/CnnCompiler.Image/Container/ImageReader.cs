@@ -93,7 +93,7 @@ public static class ImageReader
         var flags = BinaryPrimitives.ReadUInt32LittleEndian(entry[4..]);
         var offset = BinaryPrimitives.ReadUInt64LittleEndian(entry[8..]);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(entry[16..]);
-        var known = ImageFormat.Sections.FirstOrDefault(section => section.Id == id);
+        var known = ImageFormat.Known.FirstOrDefault(section => section.Id == id);
         var name = known?.Name ?? Code(id);
         if (flags > ImageFormat.RequiredFlag || BinaryPrimitives.ReadUInt32LittleEndian(entry[28..]) != 0)
         {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Image.Container;
@@ -23,6 +24,11 @@ public static class ImageWriter
         file.List(ImageFormat.RamConstants, image.RamConstants, (bytes, block) => bytes.Int(block.Address).Int(block.Words.Length).Words(block.Words.Span));
         file.Section(ImageFormat.Flash).Raw(image.Flash.Span);
         file.List(ImageFormat.Symbols, image.Symbols, (bytes, symbol) => bytes.Text(symbol.Name).Int(symbol.Address).Int(symbol.Bytes));
+        if (image.Systolic is { } systolic)
+        {
+            new SystolicFields(new FieldWriter(file.Section(ImageFormat.Systolic))).Program(systolic);
+        }
+
         return file.Finish();
     }
 

@@ -98,6 +98,14 @@ public static class ExecutionDiagnostics
     public static Diagnostic SoftmaxUndefined(SourceSpan span, string who, int row) => Error(
         "CNN0723", span, $"{who}: the exponentials of row {row} sum to 512 or more, where the reference kernel gives no result", "split the row, or feed logits that differ more (int8-arithmetic.md section 3.8)");
 
+    /// <summary>A step of a systolic program beyond the cycle limit.</summary>
+    public static Diagnostic SystolicStepTooLong(SourceSpan span, string who, long cycles, long limit) => Error(
+        "CNN0724", span, $"{who} takes {cycles:N0} cycles, more than {limit:N0}", "raise --max-cycles, or compile for a larger array");
+
+    /// <summary>A scalar program without a result.</summary>
+    public static Diagnostic ScalarUndefined(SourceSpan span, string who, string why) => Error(
+        "CNN0725", span, $"{who}: {why}", "no result is defined for such weights and inputs; check scales and weights of this layer");
+
     private static Diagnostic Error(string code, SourceSpan span, FormattableString message, string remedy) =>
         new(code, DiagnosticSeverity.Error, span, message.ToString(CultureInfo.InvariantCulture), remedy);
 }

@@ -1,11 +1,12 @@
 using CnnCompiler.Image.Container;
 using CnnCompiler.Interpreter.OpenEdge;
+using CnnCompiler.Interpreter.Systolic;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Interpreter.Execution;
 
-/// <summary>Executes images: the host program with the time model of <see cref="HostClock"/>, kernels on <see cref="OpenEdgeArray"/>.</summary>
+/// <summary>Executes images: the host program with the time model of <see cref="HostClock"/>, kernels on <see cref="OpenEdgeArray"/>; or the program of a systolic array.</summary>
 public static class ImageInterpreter
 {
     private const string IsaRevision = "openedge-4a179fc";
@@ -22,6 +23,11 @@ public static class ImageInterpreter
     {
         options ??= new RunOptions();
         var span = options.FileName.Length == 0 ? SourceSpan.None : SourceSpan.WholeFile(options.FileName);
+        if (image.Systolic is not null)
+        {
+            return SystolicInterpreter.Run(image, inputs, options, span, cancellation);
+        }
+
         uint[] ram = [];
         ImageExecutor<FlatMemory>? executor = null;
         try

@@ -1,3 +1,5 @@
+using CnnCompiler.Interpreter.Systolic;
+
 namespace CnnCompiler.Interpreter.Execution;
 
 /// <summary>How an image is run.</summary>
@@ -18,9 +20,28 @@ public sealed record RunOptions
     /// <summary>Called after each launch and, in long launches, about every million cycles; null for none.</summary>
     public Action<RunProgress>? Progress { get; init; }
 
-    /// <summary>True to take the array's loop over cycles everywhere; results are the same (<see cref="OpenEdge.OpenEdgeArray.AlwaysWalkCycles"/>).</summary>
+    /// <summary>Called after each step of a systolic program with its index and the memory; null for none. For looking at intermediate tensors.</summary>
+    public Action<int, ReadOnlyMemory<byte>>? AfterSystolicStep { get; init; }
+
+    /// <summary>
+    /// Called after each operator that the stepping engine ran (<see cref="AlwaysWalkCycles"/>), with its tiles and what they gave; null for none. For comparing other implementations of the
+    /// array with an image's own tiles.
+    /// </summary>
+    public Action<SteppedOperator>? AfterSteppedOperator { get; init; }
+
+    /// <summary>
+    /// True to take the array's loop over cycles everywhere; results are the same (<see cref="OpenEdge.OpenEdgeArray.AlwaysWalkCycles"/>; on a systolic machine
+    /// <see cref="Systolic.SteppedArray"/> instead of <see cref="Systolic.FastArray"/>).
+    /// </summary>
     public bool AlwaysWalkCycles { get; init; }
 }
+
+/// <summary>An operator as the stepping engine ran it.</summary>
+/// <param name="Step">Its step in the program.</param>
+/// <param name="DoubleBuffered">True where weights were loaded beside the tile before.</param>
+/// <param name="Tiles">Its tiles, in the order of the machine, with their data.</param>
+/// <param name="Pass">What they gave.</param>
+public sealed record SteppedOperator(int Step, bool DoubleBuffered, IReadOnlyList<SystolicTile> Tiles, SystolicPass Pass);
 
 /// <summary>How far a run is.</summary>
 /// <param name="Step">Host step that is being executed.</param>

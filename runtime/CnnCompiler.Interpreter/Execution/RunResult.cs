@@ -1,5 +1,6 @@
 using CnnCompiler.Image.Container;
 using CnnCompiler.Interpreter.OpenEdge;
+using CnnCompiler.Interpreter.Systolic;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Interpreter.Execution;
@@ -21,6 +22,9 @@ public sealed record RunResult(
     IReadOnlyList<LaunchReport> Launches,
     ReadOnlyMemory<uint> Ram)
 {
+    /// <summary>On a systolic machine, what each layer of the image cost; empty on others. RAM and launches are empty there.</summary>
+    public IReadOnlyList<SystolicLayerRun> Systolic { get; init; } = [];
+
     /// <summary>True where the run went to its end.</summary>
     public bool Succeeded => Diagnostics.All(d => d.Severity != DiagnosticSeverity.Error);
 

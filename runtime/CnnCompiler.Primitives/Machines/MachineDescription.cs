@@ -72,8 +72,8 @@ public sealed record HostDescription(
     int CopyPerWord);
 
 /// <summary>
-/// An OpenEdgeCGRA machine as data: geometry, context sizes, bus, memories and host costs. Only the 4x4 geometry has a validated
-/// specification; the reader refuses others with that reason.
+/// A machine as data: an OpenEdgeCGRA with geometry, context sizes, bus, memories and host costs (only the 4x4 geometry has a validated
+/// specification; the reader refuses others with that reason), or a systolic array (<see cref="Systolic"/>).
 /// </summary>
 /// <param name="Name">Name, for example <c>openedge-banked8</c>.</param>
 /// <param name="IsaRevision">Revision of the instruction set, <c>openedge-4a179fc</c>.</param>
@@ -99,4 +99,8 @@ public sealed record MachineDescription(
     BusDescription Bus,
     RamDescription Ram,
     int FlashBytes,
-    HostDescription Host);
+    HostDescription Host)
+{
+    /// <summary>The systolic array that the machine is; null for OpenEdgeCGRA. The members about kernels, context, bus, flash and host are 0 then.</summary>
+    public SystolicDescription? Systolic { get; init; }
+}

@@ -49,30 +49,69 @@ public static class MachineDescriptionJson
             json.WriteString("isaRevision", machine.IsaRevision);
             json.WriteNumber("rows", machine.Rows);
             json.WriteNumber("columns", machine.Columns);
-            json.WriteNumber("stepsPerKernel", machine.StepsPerKernel);
-            json.WriteNumber("minStepsPerKernel", machine.MinStepsPerKernel);
-            json.WriteNumber("contextWordsPerRow", machine.ContextWordsPerRow);
-            json.WriteNumber("kernelSlots", machine.KernelSlots);
-            WriteBus(json, machine.Bus);
-            json.WriteStartObject("ram");
-            json.WriteNumber("bytes", machine.Ram.Bytes);
-            json.WriteNumber("bankBytes", machine.Ram.BankBytes);
-            json.WriteNumber("reservedBytes", machine.Ram.ReservedBytes);
-            if (machine.Ram.Sparse)
+            if (machine.Systolic is { } systolic)
             {
-                json.WriteBoolean("sparse", true);
+                WriteRam(json, machine.Ram);
+                WriteSystolic(json, systolic);
+            }
+            else
+            {
+                WriteOpenEdge(json, machine);
             }
 
-            json.WriteEndObject();
-            json.WriteStartObject("flash");
-            json.WriteNumber("bytes", machine.FlashBytes);
-            json.WriteEndObject();
-            WriteHost(json, machine.Host);
             json.WriteEndObject();
         }
 
         stream.WriteByte((byte)'\n');
         return stream.ToArray();
+    }
+
+    private static void WriteOpenEdge(Utf8JsonWriter json, MachineDescription machine)
+    {
+        json.WriteNumber("stepsPerKernel", machine.StepsPerKernel);
+        json.WriteNumber("minStepsPerKernel", machine.MinStepsPerKernel);
+        json.WriteNumber("contextWordsPerRow", machine.ContextWordsPerRow);
+        json.WriteNumber("kernelSlots", machine.KernelSlots);
+        WriteBus(json, machine.Bus);
+        WriteRam(json, machine.Ram);
+        json.WriteStartObject("flash");
+        json.WriteNumber("bytes", machine.FlashBytes);
+        json.WriteEndObject();
+        WriteHost(json, machine.Host);
+    }
+
+    private static void WriteRam(Utf8JsonWriter json, RamDescription ram)
+    {
+        json.WriteStartObject("ram");
+        json.WriteNumber("bytes", ram.Bytes);
+        json.WriteNumber("bankBytes", ram.BankBytes);
+        json.WriteNumber("reservedBytes", ram.ReservedBytes);
+        if (ram.Sparse)
+        {
+            json.WriteBoolean("sparse", true);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteSystolic(Utf8JsonWriter json, SystolicDescription systolic)
+    {
+        foreach (var section in SystolicKeys.Sections)
+        {
+            json.WriteStartObject(section);
+            foreach (var key in SystolicKeys.All.Where(key => key.Section == section))
+            {
+                if (systolic.Find(key) is { } value)
+                {
+                    json.WriteStartObject(key.Name);
+                    json.WriteNumber("value", value.Value);
+                    json.WriteString("source", value.Source);
+                    json.WriteEndObject();
+                }
+            }
+
+            json.WriteEndObject();
+        }
     }
 
     private static void WriteBus(Utf8JsonWriter json, BusDescription bus)

@@ -8,6 +8,7 @@ namespace CnnCompiler.Primitives.Machines;
 internal sealed class MachineReader(DiagnosticBag diagnostics)
 {
     private bool _failed;
+    private bool _systolic;
 
     public static string Name(BusKind kind) => kind switch { BusKind.Ideal => "ideal", BusKind.Shared => "shared", _ => "banked" };
 
@@ -20,6 +21,7 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
             throw new DiagnosticException(MachineDiagnostics.NotAnObject(root.Span));
         }
 
+        _systolic = root.Members!.Any(member => member is { Name: "isaRevision", Value.Text: SystolicKeys.Revision });
         var top = Section(root, string.Empty, requireAll: true);
         var name = MachineName(top.Text("name", string.Empty), top.Place("name") ?? root.Span);
         var baseMachine = Machine(top, name, root.Span, inherited: null);
@@ -51,6 +53,11 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
 
     private MachineDescription Machine(Keys keys, string name, SourceSpan span, MachineDescription? inherited)
     {
+        if (_systolic)
+        {
+            return SystolicMachine(keys, name, span, inherited);
+        }
+
         var machine = new MachineDescription(
             name,
             keys.Text("isaRevision", inherited?.IsaRevision ?? string.Empty),
@@ -77,6 +84,47 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
         return machine;
     }
 
+    private MachineDescription SystolicMachine(Keys keys, string name, SourceSpan span, MachineDescription? inherited)
+    {
+        var values = SystolicKeys.All.Select(key => inherited?.Systolic!.Find(key)).ToArray();
+        foreach (var section in SystolicKeys.Sections)
+        {
+            if (keys.Section(section) is { } written)
+            {
+                var members = Section(written, section, requireAll: true);
+                foreach (var key in SystolicKeys.All.Where(key => key.Section == section))
+                {
+                    values[key.Index] = members.Section(key.Name) is { } value ? Sourced(Section(value, key.Path, requireAll: true)) : null;
+                }
+            }
+        }
+
+        var machine = new MachineDescription(
+            name,
+            keys.Text("isaRevision", inherited?.IsaRevision ?? string.Empty),
+            keys.Integer("rows", inherited?.Rows ?? 0),
+            keys.Integer("columns", inherited?.Columns ?? 0),
+            0,
+            0,
+            0,
+            0,
+            new(BusKind.Ideal),
+            keys.Section("ram") is { } ram ? Ram(ram) : inherited?.Ram ?? new(0, 0, 0),
+            0,
+            new(0, 0, 0, 0, 0, 0, 0, 0))
+        {
+            Systolic = new(values),
+        };
+        if (!_failed)
+        {
+            CheckRam(machine, span);
+        }
+
+        return machine;
+    }
+
+    private static SourcedValue Sourced(Keys keys) => new(keys.Number("value", 0), keys.Text("source", string.Empty));
+
     private void CheckTogether(MachineDescription machine, SourceSpan span)
     {
         if (machine.MinStepsPerKernel > machine.StepsPerKernel)
@@ -89,6 +137,11 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
             Report(MachineDiagnostics.ContextTooSmall(span, machine.Name, machine.ContextWordsPerRow, machine.MinStepsPerKernel));
         }
 
+        CheckRam(machine, span);
+    }
+
+    private void CheckRam(MachineDescription machine, SourceSpan span)
+    {
         if (machine.Ram.Bytes % machine.Ram.BankBytes != 0)
         {
             Report(MachineDiagnostics.BanksDoNotDivide(span, machine.Name, machine.Ram.Bytes, machine.Ram.BankBytes));
@@ -156,7 +209,7 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
     private Keys Section(JsonValue value, string section, bool requireAll)
     {
         var keys = new Keys();
-        var known = MachineKeys.Of(section).ToDictionary(key => key.Name, StringComparer.Ordinal);
+        var known = (_systolic ? SystolicKeys.Of(section) : MachineKeys.Of(section)).ToDictionary(key => key.Name, StringComparer.Ordinal);
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var member in value.Members!)
         {

@@ -68,6 +68,14 @@ internal sealed class CompilationOptions
         AllowMultipleArgumentsPerToken = false,
     };
 
+    /// <summary>--set.</summary>
+    public Option<string[]> Set { get; } = new("--set")
+    {
+        Description = "Set an option of a pass (cnnc passes lists them); may be given several times",
+        HelpName = "PASS.OPTION=VALUE",
+        AllowMultipleArgumentsPerToken = false,
+    };
+
     /// <summary>Adds the options to a verb.</summary>
     public void AddTo(Command command)
     {
@@ -75,6 +83,7 @@ internal sealed class CompilationOptions
         command.Options.Add(Machine);
         command.Options.Add(From);
         command.Options.Add(Force);
+        command.Options.Add(Set);
         command.Options.Add(PrintAfter);
         command.Options.Add(PrintAfterAll);
         command.Options.Add(DumpDirectory);
@@ -143,6 +152,7 @@ internal sealed class CompilationOptions
             Passes = passes,
             StopLevel = stopLevel,
             Forced = [.. (parse.GetValue(Force) ?? []).Select(ParseForce)],
+            Options = (parse.GetValue(Set) ?? []).Select(ParseSet).GroupBy(set => set.Key, StringComparer.Ordinal).ToDictionary(sets => sets.Key, sets => sets.Last().Value, StringComparer.Ordinal),
             VerifyEach = parse.GetValue(VerifyEach),
             Companion = name => ReadCompanion(file, name, session, files),
             Cancellation = session.Environment.Cancellation,
@@ -177,6 +187,10 @@ internal sealed class CompilationOptions
     private static ForcedChoice ParseForce(string text) =>
         ForcedChoice.Parse(text) ?? throw CliSession.Usage($"--force takes LAYER=CANDIDATE, not '{text}'", "cnnc compile ... --emit choices lists both");
 
+    private static KeyValuePair<string, string> ParseSet(string text) => text.Split('=', 2) is [{ Length: > 0 } name, { Length: > 0 } value]
+        ? new(name, value)
+        : throw CliSession.Usage($"--set takes PASS.OPTION=VALUE, not '{text}'", "cnnc passes lists options and their values");
+
     /// <summary>Refuses options that would change nothing, because what they are about is already done in an image.</summary>
     /// <exception cref="UsageException">One of them is given.</exception>
     public void RefuseForImage(ParseResult parse)
@@ -190,6 +204,7 @@ internal sealed class CompilationOptions
         {
             ("--from", parse.GetValue(From) is not null),
             ("--force", parse.GetValue(Force) is { Length: > 0 }),
+            ("--set", parse.GetValue(Set) is { Length: > 0 }),
             ("--print-after", parse.GetValue(PrintAfter) is { Length: > 0 }),
             ("--print-after-all", parse.GetValue(PrintAfterAll)),
             ("--dump-dir", parse.GetValue(DumpDirectory) is not null),

@@ -87,7 +87,7 @@ internal sealed class CompileCommand
         }
         else if (emit is Choices or ChoicesJson)
         {
-            var selection = ((MappedModule)result.Modules[level]).Selection ?? new("cycles", 0, 0, 0, []);
+            var selection = (result.Modules[level] as IExplainedModule)?.Selection ?? new("cycles", 0, 0, 0, []);
             LevelFiles.Write(_session, output, new(emit == Choices ? SelectionReport.Table(selection) : SelectionReport.Json(selection), ConstantStore.Empty));
         }
         else

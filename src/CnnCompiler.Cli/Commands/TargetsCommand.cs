@@ -32,7 +32,7 @@ internal static class TargetsCommand
                 table.AddColumn(new TableColumn(Markup.Escape(machine.Name)).RightAligned());
             }
 
-            foreach (var (name, value) in Values)
+            foreach (var (name, value) in target.DefaultMachine.Systolic is null ? Values : SystolicValues)
             {
                 table.AddRow([Markup.Escape(name), .. target.Machines.Select(machine => Markup.Escape(value(machine)))]);
             }
@@ -63,6 +63,16 @@ internal static class TargetsCommand
         ("host cycles: a launch", machine => N(machine.Host.LaunchOverhead)),
         ("host cycles: softmax, an element", machine => N(machine.Host.SoftmaxPerElement)),
         ("host cycles: copy in RAM, a word", machine => N(machine.Host.CopyPerWord)),
+    ];
+
+    private static readonly (string Name, Func<MachineDescription, string> Value)[] SystolicValues =
+    [
+        ("configuration words", machine => machine.IsaRevision),
+        ("rows x columns", machine => $"{N(machine.Rows)}x{N(machine.Columns)}"),
+        ("DRAM, bytes", machine => N(machine.Ram.Bytes)),
+        .. SystolicKeys.All.Select(key => (
+            $"{key.Path}, {key.Unit}",
+            (Func<MachineDescription, string>)(machine => machine.Systolic!.Find(key) is { } value ? $"{N(value.Value)}{(value.Source.StartsWith("assumed", StringComparison.Ordinal) ? " (assumed)" : string.Empty)}" : "-"))),
     ];
 
     private static string Bus(BusDescription bus) => bus.Kind switch

@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Interpreter.Systolic;
 using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Cli.Reporting;
@@ -29,12 +30,18 @@ internal static class RunJson
             WriteCycles(json, result.Cycles);
             json.WriteEndObject();
             json.WriteStartArray("layers");
-            foreach (var layer in result.Layers)
+            for (var index = 0; index < result.Layers.Count; index++)
             {
+                var layer = result.Layers[index];
                 json.WriteStartObject();
                 json.WriteString("name", layer.Layer.Name);
                 json.WriteString("kind", layer.Layer.Kind);
                 WriteCycles(json, layer.Cycles);
+                if (machine.Systolic is { } systolic)
+                {
+                    WriteSystolic(json, systolic, result.Systolic[index]);
+                }
+
                 json.WriteEndObject();
             }
 
@@ -53,6 +60,22 @@ internal static class RunJson
         }
 
         return Encoding.UTF8.GetString(stream.ToArray()) + "\n";
+    }
+
+    private static void WriteSystolic(Utf8JsonWriter json, SystolicDescription machine, SystolicLayerRun run)
+    {
+        json.WriteStartObject("systolic");
+        json.WriteNumber("unitCycles", run.UnitCycles);
+        json.WriteNumber("stallCycles", run.StallCycles);
+        json.WriteNumber("tiles", run.Tiles);
+        json.WriteNumber("femtoseconds", run.Femtoseconds);
+        json.WriteNumber("energyFemtojoules", (long)(run.EnergyAttojoules(machine) / 1000));
+        json.WriteNumber("multiplications", run.Events.Multiplications);
+        json.WriteNumber("carrySaveAdds", run.Events.CarrySaveAdds);
+        json.WriteNumber("carryPropagateAdds", run.Events.CarryPropagateAdds);
+        json.WriteNumber("vectorOperations", run.VectorOperations);
+        json.WriteNumber("bufferWords", run.BufferWords);
+        json.WriteEndObject();
     }
 
     private static void WriteCycles(Utf8JsonWriter json, RunCycles cycles)

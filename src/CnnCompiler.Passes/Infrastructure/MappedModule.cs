@@ -7,11 +7,18 @@ using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Passes.Infrastructure;
 
-/// <summary>A program at the mapped level.</summary>
-/// <param name="Program">The loop nests and buffers.</param>
-public sealed record MappedModule(MappedProgram Program) : IrModule
+/// <summary>A module whose mapping was chosen, of whichever target.</summary>
+public interface IExplainedModule
 {
     /// <summary>Why the program is mapped as it is, or null where nothing was chosen.</summary>
+    SelectionExplanation? Selection { get; }
+}
+
+/// <summary>A program at the mapped level.</summary>
+/// <param name="Program">The loop nests and buffers.</param>
+public sealed record MappedModule(MappedProgram Program) : IrModule, IExplainedModule
+{
+    /// <inheritdoc/>
     public SelectionExplanation? Selection { get; init; }
 
     /// <inheritdoc/>

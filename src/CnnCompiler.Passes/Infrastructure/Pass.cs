@@ -39,9 +39,17 @@ public abstract class Pass<TFrom, TTo>(PassDescription description) : Pass(descr
     where TTo : IrModule
 {
     /// <inheritdoc/>
-    public sealed override IrModule? Run(IrModule module, PassContext context) => module is TFrom from
-        ? Transform(from, context)
-        : throw new InvalidOperationException($"{Description.Name} reads {typeof(TFrom).Name}, not {module.GetType().Name}");
+    public sealed override IrModule? Run(IrModule module, PassContext context)
+    {
+        if (module is TFrom from)
+        {
+            return Transform(from, context);
+        }
+
+        // the mapped levels of two targets are different programs
+        context.Diagnostics.Report(PassDiagnostics.OtherTargetsProgram(Description));
+        return null;
+    }
 
     /// <summary>The result, or null after reporting an error.</summary>
     protected abstract TTo? Transform(TFrom module, PassContext context);

@@ -25,6 +25,13 @@ public static class PassDiagnostics
         $"pass {pass.Name} made a {pass.To.Name()} program that breaks the invariants reported above",
         "this is a defect of the compiler: please report it with the input");
 
+    /// <summary>A program of the right level that was made for another target.</summary>
+    public static Diagnostic OtherTargetsProgram(PassDescription pass) => Error(
+        "CNN0984",
+        SourceSpan.None,
+        $"pass {pass.Name} can't read this {pass.From.Name()} program: it was made for another target",
+        "begin at an earlier level, or choose the target it was made for");
+
     private static Diagnostic Error(string code, SourceSpan span, string message, string remedy) =>
         new(code, DiagnosticSeverity.Error, span, message, remedy);
 }

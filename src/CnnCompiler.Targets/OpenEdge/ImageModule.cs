@@ -13,7 +13,7 @@ namespace CnnCompiler.Targets.OpenEdge;
 /// <param name="Image">The image.</param>
 /// <param name="Ports">The network's inputs in graph order.</param>
 /// <param name="Mapped">What it was made from: names and types of the outputs.</param>
-public sealed record ImageModule(CnnImage Image, EquatableArray<NetworkInput> Ports, MappedProgram Mapped) : IrModule
+public sealed record ImageModule(CnnImage Image, EquatableArray<NetworkInput> Ports, MappedProgram Mapped) : IrModule, IImageModule
 {
     /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Image;

@@ -232,8 +232,8 @@ public sealed class MachineDescriptionTests
     {
         return Members(JsonSerializer.SerializeToNode(machine)!, string.Empty);
 
-        static IEnumerable<string> Members(JsonNode node, string path) => node is JsonObject section
-            ? section.SelectMany(member => Members(member.Value!, $"{path}.{member.Key}"))
-            : [$"{path}={node.ToJsonString()}"];
+        static IEnumerable<string> Members(JsonNode? node, string path) => node is JsonObject section
+            ? section.SelectMany(member => Members(member.Value, $"{path}.{member.Key}"))
+            : [$"{path}={node?.ToJsonString()}"];
     }
 }

@@ -1,0 +1,134 @@
+namespace CnnCompiler.Image.Systolic;
+
+/// <summary>
+/// The descriptors' fields in the order in which they lie in the image, each declared once: a method a record, run by an encoder, a decoder or a printer
+/// (<see cref="FieldCodec"/>).
+/// </summary>
+internal sealed class SystolicFields(FieldCodec codec)
+{
+    /// <summary>Most loops of an operator.</summary>
+    public const int MostLoops = 32;
+
+    /// <summary>Most steps of a program.</summary>
+    public const int MostSteps = 1 << 20;
+
+    private const int MostExtras = 64;
+    private const int MostDimensions = 16;
+    private const int MostConfigurations = 1024;
+
+    private enum StepKind : byte
+    {
+        Operator = 1,
+        Softmax = 2,
+    }
+
+    public SystolicProgram Program(SystolicProgram? program) => new(
+        codec.List("configuration", program?.Configurations, 16, MostConfigurations, Configuration),
+        codec.List("step", program?.Steps, 16, MostSteps, Step));
+
+    public SystolicConfiguration Configuration(SystolicConfiguration? configuration)
+    {
+        var horizontal = Bits("horizontal bypass", configuration?.Columns ?? 0, column => configuration!.BypassesColumn(column));
+        var vertical = Bits("vertical bypass", configuration?.Rows ?? 0, row => configuration!.BypassesRow(row));
+        if (configuration is null && (horizontal[^1] || vertical[^1]))
+        {
+            (codec as FieldReader)?.Refuse("bypasses the registers of the last row or column");
+        }
+
+        return configuration ?? new(horizontal, vertical);
+    }
+
+    public SystolicStep Step(SystolicStep? step)
+    {
+        var kind = codec.Code("kind", step is SystolicSoftmax ? StepKind.Softmax : StepKind.Operator);
+        return kind == StepKind.Operator ? Operator((SystolicOperator?)step) : Softmax((SystolicSoftmax?)step);
+    }
+
+    private SystolicOperator Operator(SystolicOperator? step) => new(
+        codec.Int("layer", step?.Layer ?? 0, -1, int.MaxValue),
+        codec.List("loop", step?.Loops, 8, MostLoops, Loop),
+        codec.Group("input", () => Access(step?.Input)),
+        codec.Optional("kernel", step?.Kernel, Access),
+        codec.List("extra", step?.Extras, 20, MostExtras, Access),
+        codec.Group("reduction", () => codec.Code("accumulator", step?.Accumulator ?? default)),
+        Program("pre", step?.Pre),
+        Program("main", step?.Main),
+        codec.Code("reduce", step?.Reduce ?? default),
+        Program("post", step?.Post),
+        codec.Group("output", () => Access(step?.Output)),
+        codec.Optional("array", step?.Array, Matrix));
+
+    private SystolicLoop Loop(SystolicLoop loop) => new(codec.Code("role", loop.Role), codec.Int("extent", loop.Extent, 1, int.MaxValue));
+
+    private SystolicAccess Access(SystolicAccess? access) => new(
+        codec.Int("address", access?.Address ?? 0, 0, int.MaxValue),
+        codec.Code("element", access?.Element ?? default),
+        codec.Code("outside", access?.Outside ?? default),
+        codec.Int("fill", access?.FillValue ?? 0, int.MinValue, int.MaxValue),
+        codec.List("dimension", access?.Dimensions, 16, MostDimensions, Dimension));
+
+    private SystolicDimension Dimension(SystolicDimension? dimension) => new(
+        codec.Int("extent", dimension?.Extent ?? 0, 1, int.MaxValue),
+        codec.Long("constant", dimension?.Constant ?? 0),
+        codec.List("coefficient", dimension?.Coefficients, 8, MostLoops, value => codec.Long("coefficient", value)));
+
+    private IReadOnlyList<ScalarInstruction> Program(string name, IReadOnlyList<ScalarInstruction>? program) =>
+        codec.Group(name, () => codec.List("code", program, 4, ScalarInstructionSet.LongestProgram, Instruction));
+
+    private ScalarInstruction Instruction(ScalarInstruction instruction)
+    {
+        var opcode = codec.Code("op", instruction.Opcode);
+        return new(opcode, ScalarInstructionSet.Row(opcode).Immediate switch
+        {
+            ScalarImmediate.None => 0,
+            ScalarImmediate.Index => codec.Int("index", (int)instruction.Value, 0, MostExtras - 1),
+            _ => codec.Long("constant", instruction.Value),
+        });
+    }
+
+    private SystolicMatrix Matrix(SystolicMatrix? matrix) => new(
+        codec.Int("groups-packed", matrix?.GroupsPacked ?? 0, 1, SystolicConfiguration.LargestSide),
+        codec.Int("vectors-per-tile", matrix?.VectorsPerTile ?? 0, 1, int.MaxValue),
+        codec.Code("order", matrix?.Order ?? default),
+        codec.Flag("double-buffered", matrix?.DoubleBuffered ?? false),
+        codec.Flag("trimmed", matrix?.Trimmed ?? false),
+        Index("inner", matrix?.Inner),
+        Index("last-columns", matrix?.LastColumns),
+        Index("last-rows", matrix?.LastRows),
+        Index("last-both", matrix?.LastBoth));
+
+    private int Index(string name, int? index) => codec.Int(name, index ?? 0, 0, MostConfigurations - 1);
+
+    private SystolicSoftmax Softmax(SystolicSoftmax? step) => new(
+        codec.Int("layer", step?.Layer ?? 0, -1, int.MaxValue),
+        codec.Int("source", step?.Source ?? 0, 0, int.MaxValue),
+        codec.Int("destination", step?.Destination ?? 0, 0, int.MaxValue),
+        codec.Int("rows", step?.Rows ?? 0, 1, int.MaxValue),
+        codec.Int("columns", step?.Columns ?? 0, 1, int.MaxValue),
+        codec.Int("multiplier", step?.Multiplier ?? 0, 0, int.MaxValue),
+        codec.Int("left-shift", step?.LeftShift ?? 0, 0, 31),
+        codec.Int("least-difference", step?.DiffMin ?? 0, int.MinValue, 0));
+
+    /// <summary>A count and the bits, 32 a word, bit 0 first.</summary>
+    private bool[] Bits(string name, int count, Func<int, bool> bit)
+    {
+        count = codec.Int($"{name} bits", count, 1, SystolicConfiguration.LargestSide);
+        var bits = new bool[count];
+        for (var start = 0; start < count; start += 32)
+        {
+            var word = 0;
+            for (var i = start; i < Math.Min(count, start + 32) && codec is not FieldReader; i++)
+            {
+                word |= bit(i) ? 1 << (i - start) : 0;
+            }
+
+            word = codec.Int("word", word, int.MinValue, int.MaxValue);
+            for (var i = start; i < Math.Min(count, start + 32); i++)
+            {
+                bits[i] = (word >> (i - start) & 1) != 0;
+            }
+        }
+
+        return bits;
+    }
+}

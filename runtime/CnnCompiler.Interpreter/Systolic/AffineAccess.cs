@@ -1,0 +1,195 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using CnnCompiler.Image.Systolic;
+
+namespace CnnCompiler.Interpreter.Systolic;
+
+/// <summary>An access prepared for walking loops: positions as sums of products, the validity predicate a dimension.</summary>
+internal sealed class AffineAccess
+{
+    private readonly (int Loop, long Coefficient)[] _terms;
+    private readonly long[][] _coefficients;
+    private readonly long[] _constants;
+    private readonly int[] _extents;
+    private readonly long[] _strides;
+    private readonly long _constant;
+    private readonly byte[] _memory;
+    private readonly int _address;
+    private readonly SystolicElement _element;
+
+    public AffineAccess(SystolicAccess access, int loops, byte[] memory)
+    {
+        Access = access;
+        (_memory, _address, _element) = (memory, access.Address, access.Element);
+        _extents = [.. access.Dimensions.Select(dimension => dimension.Extent)];
+        _constants = [.. access.Dimensions.Select(dimension => dimension.Constant)];
+        _coefficients = [.. access.Dimensions.Select(dimension => dimension.Coefficients.ToArray())];
+        _strides = new long[_extents.Length];
+        Elements = 1;
+        for (var d = _strides.Length - 1; d >= 0; d--)
+        {
+            _strides[d] = Elements;
+            Elements *= _extents[d];
+            _constant += _constants[d] * _strides[d];
+        }
+
+        _terms = [.. Enumerable.Range(0, loops).Select(loop => (loop, FlatCoefficient(loop))).Where(term => term.Item2 != 0)];
+    }
+
+    public SystolicAccess Access { get; }
+
+    public long Elements { get; }
+
+    public long Bytes => Elements * _element.Size();
+
+    public int Rank => _extents.Length;
+
+    public int Extent(int dimension) => _extents[dimension];
+
+    public long Coefficient(int dimension, int loop) => _coefficients[dimension][loop];
+
+    public long FlatCoefficient(int loop)
+    {
+        var sum = 0L;
+        for (var d = 0; d < _strides.Length; d++)
+        {
+            sum += _coefficients[d][loop] * _strides[d];
+        }
+
+        return sum;
+    }
+
+    /// <summary>Element index for values of the loops, wherever it lies.</summary>
+    public long Flat(ReadOnlySpan<int> loops)
+    {
+        var flat = _constant;
+        foreach (var (loop, coefficient) in _terms)
+        {
+            flat += coefficient * loops[loop];
+        }
+
+        return flat;
+    }
+
+    /// <summary>Index along a dimension for values of the loops.</summary>
+    public long At(int dimension, ReadOnlySpan<int> loops)
+    {
+        var index = _constants[dimension];
+        var coefficients = _coefficients[dimension];
+        for (var loop = 0; loop < coefficients.Length; loop++)
+        {
+            index += coefficients[loop] * loops[loop];
+        }
+
+        return index;
+    }
+
+    /// <summary>The element, or the fill value; <paramref name="skipped"/> where the tap is to be skipped.</summary>
+    public long Read(ReadOnlySpan<int> loops, out bool skipped)
+    {
+        skipped = false;
+        if (Access.Outside == SystolicOutside.Never || IsInside(loops))
+        {
+            return Load(Flat(loops));
+        }
+
+        skipped = Access.Outside == SystolicOutside.Skip;
+        return Access.FillValue;
+    }
+
+    /// <summary>The element at an index inside the tensor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public long Load(long index)
+    {
+        switch (_element)
+        {
+            case SystolicElement.Int8:
+                return (sbyte)_memory[_address + index];
+            case SystolicElement.UInt8:
+                return _memory[_address + index];
+            case SystolicElement.Int16:
+                return BinaryPrimitives.ReadInt16LittleEndian(_memory.AsSpan((int)(_address + (2 * index))));
+            case SystolicElement.Int32:
+                return BinaryPrimitives.ReadInt32LittleEndian(_memory.AsSpan((int)(_address + (4 * index))));
+            default:
+                return BinaryPrimitives.ReadInt64LittleEndian(_memory.AsSpan((int)(_address + (8 * index))));
+        }
+    }
+
+    /// <summary>Writes the element at an index inside the tensor.</summary>
+    public void Store(long index, long value)
+    {
+        switch (_element)
+        {
+            case SystolicElement.Int8 or SystolicElement.UInt8:
+                _memory[_address + index] = (byte)value;
+                break;
+            case SystolicElement.Int16:
+                BinaryPrimitives.WriteInt16LittleEndian(_memory.AsSpan((int)(_address + (2 * index))), (short)value);
+                break;
+            case SystolicElement.Int32:
+                BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan((int)(_address + (4 * index))), (int)value);
+                break;
+            default:
+                BinaryPrimitives.WriteInt64LittleEndian(_memory.AsSpan((int)(_address + (8 * index))), value);
+                break;
+        }
+    }
+
+    private bool IsInside(ReadOnlySpan<int> loops)
+    {
+        for (var d = 0; d < _extents.Length; d++)
+        {
+            if ((ulong)At(d, loops) >= (ulong)_extents[d])
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}
+
+/// <summary>Some of an operator's loops, stepped as one.</summary>
+internal sealed class LoopSet
+{
+    private readonly int[] _loops;
+    private readonly int[] _extents;
+
+    public LoopSet(IReadOnlyList<SystolicLoop> loops, params ReadOnlySpan<SystolicRole> roles)
+    {
+        var chosen = roles.ToArray();
+        _loops = [.. Enumerable.Range(0, loops.Count).Where(i => chosen.Contains(loops[i].Role))];
+        _extents = [.. _loops.Select(i => loops[i].Extent)];
+        Trips = _extents.Aggregate(1L, (product, extent) => product * extent);
+    }
+
+    /// <summary>Product of the extents.</summary>
+    public long Trips { get; }
+
+    /// <summary>Sets the loops to the values of a trip, the last loop fastest.</summary>
+    public void Set(long trip, Span<int> values)
+    {
+        for (var i = _loops.Length - 1; i >= 0; i--)
+        {
+            values[_loops[i]] = (int)(trip % _extents[i]);
+            trip /= _extents[i];
+        }
+    }
+
+    /// <summary>Steps to the next trip; false, and the first one, after the last.</summary>
+    public bool Next(Span<int> values)
+    {
+        for (var i = _loops.Length - 1; i >= 0; i--)
+        {
+            if (++values[_loops[i]] < _extents[i])
+            {
+                return true;
+            }
+
+            values[_loops[i]] = 0;
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,91 @@
+using CnnCompiler.Image.Systolic;
+
+namespace CnnCompiler.Interpreter.Systolic;
+
+/// <summary>What is done with a reduced value: post, on further operands, into the output.</summary>
+internal sealed class OutputUnit
+{
+    private readonly AffineAccess[] _extras;
+    private readonly AffineAccess _output;
+    private readonly ScalarMachine _post;
+    private readonly long[] _values;
+    private readonly (long Low, long High) _accumulator;
+    private readonly (long Low, long High) _result;
+
+    public OutputUnit(SystolicOperator operation, byte[] memory)
+    {
+        _extras = [.. operation.Extras.Select(access => new AffineAccess(access, operation.Loops.Count, memory))];
+        _output = new(operation.Output, operation.Loops.Count, memory);
+        _post = new(operation.Post);
+        _values = new long[_extras.Length];
+        _accumulator = operation.Accumulator.Range();
+        _result = operation.Output.Element.Range();
+    }
+
+    /// <summary>Further operands at the loops moved to.</summary>
+    public ReadOnlySpan<long> Extras => _values;
+
+    /// <summary>Takes the values of the parallel loops.</summary>
+    public void MoveTo(ReadOnlySpan<int> loops)
+    {
+        for (var i = 0; i < _extras.Length; i++)
+        {
+            _values[i] = _extras[i].Read(loops, out _);
+        }
+    }
+
+    /// <summary>Writes the result; why there is none, or null.</summary>
+    public string? Write(ReadOnlySpan<int> loops, Int128 accumulator, long taps)
+    {
+        if (accumulator < _accumulator.Low || accumulator > _accumulator.High)
+        {
+            return "the reduced value does not fit its accumulator";
+        }
+
+        string? fault = null;
+        var value = _post.Run(new(0, 0, (long)accumulator, taps), _values, ref fault);
+        if (value < _result.Low || value > _result.High)
+        {
+            fault ??= "the result does not fit its element type";
+        }
+
+        if (fault is null)
+        {
+            _output.Store(_output.Flat(loops), value);
+        }
+
+        return fault;
+    }
+}
+
+/// <summary>Weights of one group, widened: [K, N].</summary>
+internal sealed class WeightMatrix
+{
+    private readonly AffineAccess _kernel;
+    private readonly LoopSet _rows;
+    private readonly LoopSet _columns;
+    private readonly int[] _matrix;
+
+    public WeightMatrix(SystolicOperator operation, byte[] memory)
+    {
+        _kernel = new(operation.Kernel!, operation.Loops.Count, memory);
+        (_rows, _columns) = (new(operation.Loops, SystolicRole.Row), new(operation.Loops, SystolicRole.Column));
+        _matrix = new int[checked(_rows.Trips * _columns.Trips)];
+    }
+
+    /// <summary>Reads the weights of the group that the loops say; row and column loops are 0 before and after.</summary>
+    public int[] Load(Span<int> loops)
+    {
+        var at = 0;
+        do
+        {
+            do
+            {
+                _matrix[at++] = (int)_kernel.Load(_kernel.Flat(loops));
+            }
+            while (_columns.Next(loops));
+        }
+        while (_rows.Next(loops));
+        return _matrix;
+    }
+}

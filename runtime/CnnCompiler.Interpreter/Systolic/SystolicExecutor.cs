@@ -1,0 +1,192 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using CnnCompiler.Image.Container;
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Primitives.Arithmetic;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Interpreter.Systolic;
+
+/// <summary>Runs a systolic program's steps on a memory.</summary>
+internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions options, SourceSpan span, CancellationToken cancellation)
+{
+    private const int StepsBetweenChecks = 1 << 12;
+    private readonly StepCosts _costs = new(image.Machine, image.Systolic!.Configurations);
+    private int _step;
+
+    /// <summary>What each layer cost; index 0 is for steps without layer, layer i at i + 1.</summary>
+    public SystolicLayerRun[] Layers { get; } = new SystolicLayerRun[image.Layers.Count + 1];
+
+    /// <summary>Runs to the end, or to the end of the layer that the options name.</summary>
+    public void Run()
+    {
+        var steps = image.Systolic!.Steps;
+        var last = options.StopAfterLayer is { } layer ? steps.Select((step, i) => step.Layer == layer ? i : -1).DefaultIfEmpty(-1).Max() : steps.Count - 1;
+        var arrayCycles = 0L;
+        for (_step = 0; _step <= last; _step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var step = steps[_step];
+            var cost = step.Match(Execute, Execute);
+            Layers[step.Layer + 1] += cost;
+            arrayCycles += cost.ArrayCycles;
+            options.AfterSystolicStep?.Invoke(_step, memory);
+            options.Progress?.Invoke(new(_step, steps.Count, step.Layer, arrayCycles));
+        }
+    }
+
+    private SystolicLayerRun Execute(SystolicOperator operation)
+    {
+        var cost = operation.Array is null ? _costs.OfVector(operation) : _costs.OfArray(operation);
+        if (cost.Cycles > options.MaxCycles)
+        {
+            throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, Place(operation.Layer), cost.Cycles, options.MaxCycles));
+        }
+
+        var output = new OutputUnit(operation, memory);
+        if (operation.Array is null)
+        {
+            RunVector(operation, output);
+        }
+        else if (options.AlwaysWalkCycles)
+        {
+            cost = cost with { ArrayCycles = RunStepped(operation, output, out var events), Events = events };
+        }
+        else
+        {
+            RunFast(operation, output);
+        }
+
+        return cost;
+    }
+
+    private SystolicLayerRun Execute(SystolicSoftmax softmax)
+    {
+        var input = MemoryMarshal.Cast<byte, sbyte>(memory.AsSpan(softmax.Source, softmax.Rows * softmax.Columns));
+        var output = MemoryMarshal.Cast<byte, sbyte>(memory.AsSpan(softmax.Destination, softmax.Rows * softmax.Columns));
+        for (var row = 0; row < softmax.Rows; row++)
+        {
+            var (start, count) = (row * softmax.Columns, softmax.Columns);
+            if (!Int8Softmax.Row(input.Slice(start, count), output.Slice(start, count), softmax.Multiplier, softmax.LeftShift, softmax.DiffMin))
+            {
+                throw Fail(ExecutionDiagnostics.SoftmaxUndefined(span, Place(softmax.Layer), row));
+            }
+        }
+
+        return _costs.OfSoftmax(softmax);
+    }
+
+    /// <summary>The vector unit: every output element, its taps, its post program.</summary>
+    private void RunVector(SystolicOperator operation, OutputUnit output)
+    {
+        var loops = new int[operation.Loops.Count];
+        var (parallel, reduced) = (new LoopSet(operation.Loops, SystolicRole.Group, SystolicRole.Column, SystolicRole.Position), new LoopSet(operation.Loops, SystolicRole.Row));
+        var input = new AffineAccess(operation.Input, loops.Length, memory);
+        var kernel = operation.Kernel is { } access ? new AffineAccess(access, loops.Length, memory) : null;
+        var (pre, main) = (new ScalarMachine(operation.Pre), new ScalarMachine(operation.Main));
+        var (low, _) = operation.Accumulator.Range();
+        var sinceCheck = 0;
+        do
+        {
+            if (++sinceCheck == StepsBetweenChecks)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                sinceCheck = 0;
+            }
+
+            output.MoveTo(loops);
+            string? fault = null;
+            var taps = 0L;
+            Int128 sum = operation.Reduce == SystolicReduction.Maximum ? low : 0;
+            do
+            {
+                var element = input.Read(loops, out var skipped);
+                if (skipped)
+                {
+                    continue;
+                }
+
+                taps++;
+                element = pre.Single is not null ? element : pre.Run(new(element, 0, 0, 0), output.Extras, ref fault);
+                var term = main.Single == ScalarOpcode.Input ? element : main.Run(new(element, kernel?.Read(loops, out _) ?? 0, 0, 0), output.Extras, ref fault);
+                sum = operation.Reduce switch
+                {
+                    SystolicReduction.Add => sum + term,
+                    SystolicReduction.Maximum => Int128.Max(sum, term),
+                    _ => term,
+                };
+            }
+            while (reduced.Next(loops));
+            Finish(operation, output, loops, sum, taps, fault);
+        }
+        while (parallel.Next(loops));
+    }
+
+    /// <summary>The fast engine: a row of the activations times the group's weights for every position.</summary>
+    private void RunFast(SystolicOperator operation, OutputUnit output)
+    {
+        var loops = new int[operation.Loops.Count];
+        var (groups, positions, columns) = (new LoopSet(operation.Loops, SystolicRole.Group), new LoopSet(operation.Loops, SystolicRole.Position), new LoopSet(operation.Loops, SystolicRole.Column));
+        var loader = new ActivationLoader(new(operation.Input, loops.Length, memory), operation.Loops, memory);
+        var weights = new WeightMatrix(operation, memory);
+        var vector = new sbyte[loader.Rows];
+        var sums = new int[columns.Trips];
+        do
+        {
+            var matrix = weights.Load(loops);
+            do
+            {
+                cancellation.ThrowIfCancellationRequested();
+                loader.Load(loops, vector);
+                Array.Clear(sums);
+                MatrixProduct.AddRow(vector, matrix, sums.Length, sums);
+                for (var column = 0; column < sums.Length; column++)
+                {
+                    output.MoveTo(loops);
+                    Finish(operation, output, loops, sums[column], 0, null);
+                    columns.Next(loops);
+                }
+            }
+            while (positions.Next(loops));
+        }
+        while (groups.Next(loops));
+    }
+
+    /// <summary>The stepping engine: the tiles as the machine runs them, every element every cycle.</summary>
+    private long RunStepped(SystolicOperator operation, OutputUnit output, out SystolicEvents events)
+    {
+        var stepped = new SteppedProduct(operation, image, memory);
+        var pass = SteppedArray.Run(stepped.Tiles, operation.Array!.DoubleBuffered);
+        events = pass.Events;
+        options.AfterSteppedOperator?.Invoke(new(_step, operation.Array.DoubleBuffered, stepped.Tiles, pass));
+        var sums = stepped.Add(pass);
+        var loops = new int[operation.Loops.Count];
+        var (groups, positions, columns) = (new LoopSet(operation.Loops, SystolicRole.Group), new LoopSet(operation.Loops, SystolicRole.Position), new LoopSet(operation.Loops, SystolicRole.Column));
+        for (var i = 0L; i < sums.LongLength; i++)
+        {
+            columns.Set(i % columns.Trips, loops);
+            positions.Set(i / columns.Trips % positions.Trips, loops);
+            groups.Set(i / columns.Trips / positions.Trips, loops);
+            output.MoveTo(loops);
+            Finish(operation, output, loops, sums[i], 0, null);
+        }
+
+        return pass.Cycles;
+    }
+
+    private void Finish(SystolicOperator operation, OutputUnit output, ReadOnlySpan<int> loops, Int128 accumulator, long taps, string? fault)
+    {
+        fault ??= output.Write(loops, accumulator, taps);
+        if (fault is not null)
+        {
+            throw Fail(ExecutionDiagnostics.ScalarUndefined(span, Place(operation.Layer), fault));
+        }
+    }
+
+    private string Place(int layer) => layer < 0
+        ? string.Create(CultureInfo.InvariantCulture, $"step {_step}")
+        : string.Create(CultureInfo.InvariantCulture, $"step {_step}, layer '{image.Layers[layer].Name}'");
+
+    private static DiagnosticException Fail(Diagnostic diagnostic) => new(diagnostic);
+}

@@ -1,0 +1,152 @@
+using System.Globalization;
+
+namespace CnnCompiler.Primitives.Machines;
+
+/// <summary>A number in the description of a systolic array: <c>"name": { "value": 2000, "source": "..." }</c> in its section.</summary>
+/// <param name="Index">Place in <see cref="SystolicKeys.All"/>.</param>
+/// <param name="Section">Section it stands in.</param>
+/// <param name="Name">The key.</param>
+/// <param name="Unit">Unit of the value.</param>
+/// <param name="Minimum">Smallest value.</param>
+/// <param name="Maximum">Largest value.</param>
+/// <param name="Summary">What it is.</param>
+/// <param name="Required">True where a machine must have it.</param>
+public sealed record SystolicKey(int Index, string Section, string Name, string Unit, long Minimum, long Maximum, string Summary, bool Required = true)
+{
+    /// <summary>The key with its section, for messages.</summary>
+    public string Path => $"{Section}.{Name}";
+}
+
+/// <summary>Every number of a systolic array's description, one row each: reader, writer, <c>cnnc targets</c> and the schema's test come from here.</summary>
+public static class SystolicKeys
+{
+    /// <summary>Revision of the configuration words that the keys belong to.</summary>
+    public const string Revision = "arrayflex-1";
+
+    /// <summary>Deepest collapse that a machine may have.</summary>
+    public const int DeepestCollapse = 8;
+
+    private const long LargestEnergy = 1_000_000_000_000;
+    private const int FirstClock = 3;
+
+    /// <summary>All keys, in the canonical order.</summary>
+    public static IReadOnlyList<SystolicKey> All { get; } = Rows();
+
+    /// <summary>Bits of an operand.</summary>
+    public static SystolicKey OperandBits { get; } = Find("array.operandBits");
+
+    /// <summary>Bits of a sum in the array.</summary>
+    public static SystolicKey SumBits { get; } = Find("array.sumBits");
+
+    /// <summary>Clock of the array with a fixed pipeline.</summary>
+    public static SystolicKey FixedClock { get; } = Find("clock.fixed");
+
+    /// <summary>Share of a collapse's delay that lies on the horizontal path.</summary>
+    public static SystolicKey HorizontalShare { get; } = Find("clock.horizontalShare");
+
+    /// <summary>Bytes of the activation buffer.</summary>
+    public static SystolicKey ActivationBytes { get; } = Find("buffers.activationBytes");
+
+    /// <summary>Bytes of the weight buffer.</summary>
+    public static SystolicKey WeightBytes { get; } = Find("buffers.weightBytes");
+
+    /// <summary>Accumulators below a column.</summary>
+    public static SystolicKey AccumulatorRows { get; } = Find("buffers.accumulatorRows");
+
+    /// <summary>Bytes a cycle to and from DRAM.</summary>
+    public static SystolicKey OffChipBytes { get; } = Find("offChip.bytesPerCycle");
+
+    /// <summary>Stages of the output unit.</summary>
+    public static SystolicKey OutputStages { get; } = Find("vectorUnit.outputStages");
+
+    /// <summary>Scalar operations a lane and cycle.</summary>
+    public static SystolicKey LaneOperations { get; } = Find("vectorUnit.operationsPerCycle");
+
+    /// <summary>Cycles of an element of softmax in one lane.</summary>
+    public static SystolicKey SoftmaxCycles { get; } = Find("vectorUnit.softmaxPerElement");
+
+    /// <summary>Energy of a multiplication.</summary>
+    public static SystolicKey Multiplication { get; } = Find("energy.multiplication");
+
+    /// <summary>Energy of a 3:2 carry-save addition.</summary>
+    public static SystolicKey CarrySaveAdd { get; } = Find("energy.carrySaveAdd");
+
+    /// <summary>Energy of a carry-propagate addition.</summary>
+    public static SystolicKey CarryPropagateAdd { get; } = Find("energy.carryPropagateAdd");
+
+    /// <summary>Energy of a clocked register bit and cycle.</summary>
+    public static SystolicKey RegisterBit { get; } = Find("energy.registerBit");
+
+    /// <summary>Energy of a clock-gated register bit and cycle.</summary>
+    public static SystolicKey GatedBit { get; } = Find("energy.gatedRegisterBit");
+
+    /// <summary>Energy of a word of a buffer.</summary>
+    public static SystolicKey BufferWord { get; } = Find("energy.bufferWord");
+
+    /// <summary>Energy of a word of DRAM.</summary>
+    public static SystolicKey DramWord { get; } = Find("energy.dramWord");
+
+    /// <summary>Energy of a scalar operation.</summary>
+    public static SystolicKey VectorOperation { get; } = Find("energy.vectorOperation");
+
+    /// <summary>Sections in their order.</summary>
+    public static IEnumerable<string> Sections => All.Select(key => key.Section).Distinct(StringComparer.Ordinal);
+
+    /// <summary>Clock at a collapse depth, 1 to <see cref="DeepestCollapse"/>.</summary>
+    public static SystolicKey Clock(int depth) => All[FirstClock + depth - 1];
+
+    /// <summary>The keys as the reader checks them: <see cref="MachineKeys"/>'s name, revision, rows, columns, RAM and variants, then a section for each value.</summary>
+    internal static IEnumerable<MachineKey> Of(string section)
+    {
+        if (section.Length == 0)
+        {
+            string[] own = ["$schema", "name", "rows", "columns", "variants", "ram"];
+            return MachineKeys.Of(section).Where(key => own.Contains(key.Name, StringComparer.Ordinal))
+                .Append(new("", "isaRevision", MachineValueKind.Text, Values: [Revision]))
+                .Concat(Sections.Select(name => new MachineKey(string.Empty, name, MachineValueKind.Section)));
+        }
+
+        if (All.FirstOrDefault(key => key.Path == section) is { } value)
+        {
+            return [new(section, "value", MachineValueKind.Integer, Minimum: value.Minimum, Maximum: value.Maximum), new(section, "source", MachineValueKind.Text)];
+        }
+
+        var values = All.Where(key => key.Section == section).Select(key => new MachineKey(section, key.Name, MachineValueKind.Section, key.Required)).ToList();
+        return values.Count > 0 ? values : MachineKeys.Of(section);
+    }
+
+    private static SystolicKey Find(string path) => All.First(key => key.Path == path);
+
+    private static List<SystolicKey> Rows()
+    {
+        var rows = new List<SystolicKey>();
+        Add("array", "operandBits", "bits", 8, 32, "width of activations and weights; data are int8");
+        Add("array", "sumBits", "bits", 32, 64, "width of the sums that move down");
+        Add("clock", "fixed", "MHz", 1, 100_000, "clock of an array of the same size whose pipeline can't be changed");
+        for (var depth = 1; depth <= DeepestCollapse; depth++)
+        {
+            Add("clock", string.Create(CultureInfo.InvariantCulture, $"k{depth}"), "MHz", 1, 100_000, string.Create(CultureInfo.InvariantCulture, $"clock with groups of {depth}"), depth == 1);
+        }
+
+        Add("clock", "horizontalShare", "percent", 0, 100, "share of a collapse's delay on the horizontal path, where kh and kv differ");
+        Add("buffers", "activationBytes", "bytes", 1, 1 << 30, "on-chip memory for activations");
+        Add("buffers", "weightBytes", "bytes", 1, 1 << 30, "on-chip memory for weights");
+        Add("buffers", "accumulatorRows", "words a column", 1, 1 << 24, "32-bit accumulators below each column, for sums over several tiles");
+        Add("offChip", "bytesPerCycle", "bytes a cycle", 1, 1 << 16, "bandwidth of DRAM");
+        Add("vectorUnit", "outputStages", "operations", 1, 1 << 16, "scalar operations that the output unit does on a row of sums in the array's pace");
+        Add("vectorUnit", "operationsPerCycle", "operations", 1, 1024, "scalar operations a lane and cycle; there is a lane a column");
+        Add("vectorUnit", "softmaxPerElement", "cycles", 1, 1_000_000, "cycles of an element of softmax in one lane");
+        Add("energy", "multiplication", "aJ", 0, LargestEnergy, "product of two operands");
+        Add("energy", "carrySaveAdd", "aJ", 0, LargestEnergy, "3:2 addition of a product to a carry-save pair");
+        Add("energy", "carryPropagateAdd", "aJ", 0, LargestEnergy, "addition of a carry-save pair, or of a product and a sum in the fixed array");
+        Add("energy", "registerBit", "aJ", 0, LargestEnergy, "a clocked register bit, a cycle");
+        Add("energy", "gatedRegisterBit", "aJ", 0, LargestEnergy, "a clock-gated register bit, a cycle");
+        Add("energy", "bufferWord", "aJ", 0, LargestEnergy, "32 bits from or to a buffer");
+        Add("energy", "dramWord", "aJ", 0, LargestEnergy, "32 bits from or to DRAM");
+        Add("energy", "vectorOperation", "aJ", 0, LargestEnergy, "a scalar operation of the output or vector unit");
+        return rows;
+
+        void Add(string section, string name, string unit, long minimum, long maximum, string summary, bool required = true) =>
+            rows.Add(new(rows.Count, section, name, unit, minimum, maximum, summary, required));
+    }
+}

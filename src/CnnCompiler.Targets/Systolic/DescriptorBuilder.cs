@@ -1,0 +1,68 @@
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Targets.Systolic;
+
+/// <summary>Operators of the GCONV level as descriptors of the image.</summary>
+/// <param name="shapeOf">Shapes of tensors, as operators see them.</param>
+/// <param name="typeOf">Their element types.</param>
+/// <param name="addressOf">Their RAM byte addresses.</param>
+internal sealed class DescriptorBuilder(Func<string, Shape> shapeOf, Func<string, ElementType> typeOf, Func<string, int> addressOf)
+{
+    /// <summary>The descriptor.</summary>
+    /// <exception cref="DiagnosticException">The units can't execute the operator.</exception>
+    public SystolicOperator Build(GconvOperator operation, int layer, SystolicMatrix? matrix) => new(
+        layer,
+        [.. operation.Loops.Select(loop => new SystolicLoop(Role(loop.Kind), loop.Extent))],
+        Access(operation.Input),
+        operation.Kernel is { } kernel ? Access(kernel) : null,
+        [.. operation.Extra.Select(Access)],
+        Element(operation.Name, operation.Accumulator),
+        Program(operation, operation.Pre),
+        Program(operation, operation.Main),
+        operation.Reduce switch { GconvReduction.None => SystolicReduction.None, GconvReduction.Add => SystolicReduction.Add, _ => SystolicReduction.Maximum },
+        Program(operation, operation.Post),
+        new(
+            addressOf(operation.Destination ?? operation.Name),
+            Element(operation.Name, operation.Type.Element),
+            SystolicOutside.Never,
+            0,
+            Dimensions(shapeOf(operation.Destination ?? operation.Name), operation.OutputIndex)),
+        matrix);
+
+    private SystolicAccess Access(OperandAccess access) => new(
+        addressOf(access.Tensor),
+        Element(access.Tensor, typeOf(access.Tensor)),
+        access.OutOfRange switch { OutOfRange.Never => SystolicOutside.Never, OutOfRange.SkipTap => SystolicOutside.Skip, _ => SystolicOutside.Fill },
+        access.FillValue,
+        Dimensions(shapeOf(access.Tensor), access.Index));
+
+    private static SystolicDimension[] Dimensions(Shape shape, EquatableArray<AffineExpression> index) =>
+        [.. index.Select((expression, d) => new SystolicDimension(shape[d], expression.Constant, [.. expression.Coefficients]))];
+
+    private static IReadOnlyList<ScalarInstruction> Program(GconvOperator operation, ScalarExpression expression) =>
+        ScalarEmission.Emit(expression) is { } code && ScalarInstructionSet.StackDepth(code) <= ScalarInstructionSet.DeepestStack && code.Count <= ScalarInstructionSet.LongestProgram
+            ? code
+            : throw new DiagnosticException(SystolicDiagnostics.NoUnit(operation, "its scalar program has an operation that the units lack, or is too long"));
+
+    private static SystolicRole Role(LoopKind kind) => kind switch
+    {
+        LoopKind.Group => SystolicRole.Group,
+        LoopKind.OutputParallel => SystolicRole.Column,
+        LoopKind.OutputPosition => SystolicRole.Position,
+        _ => SystolicRole.Row,
+    };
+
+    private static SystolicElement Element(string tensor, ElementType type) => type switch
+    {
+        ElementType.Int8 => SystolicElement.Int8,
+        ElementType.UInt8 => SystolicElement.UInt8,
+        ElementType.Int16 => SystolicElement.Int16,
+        ElementType.Int32 => SystolicElement.Int32,
+        ElementType.Int64 => SystolicElement.Int64,
+        _ => throw new DiagnosticException(SystolicDiagnostics.ElementType(tensor, type.Name())),
+    };
+}

@@ -1,0 +1,164 @@
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Gconv;
+
+namespace CnnCompiler.Targets.Systolic;
+
+/// <summary>An operator in the form that the array computes, and the constant that it adds.</summary>
+/// <param name="Operator">The operator: input codes as they are, taps outside read the zero point, post begins with a correction.</param>
+/// <param name="Correction">-(zero point) * sum of weights, for each group and column; null where the zero point is 0.</param>
+internal sealed record RewrittenProduct(GconvOperator Operator, GconvConstant? Correction);
+
+/// <summary>
+/// Recognises sums of products that are matrix products by the assignment g: products, op: N, opc: M, ks: K, and takes the zero point out of them:
+/// sum of (x - z) * w = sum of x * w - z * sum of w, where a tap outside the input counts as x = z. The array then multiplies int8 codes only, and no matrix
+/// of patches exists: taps keep their affine index and its validity predicate.
+/// </summary>
+internal static class MatrixRewrite
+{
+    /// <summary>Most terms of a sum whose value can't leave 32 bits: 2^31 / 2^14.</summary>
+    private const long MostRows = 131_071;
+
+    /// <summary>The form for the array, or null where the operator is no such product.</summary>
+    /// <param name="operation">The operator.</param>
+    /// <param name="typeOf">Element types of tensors.</param>
+    /// <param name="constants">Constants by name.</param>
+    /// <param name="names">Names in use; a new one is added.</param>
+    public static RewrittenProduct? Try(GconvOperator operation, Func<string, ElementType> typeOf, IReadOnlyDictionary<string, Tensor> constants, HashSet<string> names)
+    {
+        if (operation is not { Reduce: GconvReduction.Add, Accumulator: ElementType.Int32, Kernel: { OutOfRange: OutOfRange.Never } kernel }
+            || (operation.Main != Scalar.Multiply(Scalar.Input, Scalar.Kernel) && operation.Main != Scalar.Multiply(Scalar.Kernel, Scalar.Input))
+            || typeOf(operation.Input.Tensor) != ElementType.Int8
+            || typeOf(kernel.Tensor) != ElementType.Int8
+            || ZeroPoint(operation.Pre) is not { } zero
+            || ScalarProgram.Compile(operation.Post) is not { UsesTapCount: false }
+            || AffineExpressions.Product(operation.Loops.Where(loop => loop.Kind == LoopKind.KernelSize).Select(loop => loop.Extent)) > MostRows
+            || operation.Loops.Any(loop => Mixes(operation, loop)))
+        {
+            return null;
+        }
+
+        var fill = operation.Input.OutOfRange == OutOfRange.Fill ? operation.Input.FillValue : zero;
+        if (fill is < sbyte.MinValue or > sbyte.MaxValue || zero is < sbyte.MinValue or > sbyte.MaxValue)
+        {
+            return null;
+        }
+
+        var product = operation with
+        {
+            Pre = Scalar.Input,
+            Input = operation.Input.OutOfRange == OutOfRange.Never ? operation.Input : operation.Input with { OutOfRange = OutOfRange.Fill, FillValue = fill },
+        };
+        if (zero == 0)
+        {
+            return new(product, null);
+        }
+
+        if (!constants.TryGetValue(kernel.Tensor, out var weights) || Correction(operation, kernel, weights, zero, names) is not { } correction)
+        {
+            return null;
+        }
+
+        var access = new OperandAccess(correction.Name, operation.Loops.Select((loop, i) => (loop, i)).Where(entry => IsCorrected(entry.loop)).Select(entry => Loop(operation, entry.i)).ToEquatableArray());
+        return new(
+            product with
+            {
+                Extra = operation.Extra.Append(access).ToEquatableArray(),
+                Post = Replace(operation.Post, Scalar.Add(Scalar.Accumulator, Scalar.Extra(operation.Extra.Count))),
+            },
+            correction);
+    }
+
+    /// <summary>The zero point that pre subtracts; null where pre is something else.</summary>
+    private static int? ZeroPoint(ScalarExpression pre) => pre switch
+    {
+        ScalarInput => 0,
+        ScalarBinary { Operator: ScalarBinaryOperator.Subtract, Left: ScalarInput, Right: ScalarLiteral literal } => (int)Math.Clamp(literal.Value, int.MinValue, int.MaxValue),
+        _ => null,
+    };
+
+    private static bool Mixes(GconvOperator operation, GconvLoop loop)
+    {
+        var index = operation.Loops.ToList().IndexOf(loop);
+        return loop.Extent > 1
+            && ((loop.Kind == LoopKind.OutputParallel && operation.Input.Index.DependsOn(index)) || (loop.Kind == LoopKind.OutputPosition && operation.Kernel!.Index.DependsOn(index)));
+    }
+
+    private static bool IsCorrected(GconvLoop loop) => loop.Kind is LoopKind.Group or LoopKind.OutputParallel;
+
+    private static AffineExpression Loop(GconvOperator operation, int loop) =>
+        new(Enumerable.Range(0, operation.Loops.Count).Select(i => i == loop ? 1L : 0).ToEquatableArray(), 0);
+
+    private static GconvConstant? Correction(GconvOperator operation, OperandAccess kernel, Tensor weights, int zero, HashSet<string> names)
+    {
+        var loops = operation.Loops;
+        var outer = Enumerable.Range(0, loops.Count).Where(i => IsCorrected(loops[i])).ToArray();
+        var inner = Enumerable.Range(0, loops.Count).Where(i => loops[i].Kind == LoopKind.KernelSize).ToArray();
+        var shape = Shape.Of([.. outer.Select(i => loops[i].Extent)]);
+        var values = new int[shape.Elements];
+        var at = new int[loops.Count];
+        for (var i = 0; i < values.Length; i++)
+        {
+            var sum = 0L;
+            do
+            {
+                sum += weights.GetInteger(Flat(kernel, weights.Shape, at));
+            }
+            while (Next(loops, inner, at));
+            values[i] = (int)(-zero * sum);
+            Next(loops, outer, at);
+        }
+
+        var name = $"{operation.Name}.zeros";
+        while (!names.Add(name))
+        {
+            name += "'";
+        }
+
+        return new(name, Tensor.From<int>(ElementType.Int32, shape, values));
+    }
+
+    private static long Flat(OperandAccess access, Shape shape, int[] at)
+    {
+        var flat = 0L;
+        for (var d = 0; d < shape.Rank; d++)
+        {
+            var index = access.Index[d].Constant;
+            for (var loop = 0; loop < at.Length; loop++)
+            {
+                index += access.Index[d].Coefficients[loop] * at[loop];
+            }
+
+            flat = (flat * shape[d]) + index;
+        }
+
+        return flat;
+    }
+
+    private static bool Next(EquatableArray<GconvLoop> loops, int[] listed, int[] at)
+    {
+        for (var i = listed.Length - 1; i >= 0; i--)
+        {
+            if (++at[listed[i]] < loops[listed[i]].Extent)
+            {
+                return true;
+            }
+
+            at[listed[i]] = 0;
+        }
+
+        return false;
+    }
+
+    /// <summary>Post with its accumulator replaced.</summary>
+    private static ScalarExpression Replace(ScalarExpression expression, ScalarExpression accumulator) => expression.Match(
+        input: () => expression,
+        kernel: () => expression,
+        accumulator: () => accumulator,
+        tapCount: () => expression,
+        extra: _ => expression,
+        literal: _ => expression,
+        binary: b => b with { Left = Replace(b.Left, accumulator), Right = Replace(b.Right, accumulator) },
+        requantize: r => r with { Value = Replace(r.Value, accumulator), Multiplier = Replace(r.Multiplier, accumulator), Shift = Replace(r.Shift, accumulator) },
+        clamp: c => (ScalarExpression)(c with { Value = Replace(c.Value, accumulator), Low = Replace(c.Low, accumulator), High = Replace(c.High, accumulator) }));
+}

@@ -1,0 +1,31 @@
+using System.Globalization;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Targets.Systolic;
+
+/// <summary>What systolic machines can't do: CNN0890 to CNN0899, each naming the layer.</summary>
+public static class SystolicDiagnostics
+{
+    /// <summary>CNN0890: a value of a type that the units do not compute with.</summary>
+    public static Diagnostic ElementType(string tensor, string type) => new(
+        "CNN0890",
+        DiagnosticSeverity.Error,
+        SourceSpan.None,
+        Text($"tensor {tensor} is {type}; systolic machines compute with integers"),
+        "quantise the network, or evaluate it at network level");
+
+    /// <summary>CNN0891: a step that no unit executes.</summary>
+    public static Diagnostic NoUnit(GconvStep step, string why) => new(
+        "CNN0891",
+        DiagnosticSeverity.Error,
+        step.Span.Value,
+        Text($"layer {step.Origin.Value.Layer} ({step.Origin.Value.Keyword}) can't run on a systolic machine: {why}"),
+        "replace the layer, or run the network on another target");
+
+    /// <summary>CNN0892: an input or output of a type that images have no edges of.</summary>
+    public static Diagnostic EdgeType(string tensor, string type) => new(
+        "CNN0892", DiagnosticSeverity.Error, SourceSpan.None, Text($"input or output {tensor} is {type}; images have edges of i8 and i32"), "end the network in a layer of such a type");
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,207 @@
+using System.Runtime.InteropServices;
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.Container;
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Passes.Memory;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Targets.Systolic;
+
+/// <summary>Makes an image of a mapped program: addresses, descriptors, constants.</summary>
+internal sealed class SystolicEmitter
+{
+    private readonly SystolicModule _module;
+    private readonly ChainTensors _tensors;
+    private readonly Dictionary<string, string> _storage = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _addresses = new(StringComparer.Ordinal);
+    private readonly List<LayerInfo> _layers = [];
+    private readonly Dictionary<string, int> _layerOf = new(StringComparer.Ordinal);
+    private readonly List<CollapseDepth> _depths = [];
+
+    private SystolicEmitter(SystolicModule module)
+    {
+        _module = module;
+        _tensors = new(module.Program);
+        foreach (var name in module.Program.Inputs.Select(input => input.Name).Concat(module.Program.Constants.Select(constant => constant.Name)))
+        {
+            _storage[name] = name;
+        }
+
+        foreach (var step in module.Program.Steps)
+        {
+            _storage[step.Name] = step.Match(
+                operation => operation.Destination ?? operation.Name,
+                view => view.Kind == ViewKind.Reshape ? _storage[view.Sources[0]] : view.Name,
+                softmax => softmax.Name);
+        }
+    }
+
+    /// <summary>The image, or null after reporting what exceeds the machine.</summary>
+    public static CnnImage? Emit(SystolicModule module, DiagnosticBag diagnostics)
+    {
+        var emitter = new SystolicEmitter(module);
+        if (!emitter.Place(diagnostics))
+        {
+            return null;
+        }
+
+        var program = module.Program;
+        var steps = emitter.Steps();
+        var machine = module.Machine;
+        var configurations = emitter._depths.Select(depth => SystolicConfiguration.Of(machine.Rows, machine.Columns, depth.Horizontal, depth.Vertical)).ToList();
+        return new(
+            machine,
+            [],
+            emitter.Constants(),
+            default,
+            [.. program.Inputs.Select(input => emitter.Describe(input.Name, input.Type))],
+            [.. program.Outputs.Select(output => emitter.Describe(output, emitter.TypeOf(output)))],
+            emitter._layers,
+            [],
+            [],
+            [.. emitter._storage.Where(entry => entry.Key == entry.Value).Select(entry => new Symbol(entry.Key, emitter._addresses[entry.Key], (int)emitter.Bytes(entry.Key)))])
+        {
+            Systolic = new(configurations, steps),
+        };
+    }
+
+    /// <summary>Steps of the chain that are steps of the image, in order: all but views.</summary>
+    public static IEnumerable<GconvStep> Executed(GconvProgram program) => program.Steps.Where(step => step is not GconvView);
+
+    private List<SystolicStep> Steps()
+    {
+        var plans = _module.Plans.ToDictionary(plan => plan.Operator, StringComparer.Ordinal);
+        var builder = new DescriptorBuilder(_tensors.Shape, _tensors.Element, AddressOf);
+        return [.. Executed(_module.Program).Select(step => step.Match(
+            operation => (SystolicStep)builder.Build(operation, LayerOf(operation), plans.GetValueOrDefault(operation.Name)?.Encode(ConfigurationOf)),
+            _ => throw new InvalidOperationException("a view is no step"),
+            softmax => new SystolicSoftmax(
+                LayerOf(softmax),
+                AddressOf(softmax.Source),
+                AddressOf(softmax.Name),
+                (int)(softmax.Type.Shape.Elements / softmax.Type.Shape.Dimensions[^1]),
+                softmax.Type.Shape.Dimensions[^1],
+                softmax.Multiplier,
+                softmax.LeftShift,
+                softmax.DiffMin)))];
+    }
+
+    /// <summary>Constants lie at the bottom for the whole run, values behind them for as long as they live.</summary>
+    private bool Place(DiagnosticBag diagnostics)
+    {
+        const int alignment = 64;
+        var steps = Executed(_module.Program).ToList();
+        var lives = new Dictionary<string, (int First, int Last)>(StringComparer.Ordinal);
+        for (var i = 0; i < steps.Count; i++)
+        {
+            var index = i;
+            foreach (var name in steps[i].Match(
+                operation => operation.Extra.Append(operation.Input).Concat(operation.Kernel is { } kernel ? [kernel] : []).Select(access => access.Tensor).Append(operation.Name).ToList(),
+                _ => [],
+                softmax => [softmax.Source, softmax.Name]))
+            {
+                var storage = _storage[name];
+                lives[storage] = lives.TryGetValue(storage, out var life) ? (life.First, index) : (index, index);
+            }
+        }
+
+        foreach (var input in _module.Program.Inputs)
+        {
+            lives[input.Name] = (0, lives.GetValueOrDefault(input.Name).Last);
+        }
+
+        foreach (var name in _module.Program.Outputs.Concat(_module.Program.Constants.Select(constant => constant.Name)))
+        {
+            var storage = _storage[name];
+            lives[storage] = (_tensors.Constants.ContainsKey(storage) ? 0 : lives.GetValueOrDefault(storage).First, Math.Max(0, steps.Count - 1));
+        }
+
+        var ranges = lives.OrderBy(life => life.Key, StringComparer.Ordinal).Select(life => new PlannedRange(life.Key, (Bytes(life.Key) + 3) / 4 * 4, life.Value.First, life.Value.Last, alignment)).ToList();
+        var ram = _module.Machine.Ram;
+        var result = MemoryPlanner.Plan(ranges, ram.Bytes - ram.ReservedBytes, ram.ReservedBytes, "DRAM", step => $"layer {steps[step].Origin.Value.Layer}");
+        diagnostics.Report(result.Diagnostics);
+        if (result.Plan is not { } plan)
+        {
+            return false;
+        }
+
+        diagnostics.Report(MemoryPlanChecker.Check(ranges, plan, ram.Bytes - ram.ReservedBytes, ram.ReservedBytes));
+        foreach (var range in ranges)
+        {
+            _addresses[range.Name] = (int)plan.AddressOf(range.Name);
+        }
+
+        // what nothing reads or writes has an address too: an input that the network ignores
+        foreach (var name in _storage.Values.Where(name => !_addresses.ContainsKey(name)).Distinct(StringComparer.Ordinal).ToList())
+        {
+            _addresses[name] = ram.ReservedBytes;
+        }
+
+        return !diagnostics.HasErrors;
+    }
+
+    private List<RamBlock> Constants()
+    {
+        var blocks = new List<RamBlock>();
+        foreach (var (name, value) in _tensors.Constants.OrderBy(constant => _addresses[constant.Key]))
+        {
+            var words = new uint[(value.Bytes.Length + 3) / 4];
+            value.Bytes.CopyTo(MemoryMarshal.AsBytes(words.AsSpan()));
+            if (words.Length > 0)
+            {
+                blocks.Add(new(_addresses[name], words));
+            }
+        }
+
+        return blocks;
+    }
+
+    private TensorType TypeOf(string name) =>
+        _module.Program.Steps.FirstOrDefault(step => step.Name == name)?.Type
+        ?? _module.Program.Inputs.FirstOrDefault(input => input.Name == name)?.Type
+        ?? new(_tensors.Element(name), _tensors.Shape(name));
+
+    private TensorDescriptor Describe(string name, TensorType type) => new(
+        name,
+        [.. type.Shape.Dimensions],
+        type.Element switch
+        {
+            ElementType.Int8 => ImageElementType.Int8,
+            ElementType.Int32 => ImageElementType.Int32,
+            ElementType.Float32 => throw new DiagnosticException(SystolicDiagnostics.ElementType(name, type.Element.Name())),
+            _ => throw new DiagnosticException(SystolicDiagnostics.EdgeType(name, type.Element.Name())),
+        },
+        type.Quantization?.Scale ?? 1,
+        type.Quantization?.ZeroPoint ?? 0,
+        AddressOf(name));
+
+    private int AddressOf(string name) => _addresses[_storage[name]];
+
+    private long Bytes(string name) => _tensors.Shape(name).Elements * _tensors.Element(name).Size();
+
+    private int ConfigurationOf(CollapseDepth depth)
+    {
+        if (!_depths.Contains(depth))
+        {
+            _depths.Add(depth);
+        }
+
+        return _depths.IndexOf(depth);
+    }
+
+    private int LayerOf(GconvStep step)
+    {
+        var origin = step.Origin.Value;
+        if (!_layerOf.TryGetValue(origin.Layer, out var index))
+        {
+            index = _layers.Count;
+            _layerOf.Add(origin.Layer, index);
+            _layers.Add(new(origin.Layer, origin.Keyword, 0));
+        }
+
+        _layers[index] = _layers[index] with { Macs = _layers[index].Macs + origin.Macs };
+        return index;
+    }
+}

@@ -1,0 +1,105 @@
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.Container;
+using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+
+namespace CnnCompiler.Targets.Systolic;
+
+/// <summary>A program for a systolic machine as an image. It is executed from its bytes; every value is seen when it is complete.</summary>
+/// <param name="Image">The image.</param>
+/// <param name="Mapped">What it was made from: names and types of the values.</param>
+public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) : IrModule, IImageModule
+{
+    /// <inheritdoc/>
+    public override IrLevel Level => IrLevel.Image;
+
+    /// <inheritdoc/>
+    public override EquatableArray<NetworkInput> Inputs => Mapped.Inputs;
+
+    /// <inheritdoc/>
+    public byte[] Bytes() => ImageWriter.Write(Image);
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Diagnostic> Verify()
+    {
+        var diagnostics = new DiagnosticBag();
+        ImageReader.Read(Bytes(), Mapped.Program.Name, diagnostics);
+        return diagnostics.Diagnostics;
+    }
+
+    /// <inheritdoc/>
+    public override string Print() => ImagePrinter.Print(Image);
+
+    /// <inheritdoc/>
+    public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation)
+    {
+        if (ImageReader.Read(Bytes(), Mapped.Program.Name, diagnostics) is not { } read)
+        {
+            return null;
+        }
+
+        var values = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        for (var i = 0; i < inputs.Count; i++)
+        {
+            values[Mapped.Inputs[i].Name] = inputs[i].Reshape(Mapped.Inputs[i].Type.Shape);
+        }
+
+        var complete = Complete();
+        var options = new RunOptions
+        {
+            AfterSystolicStep = (step, memory) =>
+            {
+                foreach (var (value, address) in complete[step])
+                {
+                    values[value.Name] = new(value.Type.Element, value.Type.Shape, memory.Slice(address, (int)value.Type.Shape.Elements * value.Type.Element.Size()).ToArray());
+                }
+            },
+        };
+        var result = ImageInterpreter.Run(read, [.. inputs.Select(t => (ReadOnlyMemory<byte>)t.Bytes.ToArray())], options, cancellation);
+        diagnostics.Report(result.Diagnostics);
+        if (!result.Succeeded)
+        {
+            return null;
+        }
+
+        var outputs = Mapped.Program.Outputs.Select((name, i) => new Tensor(Element(Image.Outputs[i]), Shape.Of([.. Image.Outputs[i].Shape]), result.Outputs[i].ToArray())).ToEquatableArray();
+        for (var i = 0; i < outputs.Count; i++)
+        {
+            values[Mapped.Program.Outputs[i]] = outputs[i];
+        }
+
+        foreach (var view in Mapped.Program.Steps.OfType<GconvView>().Where(view => view.Kind == ViewKind.Reshape && values.ContainsKey(view.Sources[0])))
+        {
+            values[view.Name] = values[view.Sources[0]].Reshape(view.Type.Shape);
+        }
+
+        return new(values, outputs);
+    }
+
+    private static ElementType Element(TensorDescriptor tensor) => tensor.Type == ImageElementType.Int8 ? ElementType.Int8 : ElementType.Int32;
+
+    /// <summary>For each step of the image the values that are complete behind it, with their addresses; reshapes are not among them.</summary>
+    private List<List<(GconvStep Value, int Address)>> Complete()
+    {
+        var addresses = Image.Symbols.ToDictionary(symbol => symbol.Name, symbol => symbol.Address, StringComparer.Ordinal);
+        var complete = new List<List<(GconvStep, int)>>();
+        foreach (var step in Mapped.Program.Steps)
+        {
+            if (step is not GconvView)
+            {
+                complete.Add([]);
+            }
+
+            if (step is not (GconvOperator { Destination: not null } or GconvView { Kind: ViewKind.Reshape }))
+            {
+                complete[^1].Add((step, addresses[step.Name]));
+            }
+        }
+
+        return complete;
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.Systolic.Reproduction;
+
+namespace CnnCompiler;
+
+/// <summary>A file that a reproduction compares with.</summary>
+/// <param name="Option">The command line's option that names it, without dashes.</param>
+/// <param name="Summary">What it is.</param>
+public sealed record ReproductionFile(string Option, string Summary);
+
+/// <summary>A published result that is computed again.</summary>
+/// <param name="Name">Name on the command line.</param>
+/// <param name="Summary">One line for help.</param>
+/// <param name="Files">Files that it can compare with; none is needed.</param>
+/// <param name="Sections">Its parts, given the contents of files by option; null after reporting what is wrong with one.</param>
+public sealed record Reproduction(
+    string Name,
+    string Summary,
+    IReadOnlyList<ReproductionFile> Files,
+    Func<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>, DiagnosticBag, IReadOnlyList<ReproductionSection>?> Sections);
+
+/// <summary>The table of <c>cnnc reproduce</c>: one row each.</summary>
+public static class Reproductions
+{
+    private const string ScaleSim = "scalesim";
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<Reproduction> All { get; } =
+    [
+        new("arrayflex", "ArrayFlex (arXiv 2211.12600): latency, power and EDP beside a fixed pipeline; SCALE-Sim's cycles", [new(ScaleSim, "results of SCALE-Sim v2, a CSV, to compare cycles with")], ArrayFlex),
+    ];
+
+    /// <summary>The reproduction of this name, or null.</summary>
+    public static Reproduction? Find(string name) => All.FirstOrDefault(reproduction => reproduction.Name == name);
+
+    private static IReadOnlyList<ReproductionSection>? ArrayFlex(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files, DiagnosticBag diagnostics)
+    {
+        IReadOnlyList<ScaleSimRow>? rows = null;
+        if (files.TryGetValue(ScaleSim, out var bytes))
+        {
+            rows = ScaleSimComparison.Parse(Encoding.UTF8.GetString(bytes.Span));
+            if (rows is null)
+            {
+                diagnostics.Report(CompilerDiagnostics.NotScaleSim());
+                return null;
+            }
+        }
+
+        return ArrayFlexReport.Sections(rows);
+    }
+}
