@@ -96,6 +96,10 @@ public sealed class KernelVectorTests
                 return new AveragePool2D(name, inputs, type, average.Kernel, average.Stride, average.Padding, activation);
             case "CONCATENATION":
                 return new Concat(name, inputs, type, (Option("axis") + type.Shape.Rank) % type.Shape.Rank);
+            case "MEAN":
+                // The index has no values of constants; the reduced dimensions are in the kernel's name.
+                EquatableArray<int> axes = [.. kernel.GetProperty("name").GetString()!.Split('_')[1].Select(letter => "nhwc".IndexOf(letter, StringComparison.Ordinal))];
+                return new Mean(name, inputs, type, axes, options["keepDims"] == "True", RoundingScheme.TfliteDouble);
             default:
                 return null;
         }
@@ -103,7 +107,7 @@ public sealed class KernelVectorTests
 
     private static List<(string Name, TensorType Type)> Tensors(JsonElement kernel) =>
     [
-        .. kernel.GetProperty("tensors").EnumerateArray().Select(tensor => (
+        .. kernel.GetProperty("tensors").EnumerateArray().Where(tensor => !tensor.GetProperty("const").GetBoolean()).Select(tensor => (
             tensor.GetProperty("name").GetString()!,
             new TensorType(
                 tensor.GetProperty("type").GetString() == "INT8" ? ElementType.Int8 : ElementType.Int32,

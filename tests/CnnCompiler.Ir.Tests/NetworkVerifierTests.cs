@@ -33,6 +33,18 @@ public sealed class NetworkVerifierTests
 
     private static readonly Softmax Probabilities = new("y", ["x"], Image with { Quantization = Quantization.PerTensor(1f / 256, -128) }, 1);
 
+    private static readonly BatchNorm Normal = new("y", ["x"], Real(1, 6, 5, 4), Reals(4), Reals(4), Reals(4), Reals(4), 1e-5f);
+
+    private static readonly CapsuleTransform Capsules = new("y", ["x"], Real(1, 6, 3, 4), Reals(6, 3, 8, 4), null, RoundingScheme.TfliteDouble);
+
+    private static readonly Conv2DTranspose Grown = new(
+        "y", ["x"], Type(1, 13, 11, 6), Weights(6, 3, 3, 4), Quantization.PerTensor(1, 0), Bias(6), new(2, 2), new(1, 1), default, default, 1, FusedActivation.None, RoundingScheme.TfliteDouble);
+
+    private static readonly Proposal Proposals = new("y", ["x", "z"], Real(4, 5), new(32, 32), 16, [2], [1], 8, 4, 0.5f, 1);
+
+    private static readonly Dense FixedDense = new(
+        "y", ["x"], Fixed(8, 1, 2), Bias(8).Reshape(Shape.Of(2, 4)), Quantization.PerTensor(1f / 256, 0), Bias(2), FusedActivation.None, RoundingScheme.TfliteDouble);
+
     [Fact]
     public void The_graphs_that_the_violations_start_from_are_right()
     {
@@ -51,6 +63,13 @@ public sealed class NetworkVerifierTests
         {
             Assert.Empty(NetworkVerifier.Check(One(layer)));
         }
+
+        Assert.Empty(NetworkVerifier.Check(One(Normal, Real(1, 6, 5, 4))));
+        Assert.Empty(NetworkVerifier.Check(One(Capsules, Real(1, 6, 8))));
+        Assert.Empty(NetworkVerifier.Check(One(Grown)));
+        Assert.Empty(NetworkVerifier.Check(One(FixedDense, Fixed(8, 1, 4))));
+        Assert.Empty(NetworkVerifier.Check(new("n", [new("x", Real(1, 2, 2, 2)), new("z", Real(1, 2, 2, 4))], [Proposals], ["y"])));
+        Assert.Empty(NetworkVerifier.Check(One(Convolution with { Type = Sums(0.5f, 1, 4, 3, 6), WeightQuantization = Quantization.PerTensor(1, 0), Activation = FusedActivation.None })));
     }
 
     // Each violation: its code, and the graph.
@@ -104,7 +123,7 @@ public sealed class NetworkVerifierTests
         ("a pool larger than the input", 117, One(Pool with { Kernel = new(7, 2) })),
         ("a pool padded by more than its kernel", 118, One(Pool with { Padding = new(2, 0, 0, 0) })),
         ("a pool padded by more than its kernel on the right", 118, One(Pool with { Padding = new(0, 0, 0, 2) })),
-        ("an input of another type", 119, One(Reshaped, Image with { Element = ElementType.Float32 })),
+        ("an input of another type", 119, One(Reshaped, Image with { Element = ElementType.Int64 })),
         ("a result of another type", 119, One(Sum with { Type = Image with { Element = ElementType.Int16 } })),
         ("an input without quantisation", 120, One(Reshaped, Image with { Quantization = null })),
         ("a result without quantisation", 120, One(Sum with { Type = Image with { Quantization = null } })),
@@ -133,6 +152,59 @@ public sealed class NetworkVerifierTests
         ("a softmax without beta", 132, One(Probabilities with { Beta = 0 })),
         ("a softmax with an endless beta", 132, One(Probabilities with { Beta = float.PositiveInfinity })),
         ("a softmax of a tiny scale", 132, One(Probabilities, Image with { Quantization = Quantization.PerTensor(1e-9f, 0) })),
+
+        // The layers beyond int8 networks.
+        ("a batch norm of int8", 136, One(Normal with { Type = Image }, Image)),
+        ("a convolution of u8", 136, One(Convolution, Image with { Element = ElementType.UInt8, Quantization = Quantization.PerTensor(1, 3) })),
+        ("capsules of int8", 136, One(Capsules, Type(1, 6, 8))),
+        ("operands of different kinds", 137, Two(Sum, Image, Real(1, 6, 5, 4))),
+        ("a sum of int8 in f32", 137, One(Sum with { Type = Real(1, 6, 5, 4) })),
+        ("a pool of f32 in int8", 137, One(Pool, Real(1, 6, 5, 4))),
+        ("sums with a scale of their own", 138, One(Convolution with { Type = Sums(1f, 1, 4, 3, 6), WeightQuantization = Quantization.PerTensor(1, 0), Activation = FusedActivation.None })),
+        ("sums with an activation", 138, One(Convolution with { Type = Sums(0.5f, 1, 4, 3, 6), WeightQuantization = Quantization.PerTensor(1, 0) })),
+        ("sums of several scales", 138, One(Convolution with { Type = Sums(0.5f, 1, 4, 3, 6), Activation = FusedActivation.None })),
+        ("fixed point finer than its products", 139, One(new Mul("y", ["x", "x"], Fixed(20, 1, 4), FusedActivation.None, default), Fixed(8, 1, 4))),
+        ("a transposed convolution that is cut off", 140, One(Grown with { Padding = new(9, 9, 0, 0) })),
+        ("matrices that can't be multiplied", 141, One(new MatMul("y", ["x", "x"], Type(5, 5), false, false, FusedActivation.None, default), Type(5, 4))),
+        ("capsule weights for other capsules", 142, One(Capsules, Real(1, 5, 8))),
+        ("parameters of another length", 143, One(Normal with { Mean = Reals(3) })),
+        ("parameters of another type", 143, One(Normal with { Scale = Bias(4) })),
+        ("layer norm parameters of other extents", 143, One(new LayerNorm("y", ["x"], Real(1, 6, 5, 4), 2, Reals(4), null, 1e-5f), Real(1, 6, 5, 4))),
+        ("a dimension twice", 144, One(new Transpose("y", ["x"], Image, [0, 1, 1, 3]))),
+        ("too few dimensions", 144, One(new Transpose("y", ["x"], Image, [0, 1, 2]))),
+        ("a slice beyond its input", 145, One(new StridedSlice("y", ["x"], Type(1, 2, 1, 1), [0, 5, 0, 0], [1, 1, 1, 1], [1, 2, 1, 1]))),
+        ("a slice that goes nowhere", 145, One(new StridedSlice("y", ["x"], Type(1, 2, 1, 1), [0, 0, 0, 0], [1, 0, 1, 1], [1, 2, 1, 1]))),
+        ("a slice before its input", 145, One(new StridedSlice("y", ["x"], Type(1, 3, 1, 1), [0, 1, 0, 0], [1, -1, 1, 1], [1, 3, 1, 1]))),
+        ("parts that differ", 146, One(new Split("y", ["x"], Type(1, 6, 2, 4), 2, 2, 0))),
+        ("scores for other anchors", 147, new("n", [new("x", Real(1, 2, 2, 4)), new("z", Real(1, 2, 2, 8))], [Proposals with { Span = Place }], ["y"])),
+        ("regions of four numbers", 148, new("n", [new("x", Real(1, 6, 5, 4)), new("z", Real(3, 4))], [new RoiPool("y", ["x", "z"], Real(3, 2, 2, 4), new(2, 2), 1) { Span = Place }], ["y"])),
+        ("a negative epsilon", 149, One(Normal with { Epsilon = -1 })),
+        ("an endless slope", 149, One(new Unary("y", ["x"], Image, UnaryFunction.LeakyRelu, float.PositiveInfinity, default))),
+        ("a slope where there is none", 149, One(new Unary("y", ["x"], Image, UnaryFunction.HardSwish, 1, default))),
+        ("a clip between nothing", 149, One(new Clip("y", ["x"], Image, 2, 1))),
+        ("a clip to NaN", 149, One(new Clip("y", ["x"], Image, float.NaN, 1))),
+        ("an lrn without bias", 149, One(new Lrn("y", ["x"], Real(1, 6, 5, 4), 5, 1, 1, 0), Real(1, 6, 5, 4))),
+        ("an overlap above 1", 149, new("n", [new("x", Real(1, 2, 2, 2)), new("z", Real(1, 2, 2, 4))], [Proposals with { Overlap = 2, Span = Place }], ["y"])),
+        ("a logistic with another scale", 150, One(new Unary("y", ["x"], Image, UnaryFunction.Logistic, 0, default))),
+        ("a tanh with another zero point", 150, One(new Unary("y", ["x"], Image with { Quantization = Quantization.PerTensor(1f / 128, 1) }, UnaryFunction.Tanh, 0, default))),
+        ("a quantize to f32", 151, One(new Quantize("y", ["x"], Real(1, 6, 5, 4), default))),
+        ("a dequantize of f32", 151, One(new Dequantize("y", ["x"], Real(1, 6, 5, 4)), Real(1, 6, 5, 4))),
+        ("a dequantize to int8", 151, One(new Dequantize("y", ["x"], Image))),
+        ("a constant of another type", 152, One(new Constant("y", [], Type(4), Reals(4)))),
+        ("weights with scales in f32", 124, One(new Dense("y", ["x"], Real(1, 2), Reals(2, 120), Quantization.PerTensor(1, 0), null, FusedActivation.None, default), Real(1, 120))),
+        ("fixed-point weights with a scale that is no power of two", 124, One(FixedDense with { WeightQuantization = Quantization.PerTensor(0.3f, 0) }, Fixed(8, 1, 4))),
+        ("an input of sums", 119, One(Reshaped, Image with { Element = ElementType.Int32, Quantization = Quantization.PerTensor(0.3f, 0) })),
+        ("f32 with a scale", 119, One(Reshaped, Image with { Element = ElementType.Float32 })),
+        ("fixed point with a zero point", 119, One(Reshaped, Image with { Element = ElementType.Int32, Quantization = Quantization.PerTensor(0.5f, 1) })),
+        ("a volume of four dimensions", 101, One(new MaxPool3D("y", ["x"], Image, new(1, 1, 1), new(1, 1, 1), default, FusedActivation.None))),
+        ("a routing of three dimensions", 101, One(new Routing("y", ["x"], Real(1, 3, 4), 3), Real(6, 3, 4))),
+        ("a kernel deeper than the volume", 117, One(new MaxPool3D("y", ["x"], Type(1, 1, 1, 1, 2), new(3, 1, 1), new(1, 1, 1), default, FusedActivation.None), Type(1, 2, 1, 1, 2))),
+        ("a mean over a dimension twice", 102, One(new Mean("y", ["x"], Type(1, 4), [1, 1], false, default))),
+        ("a mean over a dimension that isn't there", 102, One(new Mean("y", ["x"], Type(1, 4), [1, 4], false, default))),
+        ("a part that isn't there", 102, One(new Split("y", ["x"], Type(1, 6, 5, 2), 3, 2, 2))),
+        ("no routing", 102, One(new Routing("y", ["x"], Real(1, 3, 4), 0), Real(1, 6, 3, 4))),
+        ("an undefined resize mode", 929, One(new Resize("y", ["x"], Type(1, 8, 8, 4), new(8, 8), (ResizeMode)9, ResizeCoordinates.Asymmetric, default))),
+        ("a constant that reads", 923, One(new Constant("y", ["x"], Type(1), Weights(1)))),
 
         // What only a faulty front end or pass can get wrong.
         ("two inputs of one name", 920, new("n", [new("x", Image), new("x", Image)], [Reshaped], ["y"])),
@@ -179,7 +251,7 @@ public sealed class NetworkVerifierTests
         var codes = new[] { "Network/NetworkDiagnostics.cs", "IrDiagnostics.cs" }
             .SelectMany(file => Regex.Matches(File.ReadAllText(source + file), @"\b(?:Error|Make)\(\s*(?<code>\d{3}),", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(5)))
             .Select(match => int.Parse(match.Groups["code"].Value, System.Globalization.CultureInfo.InvariantCulture))
-            .Where(code => code is (>= 100 and < 133) or (>= 920 and < 950));
+            .Where(code => code is (>= 100 and < 133) or (> 135 and < 200) or (>= 920 and < 950));
         Assert.Equal(codes.Order(), Violations.Select(violation => violation.Code).Distinct().Order());
     }
 
@@ -240,7 +312,7 @@ public sealed class NetworkVerifierTests
     }
 
     private static NetworkGraph One(Layer layer, TensorType? input = null) =>
-        new("n", [new("x", input ?? Image) { Span = Place }], [layer with { Span = Place }], [layer.Name]);
+        new("n", [new("x", input ?? (layer is BatchNorm ? Real(1, 6, 5, 4) : Image)) { Span = Place }], [layer with { Span = Place }], [layer.Name]);
 
     private static NetworkGraph Two(Layer layer, TensorType first, TensorType second) =>
         new("n", [new("x", first), new("z", second)], [layer with { Inputs = ["x", "z"], Span = Place }], [layer.Name]);
@@ -256,6 +328,18 @@ public sealed class NetworkVerifierTests
         ["y"]);
 
     private static TensorType Type(params ReadOnlySpan<int> extents) => new(ElementType.Int8, Shape.Of(extents), Quantized);
+
+    private static TensorType Real(params ReadOnlySpan<int> extents) => new(ElementType.Float32, Shape.Of(extents));
+
+    private static TensorType Fixed(int fractionBits, params ReadOnlySpan<int> extents) => Sums((float)Math.ScaleB(1, -fractionBits), extents);
+
+    private static TensorType Sums(float scale, params ReadOnlySpan<int> extents) => new(ElementType.Int32, Shape.Of(extents), Quantization.PerTensor(scale, 0));
+
+    private static Tensor Reals(params ReadOnlySpan<int> extents)
+    {
+        var shape = Shape.Of(extents);
+        return new(ElementType.Float32, shape, new byte[4 * shape.Elements]);
+    }
 
     private static TensorType Other(TensorType type) => type with { Quantization = Quantization.PerTensor(0.25f, -3) };
 

@@ -119,7 +119,7 @@ public sealed class RandomLayers
     private TensorType Type(Shape shape) => _elements switch
     {
         Elements.Real => new(ElementType.Float32, shape),
-        Elements.Fixed => new(ElementType.Int32, shape, Quantization.PerTensor(MathF.Pow(2, -_random.Next(8, 20)), 0)),
+        Elements.Fixed => new(ElementType.Int32, shape, Quantization.PerTensor(MathF.Pow(2, -_random.Next(10, 20)), 0)),
         _ => Codes(shape),
     };
 
@@ -190,7 +190,7 @@ public sealed class RandomLayers
             case Elements.Real:
                 return (Values(new(ElementType.Float32, shape), 1), null);
             case Elements.Fixed:
-                var type = new TensorType(ElementType.Int32, shape, Quantization.PerTensor(MathF.Pow(2, -_random.Next(6, 16)), 0));
+                var type = new TensorType(ElementType.Int32, shape, Quantization.PerTensor(MathF.Pow(2, -_random.Next(10, 16)), 0));
                 return (Values(type, 1), type.Quantization);
             default:
                 var channels = _random.OneIn(2) ? shape[axis] : 1;

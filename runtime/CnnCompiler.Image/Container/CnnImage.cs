@@ -54,6 +54,31 @@ public enum ImageElementType : byte
 
     /// <summary>32-bit two's complement.</summary>
     Int32 = 2,
+
+    /// <summary>8-bit unsigned; systolic machines only, as all that follow.</summary>
+    UInt8 = 3,
+
+    /// <summary>16-bit two's complement.</summary>
+    Int16 = 4,
+
+    /// <summary>64-bit two's complement.</summary>
+    Int64 = 5,
+
+    /// <summary>IEEE binary32.</summary>
+    Float32 = 6,
+}
+
+/// <summary>Facts about <see cref="ImageElementType"/>.</summary>
+public static class ImageElementTypes
+{
+    /// <summary>Bytes of an element.</summary>
+    public static int Size(this ImageElementType type) => type switch
+    {
+        ImageElementType.Int8 or ImageElementType.UInt8 => 1,
+        ImageElementType.Int16 => 2,
+        ImageElementType.Int64 => 8,
+        _ => 4,
+    };
 }
 
 /// <summary>An input or output: dense, row-major, in the model's own layout, starting at a word boundary; int8 elements are packed four to a word, low byte first.</summary>

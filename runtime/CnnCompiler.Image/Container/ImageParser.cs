@@ -196,7 +196,7 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
         }
 
         var shape = new int[rank];
-        long bytes = type == ImageElementType.Int8 ? 1 : sizeof(int);
+        long bytes = type.Size();
         for (var i = 0; i < rank; i++)
         {
             shape[i] = reader.Int("extent", 1, int.MaxValue);
@@ -297,7 +297,7 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
     private ImageElementType ElementType(ref SectionReader reader)
     {
         var code = reader.Word("element type");
-        return code <= byte.MaxValue && Enum.IsDefined((ImageElementType)code)
+        return code <= byte.MaxValue && Enum.IsDefined((ImageElementType)code) && (_machine.Systolic is not null || code <= (uint)ImageElementType.Int32)
             ? (ImageElementType)code
             : throw new DiagnosticException(ImageDiagnostics.UnknownCode(file, reader.Place, "element type", code));
     }

@@ -48,7 +48,7 @@ public static class ImagePrinter
     }
 
     private static string Tensor(TensorDescriptor tensor) =>
-        Invariant($"{Hex(tensor.Address)} {OpenEdgeDisassembler.Quote(tensor.Name)} {(tensor.Type == ImageElementType.Int8 ? "int8" : "int32")} [{string.Join(", ", tensor.Shape)}] scale {tensor.Scale:R} zero point {tensor.ZeroPoint}");
+        Invariant($"{Hex(tensor.Address)} {OpenEdgeDisassembler.Quote(tensor.Name)} {tensor.Type.ToString().ToLowerInvariant()} [{string.Join(", ", tensor.Shape)}] scale {tensor.Scale:R} zero point {tensor.ZeroPoint}");
 
     private static string Launch(CnnImage image, Launch launch)
     {

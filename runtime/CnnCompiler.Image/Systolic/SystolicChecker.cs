@@ -86,6 +86,7 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
         Require(step.Input.Outside != SystolicOutside.Skip && step.Input.FillValue is >= sbyte.MinValue and <= sbyte.MaxValue, "gives the array taps that it can't take");
         Require(step is { Reduce: SystolicReduction.Add, Accumulator: SystolicElement.Int32 }, "asks the array for something other than int32 sums");
         Require(Depends(step, step.Input, SystolicRole.Column) is false && Depends(step, step.Kernel!, SystolicRole.Position) is false, "is not a product of matrices");
+        Require(step.Input.Dimensions.All(dimension => dimension.Divisor == 1), "gives the array an input whose index divides");
         Require(!step.Post.Any(instruction => instruction.Opcode == ScalarOpcode.TapCount), "counts taps behind the array");
         Require(
             Math.Max(Math.Max(matrix.Inner, matrix.LastColumns), Math.Max(matrix.LastRows, matrix.LastBoth)) < configurations, "uses a configuration that is not there");
@@ -118,6 +119,7 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
             }
 
             Require(low >= int.MinValue && high <= int.MaxValue, $"has an {what} whose index is too large");
+            Require(dimension.Divisor == 1 || access.Outside != SystolicOutside.Never, $"has an {what} whose index divides although it is never outside");
             Require(access.Outside != SystolicOutside.Never || (low >= 0 && high < dimension.Extent), $"has an {what} that leaves its tensor");
         }
 
@@ -131,7 +133,7 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
         {
             var isOperand = instruction.Opcode <= ScalarOpcode.TapCount;
             Require(!isOperand || operands.Contains(instruction.Opcode), $"uses a value that {what} does not have");
-            Require(instruction.Opcode != ScalarOpcode.Extra || instruction.Value < step.Extras.Count, $"uses a further operand in {what} that is not there");
+            Require(instruction.Opcode is not (ScalarOpcode.Extra or ScalarOpcode.Lookup) || instruction.Value < step.Extras.Count, $"uses a further operand in {what} that is not there");
         }
 
         Require(ScalarInstructionSet.StackDepth(program) is >= 1 and <= ScalarInstructionSet.DeepestStack, $"has a program {what} that does not leave one value");

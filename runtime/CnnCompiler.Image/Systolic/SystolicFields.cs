@@ -65,12 +65,14 @@ internal sealed class SystolicFields(FieldCodec codec)
         codec.Code("element", access?.Element ?? default),
         codec.Code("outside", access?.Outside ?? default),
         codec.Int("fill", access?.FillValue ?? 0, int.MinValue, int.MaxValue),
-        codec.List("dimension", access?.Dimensions, 16, MostDimensions, Dimension));
+        codec.List("dimension", access?.Dimensions, 20, MostDimensions, Dimension));
 
-    private SystolicDimension Dimension(SystolicDimension? dimension) => new(
-        codec.Int("extent", dimension?.Extent ?? 0, 1, int.MaxValue),
-        codec.Long("constant", dimension?.Constant ?? 0),
-        codec.List("coefficient", dimension?.Coefficients, 8, MostLoops, value => codec.Long("coefficient", value)));
+    private SystolicDimension Dimension(SystolicDimension? dimension)
+    {
+        var (extent, constant) = (codec.Int("extent", dimension?.Extent ?? 0, 1, int.MaxValue), codec.Long("constant", dimension?.Constant ?? 0));
+        var divisor = codec.Int("divisor", dimension?.Divisor ?? 1, 1, int.MaxValue);
+        return new(extent, constant, codec.List("coefficient", dimension?.Coefficients, 8, MostLoops, value => codec.Long("coefficient", value))) { Divisor = divisor };
+    }
 
     private IReadOnlyList<ScalarInstruction> Program(string name, IReadOnlyList<ScalarInstruction>? program) =>
         codec.Group(name, () => codec.List("code", program, 4, ScalarInstructionSet.LongestProgram, Instruction));

@@ -59,6 +59,12 @@ public enum SystolicElement : byte
 
     /// <summary>64-bit two's complement.</summary>
     Int64 = 5,
+
+    /// <summary>IEEE binary32; computed with in binary64.</summary>
+    Float32 = 6,
+
+    /// <summary>IEEE binary64.</summary>
+    Float64 = 7,
 }
 
 /// <summary>Facts about <see cref="SystolicElement"/>.</summary>
@@ -69,21 +75,26 @@ public static class SystolicElements
     {
         SystolicElement.Int8 or SystolicElement.UInt8 => 1,
         SystolicElement.Int16 => 2,
-        SystolicElement.Int32 => 4,
+        SystolicElement.Int32 or SystolicElement.Float32 => 4,
         _ => 8,
     };
 
-    /// <summary>Name in listings: i8, u8, i16, i32, i64.</summary>
+    /// <summary>True for f32 and f64.</summary>
+    public static bool IsReal(this SystolicElement element) => element is SystolicElement.Float32 or SystolicElement.Float64;
+
+    /// <summary>Name in listings: i8, u8, i16, i32, i64, f32, f64.</summary>
     public static string Name(this SystolicElement element) => element switch
     {
         SystolicElement.Int8 => "i8",
         SystolicElement.UInt8 => "u8",
         SystolicElement.Int16 => "i16",
         SystolicElement.Int32 => "i32",
+        SystolicElement.Float32 => "f32",
+        SystolicElement.Float64 => "f64",
         _ => "i64",
     };
 
-    /// <summary>Smallest and largest value.</summary>
+    /// <summary>Smallest and largest value of an integer type.</summary>
     public static (long Min, long Max) Range(this SystolicElement element) => element switch
     {
         SystolicElement.Int8 => (sbyte.MinValue, sbyte.MaxValue),
@@ -107,11 +118,15 @@ public enum SystolicOutside : byte
     Fill = 3,
 }
 
-/// <summary>One dimension of the tensor an access reads or writes: index = constant + sum of coefficient times loop.</summary>
+/// <summary>One dimension of the tensor an access reads or writes: index = (constant + sum of coefficient times loop) / divisor.</summary>
 /// <param name="Extent">Extent of the tensor.</param>
 /// <param name="Constant">Constant.</param>
 /// <param name="Coefficients">One for each loop of the operator.</param>
-public sealed record SystolicDimension(int Extent, long Constant, IReadOnlyList<long> Coefficients);
+public sealed record SystolicDimension(int Extent, long Constant, IReadOnlyList<long> Coefficients)
+{
+    /// <summary>1, or what the index is divided by; where it does not divide evenly there is no element, as outside the tensor.</summary>
+    public int Divisor { get; init; } = 1;
+}
 
 /// <summary>An affine access to a dense row-major tensor.</summary>
 /// <param name="Address">RAM byte address.</param>

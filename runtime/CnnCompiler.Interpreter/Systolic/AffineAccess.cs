@@ -12,6 +12,7 @@ internal sealed class AffineAccess
     private readonly long[] _constants;
     private readonly int[] _extents;
     private readonly long[] _strides;
+    private readonly int[] _divisors;
     private readonly long _constant;
     private readonly byte[] _memory;
     private readonly int _address;
@@ -24,6 +25,8 @@ internal sealed class AffineAccess
         _extents = [.. access.Dimensions.Select(dimension => dimension.Extent)];
         _constants = [.. access.Dimensions.Select(dimension => dimension.Constant)];
         _coefficients = [.. access.Dimensions.Select(dimension => dimension.Coefficients.ToArray())];
+        _divisors = [.. access.Dimensions.Select(dimension => dimension.Divisor)];
+        Divides = _divisors.Any(divisor => divisor > 1);
         _strides = new long[_extents.Length];
         Elements = 1;
         for (var d = _strides.Length - 1; d >= 0; d--)
@@ -39,6 +42,12 @@ internal sealed class AffineAccess
     public SystolicAccess Access { get; }
 
     public long Elements { get; }
+
+    /// <summary>True where a dimension's index is divided: its position is found a dimension at a time.</summary>
+    public bool Divides { get; }
+
+    /// <summary>Extent of the last dimension; 1 for a scalar.</summary>
+    public int Row => _extents.Length == 0 ? 1 : _extents[^1];
 
     public long Bytes => Elements * _element.Size();
 
@@ -88,14 +97,27 @@ internal sealed class AffineAccess
     public long Read(ReadOnlySpan<int> loops, out bool skipped)
     {
         skipped = false;
+        if (Divides)
+        {
+            if (TryDivide(loops, out var flat))
+            {
+                return Load(flat);
+            }
+
+            skipped = Access.Outside == SystolicOutside.Skip;
+            return Fill;
+        }
+
         if (Access.Outside == SystolicOutside.Never || IsInside(loops))
         {
             return Load(Flat(loops));
         }
 
         skipped = Access.Outside == SystolicOutside.Skip;
-        return Access.FillValue;
+        return Fill;
     }
+
+    private long Fill => _element.IsReal() ? BitConverter.DoubleToInt64Bits(Access.FillValue) : Access.FillValue;
 
     /// <summary>The element at an index inside the tensor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -109,6 +131,8 @@ internal sealed class AffineAccess
                 return _memory[_address + index];
             case SystolicElement.Int16:
                 return BinaryPrimitives.ReadInt16LittleEndian(_memory.AsSpan((int)(_address + (2 * index))));
+            case SystolicElement.Float32:
+                return BitConverter.DoubleToInt64Bits(BinaryPrimitives.ReadSingleLittleEndian(_memory.AsSpan((int)(_address + (4 * index)))));
             case SystolicElement.Int32:
                 return BinaryPrimitives.ReadInt32LittleEndian(_memory.AsSpan((int)(_address + (4 * index))));
             default:
@@ -127,6 +151,9 @@ internal sealed class AffineAccess
             case SystolicElement.Int16:
                 BinaryPrimitives.WriteInt16LittleEndian(_memory.AsSpan((int)(_address + (2 * index))), (short)value);
                 break;
+            case SystolicElement.Float32:
+                BinaryPrimitives.WriteSingleLittleEndian(_memory.AsSpan((int)(_address + (4 * index))), (float)BitConverter.Int64BitsToDouble(value));
+                break;
             case SystolicElement.Int32:
                 BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan((int)(_address + (4 * index))), (int)value);
                 break;
@@ -134,6 +161,23 @@ internal sealed class AffineAccess
                 BinaryPrimitives.WriteInt64LittleEndian(_memory.AsSpan((int)(_address + (8 * index))), value);
                 break;
         }
+    }
+
+    private bool TryDivide(ReadOnlySpan<int> loops, out long flat)
+    {
+        flat = 0;
+        for (var d = 0; d < _extents.Length; d++)
+        {
+            var (index, rest) = Math.DivRem(At(d, loops), _divisors[d]);
+            if (rest != 0 || (ulong)index >= (ulong)_extents[d])
+            {
+                return false;
+            }
+
+            flat += index * _strides[d];
+        }
+
+        return true;
     }
 
     private bool IsInside(ReadOnlySpan<int> loops)

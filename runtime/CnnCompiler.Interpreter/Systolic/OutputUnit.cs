@@ -9,6 +9,9 @@ internal sealed class OutputUnit
     private readonly AffineAccess _output;
     private readonly ScalarMachine _post;
     private readonly long[] _values;
+    private readonly bool[] _tables;
+    private readonly bool _realAccumulator;
+    private readonly bool _realResult;
     private readonly (long Low, long High) _accumulator;
     private readonly (long Low, long High) _result;
 
@@ -18,33 +21,43 @@ internal sealed class OutputUnit
         _output = new(operation.Output, operation.Loops.Count, memory);
         _post = new(operation.Post);
         _values = new long[_extras.Length];
-        _accumulator = operation.Accumulator.Range();
-        _result = operation.Output.Element.Range();
+        _tables = new bool[_extras.Length];
+        foreach (var instruction in operation.Pre.Concat(operation.Main).Concat(operation.Post).Where(instruction => instruction.Opcode == ScalarOpcode.Lookup))
+        {
+            _tables[(int)instruction.Value] = true;
+        }
+
+        (_realAccumulator, _realResult) = (operation.Accumulator.IsReal(), operation.Output.Element.IsReal());
+        _accumulator = _realAccumulator ? default : operation.Accumulator.Range();
+        _result = _realResult ? default : operation.Output.Element.Range();
     }
 
     /// <summary>Further operands at the loops moved to.</summary>
     public ReadOnlySpan<long> Extras => _values;
+
+    /// <summary>Further operands as tables.</summary>
+    public ReadOnlySpan<AffineAccess> Tables => _extras;
 
     /// <summary>Takes the values of the parallel loops.</summary>
     public void MoveTo(ReadOnlySpan<int> loops)
     {
         for (var i = 0; i < _extras.Length; i++)
         {
-            _values[i] = _extras[i].Read(loops, out _);
+            _values[i] = _tables[i] ? _extras[i].Flat(loops) : _extras[i].Read(loops, out _);
         }
     }
 
     /// <summary>Writes the result; why there is none, or null.</summary>
     public string? Write(ReadOnlySpan<int> loops, Int128 accumulator, long taps)
     {
-        if (accumulator < _accumulator.Low || accumulator > _accumulator.High)
+        if (!_realAccumulator && (accumulator < _accumulator.Low || accumulator > _accumulator.High))
         {
             return "the reduced value does not fit its accumulator";
         }
 
         string? fault = null;
-        var value = _post.Run(new(0, 0, (long)accumulator, taps), _values, ref fault);
-        if (value < _result.Low || value > _result.High)
+        var value = _post.Run(new(0, 0, (long)accumulator, taps), _values, _extras, ref fault);
+        if (!_realResult && (value < _result.Low || value > _result.High))
         {
             fault ??= "the result does not fit its element type";
         }

@@ -18,7 +18,11 @@ internal sealed class ScalarMachine(IReadOnlyList<ScalarInstruction> program)
     public ScalarOpcode? Single => _code.Length == 1 && _code[0].Opcode <= ScalarOpcode.TapCount ? _code[0].Opcode : null;
 
     /// <summary>Runs the program; null in <paramref name="fault"/> stays where there is a result, else it says why there is none.</summary>
-    public long Run(in ScalarOperands operands, ReadOnlySpan<long> extras, ref string? fault)
+    /// <param name="operands">The values it may use: integers, or the bits of reals.</param>
+    /// <param name="extras">The further operands; of one that is looked up in, the index of its first element.</param>
+    /// <param name="tables">The further operands as tables.</param>
+    /// <param name="fault">What is wrong.</param>
+    public long Run(in ScalarOperands operands, ReadOnlySpan<long> extras, ReadOnlySpan<AffineAccess> tables, ref string? fault)
     {
         var stack = _stack;
         var top = -1;
@@ -41,7 +45,10 @@ internal sealed class ScalarMachine(IReadOnlyList<ScalarInstruction> program)
                 case ScalarOpcode.Extra:
                     stack[++top] = extras[(int)instruction.Value];
                     break;
-                case ScalarOpcode.Literal:
+                case ScalarOpcode.Lookup:
+                    stack[top] = Lookup(tables[(int)instruction.Value], extras[(int)instruction.Value], stack[top], ref fault);
+                    break;
+                case ScalarOpcode.Literal or ScalarOpcode.Real:
                     stack[++top] = instruction.Value;
                     break;
                 case ScalarOpcode.RequantizeDouble or ScalarOpcode.RequantizeSingle:
@@ -53,6 +60,10 @@ internal sealed class ScalarMachine(IReadOnlyList<ScalarInstruction> program)
                     fault ??= stack[top + 1] > stack[top + 2] ? "a clamp has its low bound above its high one" : null;
                     stack[top] = Math.Min(Math.Max(stack[top], stack[top + 1]), stack[top + 2]);
                     break;
+                case > ScalarOpcode.Clamp:
+                    top -= ScalarInstructionSet.Row(instruction.Opcode).Operands - 1;
+                    stack[top] = ScalarFunctions.Apply(instruction.Opcode, stack.AsSpan(top), ref fault);
+                    break;
                 default:
                     top--;
                     stack[top] = Binary(instruction.Opcode, stack[top], stack[top + 1], ref fault);
@@ -61,6 +72,17 @@ internal sealed class ScalarMachine(IReadOnlyList<ScalarInstruction> program)
         }
 
         return stack[0];
+    }
+
+    private static long Lookup(AffineAccess table, long first, long offset, ref string? fault)
+    {
+        if (offset < 0 || offset >= table.Row - (first % table.Row))
+        {
+            fault ??= "a table has no such element";
+            return 0;
+        }
+
+        return table.Load(first + offset);
     }
 
     private static long Binary(ScalarOpcode opcode, long a, long b, ref string? fault)

@@ -85,7 +85,8 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         var input = new AffineAccess(operation.Input, loops.Length, memory);
         var kernel = operation.Kernel is { } access ? new AffineAccess(access, loops.Length, memory) : null;
         var (pre, main) = (new ScalarMachine(operation.Pre), new ScalarMachine(operation.Main));
-        var (low, _) = operation.Accumulator.Range();
+        var real = operation.Accumulator.IsReal();
+        var low = real ? 0 : operation.Accumulator.Range().Min;
         var sinceCheck = 0;
         do
         {
@@ -99,6 +100,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
             string? fault = null;
             var taps = 0L;
             Int128 sum = operation.Reduce == SystolicReduction.Maximum ? low : 0;
+            var sumOfReals = operation.Reduce == SystolicReduction.Maximum ? double.NegativeInfinity : 0;
             do
             {
                 var element = input.Read(loops, out var skipped);
@@ -108,8 +110,20 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
                 }
 
                 taps++;
-                element = pre.Single is not null ? element : pre.Run(new(element, 0, 0, 0), output.Extras, ref fault);
-                var term = main.Single == ScalarOpcode.Input ? element : main.Run(new(element, kernel?.Read(loops, out _) ?? 0, 0, 0), output.Extras, ref fault);
+                element = pre.Single is not null ? element : pre.Run(new(element, 0, 0, 0), output.Extras, output.Tables, ref fault);
+                var term = main.Single == ScalarOpcode.Input ? element : main.Run(new(element, kernel?.Read(loops, out _) ?? 0, 0, 0), output.Extras, output.Tables, ref fault);
+                if (real)
+                {
+                    var value = BitConverter.Int64BitsToDouble(term);
+                    sumOfReals = operation.Reduce switch
+                    {
+                        SystolicReduction.Add => sumOfReals + value,
+                        SystolicReduction.Maximum => Math.Max(sumOfReals, value),
+                        _ => value,
+                    };
+                    continue;
+                }
+
                 sum = operation.Reduce switch
                 {
                     SystolicReduction.Add => sum + term,
@@ -118,7 +132,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
                 };
             }
             while (reduced.Next(loops));
-            Finish(operation, output, loops, sum, taps, fault);
+            Finish(operation, output, loops, real ? BitConverter.DoubleToInt64Bits(sumOfReals) : sum, taps, fault);
         }
         while (parallel.Next(loops));
     }

@@ -44,7 +44,7 @@ internal static class SystolicInterpreter
         new(run.ArrayCycles, run.HiddenTransferCycles, run.UnitCycles + run.StallCycles, (int)Math.Min(int.MaxValue, run.Tiles), run.DramReads, run.DramWrites, macs);
 
     private static int TensorBytes(TensorDescriptor tensor) =>
-        checked((int)tensor.Shape.Aggregate(tensor.Type == ImageElementType.Int8 ? 1L : sizeof(int), (bytes, extent) => bytes * extent));
+        checked((int)tensor.Shape.Aggregate((long)tensor.Type.Size(), (bytes, extent) => bytes * extent));
 
     /// <summary>The end of the last byte that anything refers to: memory is only taken for what is used.</summary>
     private static int UsedBytes(CnnImage image)

@@ -116,7 +116,7 @@ public static class Int8Functions
         return (multiplier >= int.MaxValue - (1 << 15) ? short.MaxValue : (short)((multiplier + (1 << 15)) >> 16), exponent);
     }
 
-    // a * b / 2^15, to the nearest with ties away from zero, or towards zero; saturates for both the smallest.
+    // a * b / 2^15, to the nearest with ties up, or towards zero; saturates for both the smallest.
     private static short High16(short a, short b, bool rounding)
     {
         var product = a * b;

@@ -1,6 +1,7 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets;
 
 namespace CnnCompiler.Cli.Files;
 
@@ -31,7 +32,7 @@ internal static class ImageSource
 
     /// <summary>The type of an input or output.</summary>
     public static TensorType TypeOf(TensorDescriptor descriptor) => new(
-        descriptor.Type == ImageElementType.Int8 ? ElementType.Int8 : ElementType.Int32,
+        descriptor.Type.Element(),
         Shape.Of([.. descriptor.Shape]),
         Quantization.PerTensor(descriptor.Scale, descriptor.ZeroPoint));
 }

@@ -204,7 +204,7 @@ internal sealed class LayerBuilder(LayerKind kind, LayerStatement syntax, Attrib
             {
                 case { Kind: AttributeKind.Tensor, Name: "weights" }:
                     var axis = kind.Keyword switch { "depthwise_conv2d" => 3, "capsule_transform" => -1, _ => 0 };
-                    var read = arrays.Weights(new(weightShape, channels, axis, HasOneSeededScale: kind.Keyword == "dense", activation, rounding));
+                    var read = arrays.Weights(new(weightShape, channels, axis, HasOneSeededScale: kind.Keyword == "dense" || AreSums, activation, rounding));
                     (_values["weights"], _values["scales"]) = (read?.Weights, read?.Scales);
                     WeightQuantization = read?.Scales;
                     complete &= read is not null;

@@ -63,32 +63,37 @@ internal sealed partial class NetworkBinder
     /// <summary>Binds <c>a, b = split(x, axis=3)</c>: one layer for each name, parts and index being theirs.</summary>
     private void BindParts(LayerStatement statement)
     {
+        // All are made before one is defined: the operand may have the name of a part.
         var parts = statement.Names.Count;
+        var layers = new List<Layer>();
         for (var index = 0; index < parts; index++)
         {
             var name = statement.Names[index];
-            if (index > 0 && (_networkNames++ >= LanguageLimits.Layers || !Step(1, statement.Span)))
+            if (index > 0 && _networkNames++ >= LanguageLimits.Layers)
             {
                 Stop(LanguageDiagnostics.UnfoldsTooFar(statement.Span, "layers", LanguageLimits.Layers));
-                return;
             }
 
-            if (NetworkName(name) is not { } networkName)
+            if (!Step(1, statement.Span) || NetworkName(name) is not { } networkName)
             {
                 return;
             }
 
-            var layer = Make(statement with { Names = [name], Attributes = [.. statement.Attributes, Attribute("parts", parts), Attribute("index", index)] }, networkName);
-            if (layer is null)
+            if (Make(statement with { Names = [name], Attributes = [.. statement.Attributes, Attribute("parts", parts), Attribute("index", index)] }, networkName) is not { } layer)
             {
-                DefineUnknown(statement.Names.Skip(index));
+                DefineUnknown(statement.Names);
                 return;
             }
 
-            if (Define(name, networkName, layer.Type))
+            layers.Add(layer);
+        }
+
+        for (var index = 0; index < parts; index++)
+        {
+            if (Define(statement.Names[index], layers[index].Name, layers[index].Type))
             {
-                _layers.Add(layer);
-                RememberOrigin(layer);
+                _layers.Add(layers[index]);
+                RememberOrigin(layers[index]);
             }
         }
 

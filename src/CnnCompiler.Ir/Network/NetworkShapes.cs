@@ -29,7 +29,8 @@ public static class NetworkShapes
             }
         }
 
-        return OperatorTable.Of(layer).Shape(layer, inputs, new(layer, diagnostics));
+        var definition = OperatorTable.Of(layer);
+        return definition.IsInRange(layer, diagnostics) ? definition.Shape(layer, inputs, new(layer, diagnostics)) : null;
     }
 
     /// <summary>

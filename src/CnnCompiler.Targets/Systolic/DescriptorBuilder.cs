@@ -14,38 +14,47 @@ internal sealed class DescriptorBuilder(Func<string, Shape> shapeOf, Func<string
 {
     /// <summary>The descriptor.</summary>
     /// <exception cref="DiagnosticException">The units can't execute the operator.</exception>
-    public SystolicOperator Build(GconvOperator operation, int layer, SystolicMatrix? matrix) => new(
-        layer,
-        [.. operation.Loops.Select(loop => new SystolicLoop(Role(loop.Kind), loop.Extent))],
-        Access(operation.Input),
-        operation.Kernel is { } kernel ? Access(kernel) : null,
-        [.. operation.Extra.Select(Access)],
-        Element(operation.Name, operation.Accumulator),
-        Program(operation, operation.Pre),
-        Program(operation, operation.Main),
-        operation.Reduce switch { GconvReduction.None => SystolicReduction.None, GconvReduction.Add => SystolicReduction.Add, _ => SystolicReduction.Maximum },
-        Program(operation, operation.Post),
-        new(
-            addressOf(operation.Destination ?? operation.Name),
-            Element(operation.Name, operation.Type.Element),
-            SystolicOutside.Never,
-            0,
-            Dimensions(shapeOf(operation.Destination ?? operation.Name), operation.OutputIndex)),
-        matrix);
+    public SystolicOperator Build(GconvOperator operation, int layer, SystolicMatrix? matrix)
+    {
+        var leaves = new ScalarLeaves(
+            ScalarLeaves.Of(typeOf(operation.Input.Tensor)),
+            operation.Kernel is { } weights ? ScalarLeaves.Of(typeOf(weights.Tensor)) : ScalarType.Integer,
+            ScalarLeaves.Of(operation.Accumulator),
+            operation.Extra.Select(access => ScalarLeaves.Of(typeOf(access.Tensor))).ToEquatableArray());
+        var pre = Program(operation, operation.Pre, leaves);
+        return new(
+            layer,
+            [.. operation.Loops.Select(loop => new SystolicLoop(Role(loop.Kind), loop.Extent))],
+            Access(operation.Input),
+            operation.Kernel is { } kernel ? Access(kernel) : null,
+            [.. operation.Extra.Select(Access)],
+            Element(operation.Accumulator),
+            pre.Code,
+            Program(operation, operation.Main, leaves with { Input = pre.Result }).Code,
+            operation.Reduce switch { GconvReduction.None => SystolicReduction.None, GconvReduction.Add => SystolicReduction.Add, _ => SystolicReduction.Maximum },
+            Program(operation, operation.Post, leaves).Code,
+            new(
+                addressOf(operation.Destination ?? operation.Name),
+                Element(operation.Type.Element),
+                SystolicOutside.Never,
+                0,
+                Dimensions(shapeOf(operation.Destination ?? operation.Name), operation.OutputIndex)),
+            matrix);
+    }
 
     private SystolicAccess Access(OperandAccess access) => new(
         addressOf(access.Tensor),
-        Element(access.Tensor, typeOf(access.Tensor)),
+        Element(typeOf(access.Tensor)),
         access.OutOfRange switch { OutOfRange.Never => SystolicOutside.Never, OutOfRange.SkipTap => SystolicOutside.Skip, _ => SystolicOutside.Fill },
         access.FillValue,
         Dimensions(shapeOf(access.Tensor), access.Index));
 
     private static SystolicDimension[] Dimensions(Shape shape, EquatableArray<AffineExpression> index) =>
-        [.. index.Select((expression, d) => new SystolicDimension(shape[d], expression.Constant, [.. expression.Coefficients]))];
+        [.. index.Select((expression, d) => new SystolicDimension(shape[d], expression.Constant, [.. expression.Coefficients]) { Divisor = expression.Divisor })];
 
-    private static IReadOnlyList<ScalarInstruction> Program(GconvOperator operation, ScalarExpression expression) =>
-        ScalarEmission.Emit(expression) is { } code && ScalarInstructionSet.StackDepth(code) <= ScalarInstructionSet.DeepestStack && code.Count <= ScalarInstructionSet.LongestProgram
-            ? code
+    private static (IReadOnlyList<ScalarInstruction> Code, ScalarType Result) Program(GconvOperator operation, ScalarExpression expression, ScalarLeaves leaves) =>
+        ScalarEmission.Emit(expression, leaves) is { } program && ScalarInstructionSet.StackDepth(program.Code) <= ScalarInstructionSet.DeepestStack && program.Code.Count <= ScalarInstructionSet.LongestProgram
+            ? program
             : throw new DiagnosticException(SystolicDiagnostics.NoUnit(operation, "its scalar program has an operation that the units lack, or is too long"));
 
     private static SystolicRole Role(LoopKind kind) => kind switch
@@ -56,13 +65,15 @@ internal sealed class DescriptorBuilder(Func<string, Shape> shapeOf, Func<string
         _ => SystolicRole.Row,
     };
 
-    private static SystolicElement Element(string tensor, ElementType type) => type switch
+    private static SystolicElement Element(ElementType type) => type switch
     {
         ElementType.Int8 => SystolicElement.Int8,
         ElementType.UInt8 => SystolicElement.UInt8,
         ElementType.Int16 => SystolicElement.Int16,
         ElementType.Int32 => SystolicElement.Int32,
         ElementType.Int64 => SystolicElement.Int64,
-        _ => throw new DiagnosticException(SystolicDiagnostics.ElementType(tensor, type.Name())),
+        ElementType.Float32 => SystolicElement.Float32,
+        ElementType.Float64 => SystolicElement.Float64,
+        _ => throw new InvalidOperationException($"no case for {type}"),
     };
 }

@@ -4,10 +4,10 @@ using CnnCompiler.Ir.Gconv;
 
 namespace CnnCompiler.Targets.Systolic;
 
-/// <summary>An operator in the form that the array computes, and the constant that it adds.</summary>
+/// <summary>An operator in the form that the array computes, and the constants that it adds.</summary>
 /// <param name="Operator">The operator: input codes as they are, taps outside read the zero point, post begins with a correction.</param>
-/// <param name="Correction">-(zero point) * sum of weights, for each group and column; null where the zero point is 0.</param>
-internal sealed record RewrittenProduct(GconvOperator Operator, GconvConstant? Correction);
+/// <param name="Constants">Weights less their zero point, and -(zero point) * sum of weights for each group and column, as far as they are needed.</param>
+internal sealed record RewrittenProduct(GconvOperator Operator, EquatableArray<GconvConstant> Constants);
 
 /// <summary>
 /// Recognises sums of products that are matrix products by the assignment g: products, op: N, opc: M, ks: K, and takes the zero point out of them:
@@ -27,15 +27,30 @@ internal static class MatrixRewrite
     public static RewrittenProduct? Try(GconvOperator operation, Func<string, ElementType> typeOf, IReadOnlyDictionary<string, Tensor> constants, HashSet<string> names)
     {
         if (operation is not { Reduce: GconvReduction.Add, Accumulator: ElementType.Int32, Kernel: { OutOfRange: OutOfRange.Never } kernel }
-            || (operation.Main != Scalar.Multiply(Scalar.Input, Scalar.Kernel) && operation.Main != Scalar.Multiply(Scalar.Kernel, Scalar.Input))
+            || KernelZero(operation.Main) is not { } kernelZero
             || typeOf(operation.Input.Tensor) != ElementType.Int8
-            || typeOf(kernel.Tensor) != ElementType.Int8
             || ZeroPoint(operation.Pre) is not { } zero
-            || ScalarProgram.Compile(operation.Post) is not { UsesTapCount: false }
+            || CountsTaps(operation.Post)
+            || operation.Input.Index.Any(expression => expression.Divisor > 1)
             || AffineExpressions.Product(operation.Loops.Where(loop => loop.Kind == LoopKind.KernelSize).Select(loop => loop.Extent)) > MostRows
             || operation.Loops.Any(loop => Mixes(operation, loop)))
         {
             return null;
+        }
+
+        var added = new List<GconvConstant>();
+        var weights = constants.GetValueOrDefault(kernel.Tensor);
+        if (kernelZero != 0 || typeOf(kernel.Tensor) != ElementType.Int8)
+        {
+            if (weights is null || Centred(weights, kernelZero) is not { } centred)
+            {
+                return null;
+            }
+
+            weights = centred;
+            added.Add(new(Name($"{operation.Name}.centred", names), centred));
+            kernel = kernel with { Tensor = added[0].Name };
+            operation = operation with { Kernel = kernel, Main = Scalar.Multiply(Scalar.Input, Scalar.Kernel) };
         }
 
         var fill = operation.Input.OutOfRange == OutOfRange.Fill ? operation.Input.FillValue : zero;
@@ -51,13 +66,15 @@ internal static class MatrixRewrite
         };
         if (zero == 0)
         {
-            return new(product, null);
+            return new(product, added.ToEquatableArray());
         }
 
-        if (!constants.TryGetValue(kernel.Tensor, out var weights) || Correction(operation, kernel, weights, zero, names) is not { } correction)
+        if (weights is null)
         {
             return null;
         }
+
+        var correction = Correction(operation, kernel, weights, zero, names);
 
         var access = new OperandAccess(correction.Name, operation.Loops.Select((loop, i) => (loop, i)).Where(entry => IsCorrected(entry.loop)).Select(entry => Loop(operation, entry.i)).ToEquatableArray());
         return new(
@@ -66,7 +83,7 @@ internal static class MatrixRewrite
                 Extra = operation.Extra.Append(access).ToEquatableArray(),
                 Post = Replace(operation.Post, Scalar.Add(Scalar.Accumulator, Scalar.Extra(operation.Extra.Count))),
             },
-            correction);
+            [.. added, correction]);
     }
 
     /// <summary>The zero point that pre subtracts; null where pre is something else.</summary>
@@ -76,6 +93,47 @@ internal static class MatrixRewrite
         ScalarBinary { Operator: ScalarBinaryOperator.Subtract, Left: ScalarInput, Right: ScalarLiteral literal } => (int)Math.Clamp(literal.Value, int.MinValue, int.MaxValue),
         _ => null,
     };
+
+    /// <summary>The zero point that main subtracts from the kernel; null where main is no product.</summary>
+    private static int? KernelZero(ScalarExpression main) => main switch
+    {
+        ScalarBinary { Operator: ScalarBinaryOperator.Multiply, Left: ScalarInput, Right: ScalarKernel } or ScalarBinary { Operator: ScalarBinaryOperator.Multiply, Left: ScalarKernel, Right: ScalarInput } => 0,
+        ScalarBinary { Operator: ScalarBinaryOperator.Multiply, Left: ScalarInput, Right: ScalarBinary { Operator: ScalarBinaryOperator.Subtract, Left: ScalarKernel, Right: ScalarLiteral literal } } =>
+            (int)Math.Clamp(literal.Value, int.MinValue, int.MaxValue),
+        _ => null,
+    };
+
+    /// <summary>Weights less their zero point as int8, or null where one does not fit.</summary>
+    private static Tensor? Centred(Tensor weights, int zero)
+    {
+        if (weights.Element.IsReal())
+        {
+            return null;
+        }
+
+        var values = new sbyte[weights.Shape.Elements];
+        for (var i = 0; i < values.Length; i++)
+        {
+            var value = weights.GetInteger(i) - zero;
+            values[i] = (sbyte)value;
+            if (values[i] != value)
+            {
+                return null;
+            }
+        }
+
+        return Tensor.From<sbyte>(ElementType.Int8, weights.Shape, values);
+    }
+
+    private static string Name(string name, HashSet<string> names)
+    {
+        while (!names.Add(name))
+        {
+            name += "'";
+        }
+
+        return name;
+    }
 
     private static bool Mixes(GconvOperator operation, GconvLoop loop)
     {
@@ -89,7 +147,7 @@ internal static class MatrixRewrite
     private static AffineExpression Loop(GconvOperator operation, int loop) =>
         new(Enumerable.Range(0, operation.Loops.Count).Select(i => i == loop ? 1L : 0).ToEquatableArray(), 0);
 
-    private static GconvConstant? Correction(GconvOperator operation, OperandAccess kernel, Tensor weights, int zero, HashSet<string> names)
+    private static GconvConstant Correction(GconvOperator operation, OperandAccess kernel, Tensor weights, int zero, HashSet<string> names)
     {
         var loops = operation.Loops;
         var outer = Enumerable.Range(0, loops.Count).Where(i => IsCorrected(loops[i])).ToArray();
@@ -109,13 +167,7 @@ internal static class MatrixRewrite
             Next(loops, outer, at);
         }
 
-        var name = $"{operation.Name}.zeros";
-        while (!names.Add(name))
-        {
-            name += "'";
-        }
-
-        return new(name, Tensor.From<int>(ElementType.Int32, shape, values));
+        return new(Name($"{operation.Name}.zeros", names), Tensor.From<int>(ElementType.Int32, shape, values));
     }
 
     private static long Flat(OperandAccess access, Shape shape, int[] at)
@@ -158,7 +210,24 @@ internal static class MatrixRewrite
         tapCount: () => expression,
         extra: _ => expression,
         literal: _ => expression,
+        real: _ => expression,
+        lookup: e => e with { Offset = Replace(e.Offset, accumulator) },
         binary: b => b with { Left = Replace(b.Left, accumulator), Right = Replace(b.Right, accumulator) },
         requantize: r => r with { Value = Replace(r.Value, accumulator), Multiplier = Replace(r.Multiplier, accumulator), Shift = Replace(r.Shift, accumulator) },
-        clamp: c => (ScalarExpression)(c with { Value = Replace(c.Value, accumulator), Low = Replace(c.Low, accumulator), High = Replace(c.High, accumulator) }));
+        clamp: c => c with { Value = Replace(c.Value, accumulator), Low = Replace(c.Low, accumulator), High = Replace(c.High, accumulator) },
+        call: c => (ScalarExpression)(c with { Arguments = c.Arguments.Select(argument => Replace(argument, accumulator)).ToEquatableArray() }));
+
+    private static bool CountsTaps(ScalarExpression expression) => expression.Match(
+        input: () => false,
+        kernel: () => false,
+        accumulator: () => false,
+        tapCount: () => true,
+        extra: _ => false,
+        literal: _ => false,
+        real: _ => false,
+        lookup: e => CountsTaps(e.Offset),
+        binary: b => CountsTaps(b.Left) || CountsTaps(b.Right),
+        requantize: r => CountsTaps(r.Value) || CountsTaps(r.Multiplier) || CountsTaps(r.Shift),
+        clamp: c => CountsTaps(c.Value) || CountsTaps(c.Low) || CountsTaps(c.High),
+        call: c => c.Arguments.Any(CountsTaps));
 }

@@ -7,14 +7,6 @@ namespace CnnCompiler.Targets.Systolic;
 /// <summary>What systolic machines can't do: CNN0890 to CNN0899, each naming the layer.</summary>
 public static class SystolicDiagnostics
 {
-    /// <summary>CNN0890: a value of a type that the units do not compute with.</summary>
-    public static Diagnostic ElementType(string tensor, string type) => new(
-        "CNN0890",
-        DiagnosticSeverity.Error,
-        SourceSpan.None,
-        Text($"tensor {tensor} is {type}; systolic machines compute with integers"),
-        "quantise the network, or evaluate it at network level");
-
     /// <summary>CNN0891: a step that no unit executes.</summary>
     public static Diagnostic NoUnit(GconvStep step, string why) => new(
         "CNN0891",
@@ -25,7 +17,7 @@ public static class SystolicDiagnostics
 
     /// <summary>CNN0892: an input or output of a type that images have no edges of.</summary>
     public static Diagnostic EdgeType(string tensor, string type) => new(
-        "CNN0892", DiagnosticSeverity.Error, SourceSpan.None, Text($"input or output {tensor} is {type}; images have edges of i8 and i32"), "end the network in a layer of such a type");
+        "CNN0892", DiagnosticSeverity.Error, SourceSpan.None, Text($"input or output {tensor} is {type}; images have edges of i8, u8, i16, i32, i64 and f32"), "end the network in a layer of such a type");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -34,7 +34,8 @@ internal sealed class SystolicEmitter
             _storage[step.Name] = step.Match(
                 operation => operation.Destination ?? operation.Name,
                 view => view.Kind == ViewKind.Reshape ? _storage[view.Sources[0]] : view.Name,
-                softmax => softmax.Name);
+                softmax => softmax.Name,
+                host => host.Name);
         }
     }
 
@@ -85,7 +86,8 @@ internal sealed class SystolicEmitter
                 softmax.Type.Shape.Dimensions[^1],
                 softmax.Multiplier,
                 softmax.LeftShift,
-                softmax.DiffMin)))];
+                softmax.DiffMin),
+            _ => throw new InvalidOperationException("the mapper refused it")))];
     }
 
     /// <summary>Constants lie at the bottom for the whole run, values behind them for as long as they live.</summary>
@@ -100,7 +102,8 @@ internal sealed class SystolicEmitter
             foreach (var name in steps[i].Match(
                 operation => operation.Extra.Append(operation.Input).Concat(operation.Kernel is { } kernel ? [kernel] : []).Select(access => access.Tensor).Append(operation.Name).ToList(),
                 _ => [],
-                softmax => [softmax.Source, softmax.Name]))
+                softmax => [softmax.Source, softmax.Name],
+                host => [.. host.Layer.Inputs, host.Name]))
             {
                 var storage = _storage[name];
                 lives[storage] = lives.TryGetValue(storage, out var life) ? (life.First, index) : (index, index);
@@ -170,7 +173,10 @@ internal sealed class SystolicEmitter
         {
             ElementType.Int8 => ImageElementType.Int8,
             ElementType.Int32 => ImageElementType.Int32,
-            ElementType.Float32 => throw new DiagnosticException(SystolicDiagnostics.ElementType(name, type.Element.Name())),
+            ElementType.UInt8 => ImageElementType.UInt8,
+            ElementType.Int16 => ImageElementType.Int16,
+            ElementType.Int64 => ImageElementType.Int64,
+            ElementType.Float32 => ImageElementType.Float32,
             _ => throw new DiagnosticException(SystolicDiagnostics.EdgeType(name, type.Element.Name())),
         },
         type.Quantization?.Scale ?? 1,

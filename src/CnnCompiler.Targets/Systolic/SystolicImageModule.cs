@@ -66,7 +66,7 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
             return null;
         }
 
-        var outputs = Mapped.Program.Outputs.Select((name, i) => new Tensor(Element(Image.Outputs[i]), Shape.Of([.. Image.Outputs[i].Shape]), result.Outputs[i].ToArray())).ToEquatableArray();
+        var outputs = Mapped.Program.Outputs.Select((name, i) => new Tensor(Image.Outputs[i].Type.Element(), Shape.Of([.. Image.Outputs[i].Shape]), result.Outputs[i].ToArray())).ToEquatableArray();
         for (var i = 0; i < outputs.Count; i++)
         {
             values[Mapped.Program.Outputs[i]] = outputs[i];
@@ -79,8 +79,6 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
 
         return new(values, outputs);
     }
-
-    private static ElementType Element(TensorDescriptor tensor) => tensor.Type == ImageElementType.Int8 ? ElementType.Int8 : ElementType.Int32;
 
     /// <summary>For each step of the image the values that are complete behind it, with their addresses; reshapes are not among them.</summary>
     private List<List<(GconvStep Value, int Address)>> Complete()

@@ -39,7 +39,11 @@ internal sealed class SystolicMapper
         foreach (var step in program.Steps)
         {
             cancellation.ThrowIfCancellationRequested();
-            steps.Add(step is GconvOperator operation ? mapper.Map(operation) : step);
+            steps.Add(step.Match(
+                mapper.Map,
+                view => (GconvStep)view,
+                softmax => softmax,
+                host => throw new DiagnosticException(SystolicDiagnostics.NoUnit(host, "its indices depend on data or are not affine, and there is no unit for that"))));
         }
 
         foreach (var name in mapper._forced.Keys.Where(name => mapper._explanations.All(explanation => explanation.Vertex != name)))
@@ -66,9 +70,9 @@ internal sealed class SystolicMapper
             return operation;
         }
 
-        if (product.Correction is { } correction)
+        foreach (var constant in product.Constants)
         {
-            _tensors.Add(correction);
+            _tensors.Add(constant);
         }
 
         if (Choose(_chooser.Candidates(builder.Build(product.Operator, -1, null), operation.Name, vector), operation.Name).Plan is not { } plan)
@@ -77,11 +81,7 @@ internal sealed class SystolicMapper
         }
 
         _plans.Add(plan);
-        if (product.Correction is not null)
-        {
-            _added.Add(product.Correction);
-        }
-
+        _added.AddRange(product.Constants);
         return product.Operator;
     }
 

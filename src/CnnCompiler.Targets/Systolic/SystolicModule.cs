@@ -43,7 +43,8 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
             var what = step.Match(
                 operation => plans.TryGetValue(operation.Name, out var plan) ? Product(operation, plan) : Vector(operation),
                 view => $"{view.Kind.ToString().ToLowerInvariant()} of {string.Join(", ", view.Sources)}",
-                softmax => $"softmax of {softmax.Source}, in the vector unit");
+                softmax => $"softmax of {softmax.Source}, in the vector unit",
+                host => $"{host.Layer.Keyword}, which no unit executes");
             text.Append(CultureInfo.InvariantCulture, $"{step.Name}: {step.Type} = {what}\n");
         }
 

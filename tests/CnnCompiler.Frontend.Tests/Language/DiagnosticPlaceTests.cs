@@ -161,6 +161,12 @@ public sealed partial class DiagnosticPlaceTests
         { "CNN0254", "block b(v) { output v } a = b(x) : scale §1 output a" },
         { "CNN0255", "block b(u, v: §real) { output u }" },
         { "CNN0256", "block §add(v) { output v }" },
+        { "CNN0257", "input y : f32[1x4] scale §1 output y" },
+        { "CNN0257", "input y : fixed8[1x4] scale §1 output y" },
+        { "CNN0257", "input y : f32[1x4] z = activation(y, function=relu) : scale §1 output z" },
+        { "CNN0257", "z = dequantize(x) : scale §1 output z" },
+        { "CNN0221", "z = quantize(x, element=§f16) : scale 1 output z" },
+        { "CNN0215", "§a, b = split(x, axis=3, parts=2) output a, b" },
     };
 
     [Theory]
@@ -215,7 +221,16 @@ public sealed partial class DiagnosticPlaceTests
     [InlineData("a = add(x, x) : scale 2\n §b = concat(x, a, axis=3) output b", "CNN0121")]
     [InlineData("§a = softmax(x) : scale 0.5 output a", "CNN0122")]
     [InlineData("§a = activation(x, function=relu) : scale 2 output a", "CNN0121")]
-    [InlineData("§input y : u8[1x4x4x2] scale 1 a = activation(y, function=relu) output a", "CNN0119")]
+    [InlineData("§input y : i16[1x4x4x2] scale 1 a = activation(y, function=relu) output a", "CNN0119")]
+    [InlineData("input y : u8[1x4x4x2] scale 1\n §a = activation(y, function=relu) output a", "CNN0136")]
+    [InlineData("§a = lrn(x, size=5) output a", "CNN0136")]
+    [InlineData("input y : f32[1x4x4x2]\n §a = add(x, y) : scale 1 output a", "CNN0137")]
+    [InlineData("input y : f32[1x4x4x2]\n §a = quantize(y, element=i32) : scale 0.3 output a", "CNN0151")]
+    [InlineData("§a = logistic(x) : scale 0.5 output a", "CNN0150")]
+    [InlineData("§a = transpose(x, permutation=(0, 1, 2, 2)) output a", "CNN0144")]
+    [InlineData("§a = strided_slice(x, begin=(0, 0, 0, 0), size=(1, 5, 1, 1)) output a", "CNN0145")]
+    [InlineData("§a, b, c = split(x, axis=3) output a, b, c", "CNN0146")]
+    [InlineData("input y : fixed8[1x4x4x2]\n §a = mul(y, y) : scale 0.000000059604644775390625 output a", "CNN0139")]
     public void Shapes_and_types_are_checked_at_the_layer(string marked, string code)
     {
         var text = Frame(marked);

@@ -73,6 +73,8 @@ public sealed partial class SystolicImageTests
         ["that leaves its tensor"] = Product with { Kernel = Product.Kernel! with { Dimensions = [new(5, 0, [3, 0, 1, 0]), new(4, 0, [0, 0, 0, 1])] } },
         ["whose index is too large"] = Product with { Input = Product.Input with { Dimensions = [new(5, 0, [0, long.MaxValue, 0, 0])] } },
         ["that is too large"] = Product with { Input = Product.Input with { Dimensions = [new(1 << 20, 0, [0, 0, 0, 0]), new(1 << 20, 0, [0, 0, 0, 0])] } },
+        ["whose index divides although it is never outside"] = Product with { Kernel = Product.Kernel! with { Dimensions = [Product.Kernel!.Dimensions[0] with { Divisor = 2 }, Product.Kernel.Dimensions[1]] } },
+        ["an input whose index divides"] = Product with { Input = Product.Input with { Dimensions = [Product.Input.Dimensions[0] with { Divisor = 2 }, Product.Input.Dimensions[1]] } },
         ["a multiple of its element's size"] = Product with { Output = Product.Output with { Address = 196 } },
         ["outside the 1048576 bytes of RAM"] = Product with { Output = Product.Output with { Address = 1048568 } },
         ["a value that pre does not have"] = Product with { Pre = [new(ScalarOpcode.Accumulator)] },

@@ -129,7 +129,7 @@ internal static class ProductLayers
         switch (product.Input.Form())
         {
             case NumberForm.Real:
-                ProductKernels<float, double, RealNumbers>.Convolve(windows, tensor.AsSpan<float>(), product.Weights.AsSpan<float>(), outputs, groups, product.Reals(output));
+                RealConvolution.Convolve(windows, tensor.AsSpan<float>(), product.Weights.AsSpan<float>(), outputs, groups, product.Reals(output));
                 break;
             case NumberForm.Fixed:
                 ProductKernels<int, long, FixedNumbers>.Convolve(windows, tensor.AsSpan<int>(), product.Weights.AsSpan<int>(), outputs, groups, product.Fixed(output));

@@ -23,7 +23,8 @@ internal sealed class LayerRules(Layer layer, DiagnosticBag diagnostics, Func<La
     public bool Products(TensorType input, Tensor weights, Quantization? quantization, int channels, int axis, RoundingScheme rounding, FusedActivation activation) => Operator.FormOf(input) switch
     {
         ValueForms.Real => quantization is null || Report(NetworkDiagnostics.WeightScales(layer, quantization, channels, axis)),
-        ValueForms.Fixed => FixedWeights(quantization, channels, axis) && FixedShift(input, LayerArithmetic.Required(quantization).Scale),
+        ValueForms.Fixed => FixedWeights(quantization, channels, axis) && FixedShift(input, LayerArithmetic.Required(quantization).Scale)
+            && (LayerArithmetic.FixedSumsFit(layer, input, weights, LayerArithmetic.Required(quantization).Scale) || Report(NetworkDiagnostics.FixedPointSums(layer))),
         _ => QuantizedWeights(quantization, channels, axis, rounding)
             && (Result == ValueForms.Quantized
                 ? FactorsFit(LayerArithmetic.Required(quantization).Scales.Max(), input)

@@ -119,6 +119,24 @@ public sealed class Operator
     /// <param name="values">A value for each of <see cref="Attributes"/>.</param>
     public Layer Create(LayerHead head, IReadOnlyDictionary<string, object?> values) => Make(head, new(values));
 
+    /// <summary>True where each number of each attribute is in the range that is declared; reports the first that isn't.</summary>
+    internal bool IsInRange(Layer layer, DiagnosticBag diagnostics)
+    {
+        foreach (var attribute in Attributes)
+        {
+            foreach (var number in OperatorAttribute.Numbers(attribute.Get(layer)))
+            {
+                if (number < attribute.Low || number > attribute.High)
+                {
+                    diagnostics.Report(NetworkDiagnostics.AttributeOutOfRange(layer, attribute.Name, number, attribute.Low, attribute.High));
+                    return false;
+                }
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>True where the operator is defined on what the operands hold; reports what is wrong.</summary>
     /// <param name="layer">A layer of the operator.</param>
     /// <param name="inputs">Types of its operands.</param>

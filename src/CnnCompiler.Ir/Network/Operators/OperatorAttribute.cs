@@ -77,6 +77,18 @@ public sealed record OperatorAttribute(string Name, AttributeKind Kind, string S
     /// <summary>Largest whole number, of each of several.</summary>
     public int High { get; init; } = NetworkLimits.Attribute;
 
+    /// <summary>The whole numbers of a value, which <see cref="Low"/> and <see cref="High"/> bound; none for other kinds.</summary>
+    internal static IReadOnlyList<int> Numbers(object? value) => value switch
+    {
+        int number => [number],
+        EquatableArray<int> list => list,
+        Network.Spatial pair => [pair.Height, pair.Width],
+        Network.Volume volume => [volume.Depth, volume.Height, volume.Width],
+        Network.Padding sides => [sides.Top, sides.Bottom, sides.Left, sides.Right],
+        Network.VolumePadding sides => [sides.Front, sides.Back, sides.Plane.Top, sides.Plane.Bottom, sides.Plane.Left, sides.Plane.Right],
+        _ => [],
+    };
+
     /// <summary>True where a value has to be given.</summary>
     public bool IsRequired => Default is null && Kind is not (AttributeKind.OptionalTensor or AttributeKind.WeightQuantization);
 }
