@@ -1,4 +1,5 @@
 using CnnCompiler.Frontend;
+using CnnCompiler.Frontend.Onnx;
 using CnnCompiler.Frontend.Tflite;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
@@ -28,6 +29,7 @@ internal static class NetworkReaders
     [
         new(".cnn", "a .cnn network description", static _ => false, ReadCnn),
         new(".tflite", "a .tflite model", static bytes => bytes.Length >= TfliteMagicOffset + 4 && bytes.Span.Slice(TfliteMagicOffset, 4).SequenceEqual("TFL3"u8), ReadTflite),
+        new(".onnx", "an .onnx model", static _ => false, ReadOnnx),
     ];
 
     /// <summary>The reader for a source: by what the contents say, else by the file's extension; null where neither tells.</summary>
@@ -36,6 +38,9 @@ internal static class NetworkReaders
 
     private static NetworkSource? ReadTflite(CompileRequest request, DiagnosticBag diagnostics) =>
         TfliteReader.ReadModel(request.Source, request.FileName, diagnostics) is { } model ? new(model.Graph, model.TensorNames) : null;
+
+    private static NetworkSource? ReadOnnx(CompileRequest request, DiagnosticBag diagnostics) =>
+        OnnxReader.Read(request.Source, request.FileName, diagnostics) is { } model ? new(model.Graph, model.TensorNames) : null;
 
     private static NetworkSource? ReadCnn(CompileRequest request, DiagnosticBag diagnostics)
     {

@@ -9,7 +9,7 @@ internal sealed class CheckCommand
 {
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: false);
-    private readonly Argument<string> _file = new("FILE") { Description = "The network: a .cnn description or a .tflite model" };
+    private readonly Argument<string> _file = new("FILE") { Description = "The network: a .cnn description, a .tflite or an .onnx model" };
 
     private CheckCommand(CliSession session) => _session = session;
 

@@ -18,7 +18,7 @@ internal sealed class CompareCommand
 
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: false);
-    private readonly Argument<string> _file = new("FILE") { Description = "The network: a .cnn description or a .tflite model" };
+    private readonly Argument<string> _file = new("FILE") { Description = "The network: a .cnn description, a .tflite or an .onnx model" };
     private readonly Option<string[]> _inputs = new("--input", "-i") { Description = "Input: .npy, or raw bytes under any other name; one for each network input, in graph order", HelpName = "FILE" };
     private readonly Option<string> _levels = new("--levels")
     {

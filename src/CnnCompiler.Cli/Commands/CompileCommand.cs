@@ -19,7 +19,7 @@ internal sealed class CompileCommand
 
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: true);
-    private readonly Argument<string> _file = new("FILE") { Description = "The network: a .cnn description or a .tflite model" };
+    private readonly Argument<string> _file = new("FILE") { Description = "The network: a .cnn description, a .tflite or an .onnx model" };
     private readonly Option<string> _output = new("--output", "-o") { Description = "Where to (default: an image beside FILE, text to standard output)", HelpName = "FILE" };
     private readonly Option<string> _emit = new("--emit")
     {

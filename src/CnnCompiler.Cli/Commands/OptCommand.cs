@@ -10,7 +10,7 @@ internal sealed class OptCommand
 {
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: false);
-    private readonly Argument<string> _file = new("FILE") { Description = "The text of a level (as --emit writes it), a .cnn description or a .tflite model" };
+    private readonly Argument<string> _file = new("FILE") { Description = "The text of a level (as --emit writes it), a .cnn description, a .tflite or an .onnx model" };
     private readonly Option<string> _passes = new("--passes") { Description = "Passes to run, separated by commas, in this order (see cnnc passes)", HelpName = "PASS,...", Required = true };
     private readonly Option<string> _output = new("--output", "-o") { Description = "Where to, with large constants in FILE.npz beside it (default: standard output)", HelpName = "FILE" };
 

@@ -14,7 +14,7 @@ internal sealed class RunCommand
 {
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: false);
-    private readonly Argument<string> _file = new("FILE") { Description = "An image (.cnnb), or a network that is compiled first (.cnn, .tflite)" };
+    private readonly Argument<string> _file = new("FILE") { Description = "An image (.cnnb), or a network that is compiled first (.cnn, .tflite, .onnx)" };
     private readonly Option<string[]> _inputs = new("--input", "-i") { Description = "Input: .npy, or raw bytes under any other name; one for each network input, in graph order", HelpName = "FILE" };
     private readonly Option<string[]> _outputs = new("--output", "-o") { Description = "Where to write an output: .npy, or raw bytes; in graph order", HelpName = "FILE" };
     private readonly Option<bool> _json = new("--json") { Description = "Print the report as JSON" };
