@@ -169,14 +169,14 @@ internal sealed partial class NetworkBinder
             return;
         }
 
-        if (NetworkName(statement.Name) is not { } name)
-        {
-            return;
-        }
-
         if (statement.Names.Count > 1 && statement.Kind.Text == SplitKeyword)
         {
             BindParts(statement);
+            return;
+        }
+
+        if (NetworkName(statement.Name) is not { } name)
+        {
             return;
         }
 

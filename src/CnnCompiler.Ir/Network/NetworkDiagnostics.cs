@@ -185,6 +185,10 @@ public static class NetworkDiagnostics
     public static Diagnostic ConstantType(Layer layer, Tensor value) =>
         Error(152, layer, $"its value is {value}, its type {layer.Type}", "give the layer the type of its value");
 
+    /// <summary>Fixed-point weights with which sums may exceed 63 bits.</summary>
+    public static Diagnostic FixedPointSums(Layer layer) =>
+        Error(153, layer, "with its weights and the largest inputs its sums exceed 63 bits", "use fewer bits after the binary point for the weights (a larger scale)");
+
     /// <summary>Another number of inputs was given.</summary>
     public static Diagnostic WrongNumberOfInputTensors(string network, int got, int expected) =>
         Make(134, SourceSpan.None, $"{N(got)} inputs were given; network '{network}' has {N(expected)}", "give one tensor for each input, in graph order");
@@ -196,10 +200,6 @@ public static class NetworkDiagnostics
     /// <summary>Sums of fixed-point numbers exceed 64 bits.</summary>
     public static Diagnostic FixedPointOverflow(Layer layer) =>
         Error(160, layer, "a sum of fixed-point numbers exceeds 64 bits on these inputs", "use fewer bits after the binary point (a larger scale), or scale the inputs down");
-
-    /// <summary>Fixed-point weights so large that sums may exceed 63 bits.</summary>
-    public static Diagnostic FixedPointSums(Layer layer) =>
-        Error(162, layer, "with these weights a sum of products may exceed 63 bits: the magnitudes of an output's weights add up to about 2^32 or more", "use a larger scale (fewer bits after the binary point) for the weights");
 
     /// <summary>A number that is none was to be quantised.</summary>
     public static Diagnostic NotANumber(Layer layer) =>

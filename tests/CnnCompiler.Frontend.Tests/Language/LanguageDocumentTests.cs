@@ -15,17 +15,12 @@ public sealed partial class LanguageDocumentTests
 
     public static TheoryData<string> Networks => [.. Blocks("cnn").Select(Examples.NetworkName)];
 
-    // Their layers are evaluated once the evaluator of all layers is on this branch.
-    private static readonly string[] _compiledOnly = ["any_elements", "quantised_layers", "real_layers"];
-
-    public static TheoryData<string> EvaluatedNetworks => [.. Blocks("cnn").Select(Examples.NetworkName).Except(_compiledOnly)];
-
     [Theory]
     [MemberData(nameof(Networks))]
     public void Every_example_compiles_without_a_warning(string network) => Assert.NotEmpty(Parse(network).Layers);
 
     [Theory]
-    [MemberData(nameof(EvaluatedNetworks))]
+    [MemberData(nameof(Networks))]
     public void Every_example_can_be_evaluated(string network)
     {
         var graph = Parse(network);

@@ -23,8 +23,7 @@ internal sealed class LayerRules(Layer layer, DiagnosticBag diagnostics, Func<La
     public bool Products(TensorType input, Tensor weights, Quantization? quantization, int channels, int axis, RoundingScheme rounding, FusedActivation activation) => Operator.FormOf(input) switch
     {
         ValueForms.Real => quantization is null || Report(NetworkDiagnostics.WeightScales(layer, quantization, channels, axis)),
-        ValueForms.Fixed => FixedWeights(quantization, channels, axis) && FixedShift(input, LayerArithmetic.Required(quantization).Scale)
-            && (LayerArithmetic.FixedSumsFit(layer, input, weights, LayerArithmetic.Required(quantization).Scale) || Report(NetworkDiagnostics.FixedPointSums(layer))),
+        ValueForms.Fixed => FixedWeights(quantization, channels, axis) && FixedShift(input, LayerArithmetic.Required(quantization).Scale) && FixedSums(input, weights, LayerArithmetic.Required(quantization).Scale),
         _ => QuantizedWeights(quantization, channels, axis, rounding)
             && (Result == ValueForms.Quantized
                 ? FactorsFit(LayerArithmetic.Required(quantization).Scales.Max(), input)
@@ -111,6 +110,9 @@ internal sealed class LayerRules(Layer layer, DiagnosticBag diagnostics, Func<La
     public bool Real(string attribute, float value, bool isRight, string range) =>
         (float.IsFinite(value) && isRight) || Report(NetworkDiagnostics.RealOutOfRange(layer, attribute, value, range));
 
+    /// <summary>Real numbers that are sizes or ratios.</summary>
+    public bool Above0(string attribute, IEnumerable<float> values) => values.All(value => Real(attribute, value, value > 0, "above 0"));
+
     /// <summary>The bounds of a clip: either may be infinite, none NaN, and low is not above high.</summary>
     public bool Bounds(float low, float high) => low <= high || Report(NetworkDiagnostics.RealOutOfRange(layer, "low", low, "a number that is not above high"));
 
@@ -168,6 +170,14 @@ internal sealed class LayerRules(Layer layer, DiagnosticBag diagnostics, Func<La
     {
         var shift = Math.ILogB(Scale(layer.Type)) - Math.ILogB(Scale(first)) - Math.ILogB(second);
         return shift is >= 0 and <= MostShift || Report(NetworkDiagnostics.FixedPointShift(layer, shift));
+    }
+
+    // What the weights allow for any input; a capsule's sums are over the third dimension, depthwise sums over rows and columns, others over all but the first.
+    private bool FixedSums(TensorType input, Tensor weights, float scale)
+    {
+        var (from, to) = layer switch { CapsuleTransform => (2, 3), DepthwiseConv2D => (1, 3), _ => (1, weights.Shape.Rank) };
+        var shift = Math.ILogB(Scale(layer.Type)) - Math.ILogB(Scale(input)) - Math.ILogB(scale);
+        return LayerArithmetic.FixedSumsFit(weights, from, to, shift) || Report(NetworkDiagnostics.FixedPointSums(layer));
     }
 
     private bool FactorsFit(float largest, TensorType input)

@@ -104,7 +104,7 @@ internal static class SelectionOperators
             h.Name, h.Inputs, h.Type, a.Get<Spatial>("size"), a.Get<int>("feature_stride"), a.Get<EquatableArray<float>>("scales"), a.Get<EquatableArray<float>>("ratios"), a.Get<int>("before"),
             a.Get<int>("count"), a.Get<float>("overlap"), a.Get<float>("minimum_size")),
         (l, inputs, rules) => rules.Proposal(l, inputs[0].Shape, inputs[1].Shape),
-        (l, _, rules) => rules.Real("overlap", l.Overlap, l.Overlap is >= 0 and <= 1, "0 to 1") && rules.Real("minimum_size", l.MinimumSize, l.MinimumSize >= 0, "0 or more"),
+        (l, _, rules) => rules.Above0("scales", l.Scales) && rules.Above0("ratios", l.Ratios) && rules.Real("overlap", l.Overlap, l.Overlap is >= 0 and <= 1, "0 to 1") && rules.Real("minimum_size", l.MinimumSize, l.MinimumSize >= 0, "0 or more"),
         inputs: 2,
         quantization: ResultQuantization.None);
 
