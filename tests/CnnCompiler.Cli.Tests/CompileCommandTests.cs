@@ -10,7 +10,7 @@ namespace CnnCompiler.Cli.Tests;
 
 public class CompileCommandTests
 {
-    private const string Broken = "network n {\n    input x : i8[1x4x4x1] scale 0.5 zero 0\n    y = conv3d(x)\n    output y\n}\n";
+    private const string Broken = "network n {\n    input x : i8[1x4x4x1] scale 0.5 zero 0\n    y = conv4d(x)\n    output y\n}\n";
 
     public static TheoryData<string> TextLevels => ["network", "gconv", "mapped", "asm"];
 
@@ -117,9 +117,9 @@ public class CompileCommandTests
         var result = Cnnc.Run(environment => environment with { ErrorRedirected = false }, "compile", source, "-t", "openedge").Exits(1);
         // colours depend on the terminal that the tests run in
         var lines = System.Text.RegularExpressions.Regex.Replace(result.Error, "\u001b\\[[0-9;?]*[a-zA-Z]", string.Empty).Split('\n');
-        var excerpt = Array.FindIndex(lines, line => line.Contains("y = conv3d(x)", StringComparison.Ordinal));
+        var excerpt = Array.FindIndex(lines, line => line.Contains("y = conv4d(x)", StringComparison.Ordinal));
         Assert.True(excerpt > 0, result.Error);
-        Assert.Equal(lines[excerpt].IndexOf("conv3d", StringComparison.Ordinal), lines[excerpt + 1].IndexOf('^', StringComparison.Ordinal));
+        Assert.Equal(lines[excerpt].IndexOf("conv4d", StringComparison.Ordinal), lines[excerpt + 1].IndexOf('^', StringComparison.Ordinal));
         Assert.Contains(lines, line => line.StartsWith("  help: ", StringComparison.Ordinal));
     }
 

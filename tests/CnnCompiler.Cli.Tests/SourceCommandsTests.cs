@@ -42,7 +42,7 @@ public class SourceCommandsTests
     public void Check_reports_mistakes_and_makes_nothing()
     {
         using var scratch = new Scratch();
-        File.WriteAllText(scratch["net.cnn"], "network n {\n    input x : i8[1x4x4x1] scale 0.5 zero 0\n    y = conv3d(x)\n    output y\n}\n");
+        File.WriteAllText(scratch["net.cnn"], "network n {\n    input x : i8[1x4x4x1] scale 0.5 zero 0\n    y = conv4d(x)\n    output y\n}\n");
         var result = Cnnc.Run("check", scratch["net.cnn"]).Exits(1);
         Assert.Contains("net.cnn(3,9): error CNN02", result.Error, StringComparison.Ordinal);
         Assert.Equal(["net.cnn"], scratch.Names);

@@ -101,7 +101,7 @@ public sealed class LayerEvaluationTests
 
         var problems = NetworkVerifier.Check(new("weights", [new("x", input)], [layer], ["y"]));
 
-        Assert.Equal(fits ? [] : ["CNN0162"], problems.Select(problem => problem.Code));
+        Assert.Equal(fits ? [] : ["CNN0153"], problems.Select(problem => problem.Code));
     }
 
     [Fact]

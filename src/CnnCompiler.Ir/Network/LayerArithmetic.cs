@@ -88,42 +88,15 @@ public static class LayerArithmetic
         _ => (int.MinValue, int.MaxValue),
     };
 
-    /// <summary>True where no sum of products of a layer's fixed-point weights with any i32 values exceeds 63 bits, the rounding of the rescaling included.</summary>
-    /// <param name="layer">A layer with stored weights.</param>
-    /// <param name="input">Type of its input.</param>
-    /// <param name="weights">Its i32 weights.</param>
-    /// <param name="weightScale">Their scale.</param>
-    public static bool FixedSumsFit(Layer layer, TensorType input, Tensor weights, float weightScale)
-    {
-        var shift = Fraction(input) + Fraction(weightScale) - Fraction(layer.Type);
-        return layer switch
-        {
-            DepthwiseConv2D => FixedSumsFit(weights, 0, 3, shift),
-            CapsuleTransform => FixedSumsFit(weights, 2, 3, shift),
-            _ => FixedSumsFit(weights, 1, weights.Shape.Rank, shift),
-        };
-    }
-
-    /// <summary>Index of the nearest element along a resized dimension.</summary>
-    public static int NearestSource(Resize layer, int index, int input, int output) =>
-        Resampling.Nearest(index, input, output, layer.Coordinates == ResizeCoordinates.AlignCorners, layer.Coordinates == ResizeCoordinates.HalfPixel);
-
-    /// <summary>Prepared integers of a softmax (section 3.8).</summary>
-    public static (int Multiplier, int LeftShift, int DiffMin) Prepare(Softmax layer, TensorType input) =>
-        Int8Softmax.Prepare(layer.Beta, Required(input).Scale);
-
-    /// <summary>Scale of one channel's weights.</summary>
-    internal static float ScaleOf(Quantization weights, int channel) => weights.Scales.Count > 1 ? weights.Scales[channel] : weights.Scale;
-
-    /// <summary>The quantisation that a verified graph has.</summary>
-    internal static Quantization Required(TensorType type) => Required(type.Quantization);
-
-    /// <summary>The quantisation that a verified graph has.</summary>
-    internal static Quantization Required(Quantization? quantization) =>
-        quantization ?? throw new InvalidOperationException("a value without quantisation passed the verifier");
-
-    // Each output sums over the dimensions from one on to the one before another.
-    private static bool FixedSumsFit(Tensor weights, int from, int to, int shift)
+    /// <summary>
+    /// True where no sum of products of stored fixed-point weights with any i32 values exceeds 63 bits, the rounding of the rescaling included. Each output sums over the dimensions
+    /// <paramref name="from"/> to <paramref name="to"/> (exclusive) of the weights.
+    /// </summary>
+    /// <param name="weights">i32 weights.</param>
+    /// <param name="from">First dimension that is summed over.</param>
+    /// <param name="to">The dimension after the last.</param>
+    /// <param name="shift">Bits that the sum is shifted right by, 0 to 62.</param>
+    public static bool FixedSumsFit(Tensor weights, int from, int to, int shift)
     {
         var dimensions = weights.Shape.Dimensions.AsSpan();
         var (terms, inner) = (Product(dimensions[from..to]), Product(dimensions[to..]));
@@ -148,6 +121,24 @@ public static class LayerArithmetic
 
         return true;
     }
+
+    /// <summary>Index of the nearest element along a resized dimension.</summary>
+    public static int NearestSource(Resize layer, int index, int input, int output) =>
+        Resampling.Nearest(index, input, output, layer.Coordinates == ResizeCoordinates.AlignCorners, layer.Coordinates == ResizeCoordinates.HalfPixel);
+
+    /// <summary>Prepared integers of a softmax (section 3.8).</summary>
+    public static (int Multiplier, int LeftShift, int DiffMin) Prepare(Softmax layer, TensorType input) =>
+        Int8Softmax.Prepare(layer.Beta, Required(input).Scale);
+
+    /// <summary>Scale of one channel's weights.</summary>
+    internal static float ScaleOf(Quantization weights, int channel) => weights.Scales.Count > 1 ? weights.Scales[channel] : weights.Scale;
+
+    /// <summary>The quantisation that a verified graph has.</summary>
+    internal static Quantization Required(TensorType type) => Required(type.Quantization);
+
+    /// <summary>The quantisation that a verified graph has.</summary>
+    internal static Quantization Required(Quantization? quantization) =>
+        quantization ?? throw new InvalidOperationException("a value without quantisation passed the verifier");
 
     private static int Product(ReadOnlySpan<int> extents)
     {

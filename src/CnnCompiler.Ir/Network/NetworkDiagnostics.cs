@@ -197,10 +197,6 @@ public static class NetworkDiagnostics
     public static Diagnostic FixedPointOverflow(Layer layer) =>
         Error(160, layer, "a sum of fixed-point numbers exceeds 64 bits on these inputs", "use fewer bits after the binary point (a larger scale), or scale the inputs down");
 
-    /// <summary>Fixed-point weights so large that sums may exceed 63 bits.</summary>
-    public static Diagnostic FixedPointSums(Layer layer) =>
-        Error(162, layer, "with these weights a sum of products may exceed 63 bits: the magnitudes of an output's weights add up to about 2^32 or more", "use a larger scale (fewer bits after the binary point) for the weights");
-
     /// <summary>A number that is none was to be quantised.</summary>
     public static Diagnostic NotANumber(Layer layer) =>
         Error(161, layer, "a value is not a number (NaN) and has no code", "look for a division by zero or a square root of a negative number in the layers before");

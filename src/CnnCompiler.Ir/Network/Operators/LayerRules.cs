@@ -23,8 +23,7 @@ internal sealed class LayerRules(Layer layer, DiagnosticBag diagnostics, Func<La
     public bool Products(TensorType input, Tensor weights, Quantization? quantization, int channels, int axis, RoundingScheme rounding, FusedActivation activation) => Operator.FormOf(input) switch
     {
         ValueForms.Real => quantization is null || Report(NetworkDiagnostics.WeightScales(layer, quantization, channels, axis)),
-        ValueForms.Fixed => FixedWeights(quantization, channels, axis) && FixedShift(input, LayerArithmetic.Required(quantization).Scale)
-            && (LayerArithmetic.FixedSumsFit(layer, input, weights, LayerArithmetic.Required(quantization).Scale) || Report(NetworkDiagnostics.FixedPointSums(layer))),
+        ValueForms.Fixed => FixedWeights(quantization, channels, axis) && FixedShift(input, LayerArithmetic.Required(quantization).Scale) && FixedSums(input, weights, LayerArithmetic.Required(quantization).Scale),
         _ => QuantizedWeights(quantization, channels, axis, rounding)
             && (Result == ValueForms.Quantized
                 ? FactorsFit(LayerArithmetic.Required(quantization).Scales.Max(), input)
@@ -183,7 +182,7 @@ internal sealed class LayerRules(Layer layer, DiagnosticBag diagnostics, Func<La
     private bool SumsScale(TensorType input, Quantization second, FusedActivation activation)
     {
         var expected = Scale(input) * second.Scale;
-        return second.Scales.All(scale => scale == second.Scale) && activation == FusedActivation.None && layer.Type.Quantization == Quantization.PerTensor(expected, 0)
+        return second.Scales.Count == 1 && activation == FusedActivation.None && layer.Type.Quantization == Quantization.PerTensor(expected, 0)
             ? true
             : Report(NetworkDiagnostics.SumsScale(layer, expected));
     }
