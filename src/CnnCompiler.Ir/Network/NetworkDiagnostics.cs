@@ -185,6 +185,10 @@ public static class NetworkDiagnostics
     public static Diagnostic ConstantType(Layer layer, Tensor value) =>
         Error(152, layer, $"its value is {value}, its type {layer.Type}", "give the layer the type of its value");
 
+    /// <summary>Fixed-point weights with which sums may exceed 63 bits.</summary>
+    public static Diagnostic FixedPointSums(Layer layer) =>
+        Error(153, layer, "with its weights and the largest inputs its sums exceed 63 bits", "use fewer bits after the binary point for the weights (a larger scale)");
+
     /// <summary>Another number of inputs was given.</summary>
     public static Diagnostic WrongNumberOfInputTensors(string network, int got, int expected) =>
         Make(134, SourceSpan.None, $"{N(got)} inputs were given; network '{network}' has {N(expected)}", "give one tensor for each input, in graph order");

@@ -172,6 +172,13 @@ internal sealed class LayerRules(Layer layer, DiagnosticBag diagnostics, Func<La
         return shift is >= 0 and <= MostShift || Report(NetworkDiagnostics.FixedPointShift(layer, shift));
     }
 
+    // What the weights allow for any input; a capsule's sums are over the third dimension, depthwise sums over rows and columns, others over all but the first.
+    private bool FixedSums(TensorType input, Tensor weights, float scale)
+    {
+        var (from, to) = layer switch { CapsuleTransform => (2, 3), DepthwiseConv2D => (1, 3), _ => (1, weights.Shape.Rank) };
+        var shift = Math.ILogB(Scale(layer.Type)) - Math.ILogB(Scale(input)) - Math.ILogB(scale);
+        return LayerArithmetic.FixedSumsFit(weights, from, to, shift) || Report(NetworkDiagnostics.FixedPointSums(layer));
+    }
 
     private bool FactorsFit(float largest, TensorType input)
     {
