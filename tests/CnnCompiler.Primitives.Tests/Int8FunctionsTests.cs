@@ -90,11 +90,12 @@ public sealed class Int8FunctionsTests
     [InlineData(float.NaN, 0.5f, 10, 10)]
     public void A_real_becomes_a_code_half_away_from_zero(float value, float scale, int zeroPoint, int expected) => Assert.Equal(expected, Int8Functions.FromReal(value, scale, zeroPoint));
 
-    // TensorFlow Lite's own test of RESIZE_BILINEAR: [[3, 6], [9, 12]] to 3 x 3.
-    [Fact]
-    public void Bilinear_codes_are_those_of_the_reference_test()
+    // Expectations that Samsung's ONE publishes for RESIZE_BILINEAR of u8 and i8 (its ResizeBilinearVariation): 2 x 2 to 3 x 3.
+    [Theory]
+    [InlineData(new long[] { 3, 6, 9, 12 }, new long[] { 3, 5, 6, 7, 9, 10, 9, 11, 12 })]
+    [InlineData(new long[] { -6, -3, 9, 12 }, new long[] { -6, -4, -3, 4, 6, 7, 9, 11, 12 })]
+    public void Bilinear_codes_are_those_of_published_tests(long[] image, long[] expected)
     {
-        long[] image = [3, 6, 9, 12];
         var results = new List<long>();
         for (var y = 0; y < 3; y++)
         {
@@ -106,7 +107,7 @@ public sealed class Int8FunctionsTests
             }
         }
 
-        Assert.Equal([3, 5, 6, 7, 9, 10, 9, 11, 12], results);
+        Assert.Equal(expected, results);
     }
 
     [Fact]
