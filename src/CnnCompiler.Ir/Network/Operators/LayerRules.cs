@@ -189,7 +189,7 @@ internal sealed class LayerRules(Layer layer, DiagnosticBag diagnostics, Func<La
     private bool SumsScale(TensorType input, Quantization second, FusedActivation activation)
     {
         var expected = Scale(input) * second.Scale;
-        return second.Scales.Count == 1 && activation == FusedActivation.None && layer.Type.Quantization == Quantization.PerTensor(expected, 0)
+        return second.Scales.All(scale => scale == second.Scale) && activation == FusedActivation.None && layer.Type.Quantization == Quantization.PerTensor(expected, 0)
             ? true
             : Report(NetworkDiagnostics.SumsScale(layer, expected));
     }
