@@ -46,7 +46,7 @@ public class ZooLevelTests
     [MemberData(nameof(Networks))]
     public void A_network_gives_the_same_bits_at_network_and_gconv_level(string name)
     {
-        var modules = Lower(name, Reduced[name]);
+        var modules = Lower(name, Reduced[name], steep: true);
         var graph = ((NetworkModule)modules[IrLevel.Network]).Graph;
         var inputs = graph.Inputs.Select(input => Image(input.Type)).ToList();
         var problems = new DiagnosticBag();
@@ -61,7 +61,7 @@ public class ZooLevelTests
     public void A_network_has_the_accepted_texts_with_its_source_between_the_lines(string name)
     {
         var source = File.ReadAllText(FileOf(name));
-        var modules = Lower(name, []);
+        var modules = Lower(name, [], steep: false);
         var notes = new InterleavedSource(source, ((NetworkModule)modules[IrLevel.Network]).Graph);
         foreach (var level in (IrLevel[])[IrLevel.Network, IrLevel.Gconv])
         {
@@ -86,7 +86,7 @@ public class ZooLevelTests
 
     private static string FileOf(string name) => Files.Single(file => Path.GetFileNameWithoutExtension(file) == name);
 
-    private static IReadOnlyDictionary<IrLevel, IrModule> Lower(string name, (string Constant, int Value)[] constants)
+    private static IReadOnlyDictionary<IrLevel, IrModule> Lower(string name, (string Constant, int Value)[] constants, bool steep)
     {
         var text = File.ReadAllText(FileOf(name));
         foreach (var (constant, value) in constants)
@@ -96,6 +96,8 @@ public class ZooLevelTests
             text = changed;
         }
 
+        // Untrained logits are so even that an int8 softmax of 1,000 classes has no result (CNN0133): a steeper one has.
+        text = steep ? text.Replace("softmax(logits)", "softmax(logits, beta=64)", StringComparison.Ordinal) : text;
         var result = Compiler.Compile(new CompileRequest(name + ".cnn", System.Text.Encoding.UTF8.GetBytes(text), "openedge") { StopLevel = IrLevel.Gconv });
         Assert.Empty(result.Diagnostics);
         return result.Modules;
