@@ -15,9 +15,9 @@ public static class LayoutElements
             return "the layout's halo or pitch has another rank than its shape";
         }
 
-        if (layout.Lanes is not (1 or 4))
+        if (layout.Lanes is not (1 or 2 or 4))
         {
-            return "a word has 1 or 4 lanes";
+            return "a word has 1, 2 or 4 lanes";
         }
 
         long last = 0;

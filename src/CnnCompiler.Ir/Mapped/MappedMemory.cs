@@ -67,7 +67,7 @@ internal sealed class MappedMemory
             }
 
             var elements = buffer.Words * buffer.Layout.Lanes;
-            Add(new(buffer.Name, new int[elements], new int[elements], buffer.Layout.Lanes == 1 ? 32 : 8));
+            Add(new(buffer.Name, new int[elements], new int[elements], 32 / buffer.Layout.Lanes));
             _layouts[buffer.Name] = buffer.Layout;
         }
 

@@ -10,7 +10,7 @@ namespace CnnCompiler.Ir.Mapped;
 /// <c>sum((i_d + HaloBefore_d) * Pitch_d)</c> of the buffer; element e is word e / Lanes, lane e % Lanes (low byte first).
 /// </summary>
 /// <param name="Shape">Logical extents, outermost first.</param>
-/// <param name="Lanes">Elements a 32-bit word: 1 (sign-extended) or 4 (packed bytes).</param>
+/// <param name="Lanes">Elements a 32-bit word: 1 (sign-extended), 2 (their sum at 16 bits: a + b * 2^16, so that a negative a borrows from b) or 4 (packed bytes).</param>
 /// <param name="HaloBefore">Elements of padding before, for each dimension.</param>
 /// <param name="HaloAfter">Elements of padding after, for each dimension.</param>
 /// <param name="Pitch">Distance in elements between neighbours along each dimension; channel padding shows in the pitch of the dimension outside.</param>

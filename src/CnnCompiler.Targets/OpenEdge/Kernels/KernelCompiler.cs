@@ -11,9 +11,12 @@ public static class KernelCompiler
     public static NestKernel Compile(MappedNest nest, IKernelData data) => nest.Kernel switch
     {
         ContractKernel.Strategy => new ContractKernel(nest),
+        HalvesKernel.Strategy => new HalvesKernel(nest),
+        HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         WindowKernel.Strategy => new WindowKernel(nest),
         DenseKernel.Strategy => new DenseKernel(nest),
         RequantizeKernel.Strategy => new RequantizeKernel(nest, data),
+        RequantizePairsKernel.Strategy => new RequantizePairsKernel(nest),
         AddKernel.Strategy => new AddKernel(nest),
         PointKernel.Strategy => new PointKernel(nest),
         FillKernel.Strategy => new FillKernel(nest),

@@ -44,6 +44,24 @@ public sealed class PointLines
         return (uint)(data.AddressOf(_accesses[access].Target) + ((start + NestView.Base(_accesses[access])) * NestView.WordBytes));
     }
 
+    /// <summary>
+    /// Bytes from behind a line's last element to the next line's first one, for each access, where that is the same between all lines from
+    /// <paramref name="first"/> on, <paramref name="count"/> of them; else null.
+    /// </summary>
+    public int[]? Gaps(int first, int count)
+    {
+        int Gap(int line, int access) =>
+            ((_starts[line + 1][access] - _starts[line][access]) * NestView.WordBytes) - (Pixels * PixelBytes[access]);
+
+        if (count < 2)
+        {
+            return new int[_accesses.Length];
+        }
+
+        int[] gaps = [.. Enumerable.Range(0, _accesses.Length).Select(a => Gap(first, a))];
+        return Enumerable.Range(first, count - 1).All(line => gaps.Select((g, a) => g == Gap(line, a)).All(same => same)) ? gaps : null;
+    }
+
     /// <summary>The channel of the quad that a column works on: columns beyond the last one repeat the first and write its values again.</summary>
     public int Lane(int column) => column < _lanes ? column : 0;
 

@@ -41,7 +41,7 @@ public sealed class RequantizeKernel : NestKernel
         MappedAccess[] accesses = [nest.Operands[0], nest.Output];
         _lines = _quadsAlongLine
             ? [PointLines.OfLanes(nest, accesses, [NestView.OuterLine, NestView.Line], NestView.Quad, Cell.Side)]
-            : [.. Quads(accesses).Select(q => PointLines.OfLanes(nest, q.Accesses, [NestView.OuterLine, NestView.Line], NestView.Pixel, q.Lanes))];
+            : [.. Quads(nest, accesses).Select(q => PointLines.OfLanes(nest, q.Accesses, [NestView.OuterLine, NestView.Line], NestView.Pixel, q.Lanes))];
         Program = Build();
     }
 
@@ -60,19 +60,40 @@ public sealed class RequantizeKernel : NestKernel
 
     private int ChannelWords => 6 + (_withLeftShift ? 1 : 0) + (_withDoubling ? 1 : 0);
 
-    private IEnumerable<(MappedAccess[] Accesses, int Lanes)> Quads(MappedAccess[] accesses)
+    /// <summary>The accesses of each quad of each group, and its channels.</summary>
+    public static IEnumerable<(MappedAccess[] Accesses, int Lanes)> Quads(MappedNest nest, MappedAccess[] accesses)
     {
-        for (var group = 0; group < _view.Extent(NestView.Group); group++)
+        var view = new NestView(nest);
+        for (var group = 0; group < view.Extent(NestView.Group); group++)
         {
-            for (var quad = 0; quad < _view.Extent(NestView.Quad); quad++)
+            for (var quad = 0; quad < view.Extent(NestView.Quad); quad++)
             {
                 MappedAccess[] moved = [.. accesses.Select(a => a with
                 {
-                    Element = a.Element with { Constant = a.Element.Constant + (group * _view.Step(a, NestView.Group)) + (quad * _view.Step(a, NestView.Quad)) },
+                    Element = a.Element with { Constant = a.Element.Constant + (group * view.Step(a, NestView.Group)) + (quad * view.Step(a, NestView.Quad)) },
                 })];
-                yield return (moved, Math.Min(Cell.Side, Nest.Guards[0].Bound - (quad * Cell.Side)));
+                yield return (moved, Math.Min(Cell.Side, nest.Guards[0].Bound - (quad * Cell.Side)));
             }
         }
+    }
+
+    /// <summary>Bias, multiplier and shift of a channel, or null where the quad has no such channel.</summary>
+    public static (int Bias, int Multiplier, int Shift)? Channel(MappedNest nest, NestView view, int group, int quad, int lane, IKernelData data)
+    {
+        if ((quad * Cell.Side) + lane >= nest.Guards[0].Bound)
+        {
+            return null;
+        }
+
+        int Constant(int operand)
+        {
+            var access = nest.Operands[operand];
+            var element = NestView.Base(access) + (group * view.Step(access, NestView.Group)) + (quad * view.Step(access, NestView.Quad))
+                + (lane * view.Step(access, NestView.Lane));
+            return (int)data.Constant(access.Target).GetInteger(element);
+        }
+
+        return (Constant(1), Constant(2), Constant(3));
     }
 
     /// <inheritdoc/>
@@ -107,22 +128,14 @@ public sealed class RequantizeKernel : NestKernel
     /// <summary>The parameters of a channel, in the order in which the cells of its column load them.</summary>
     private void AddChannel(List<uint> words, int group, int quad, int lane, IKernelData data)
     {
-        if ((quad * Cell.Side) + lane >= Nest.Guards[0].Bound)
+        if (Channel(Nest, _view, group, quad, lane, data) is not var (bias, multiplier, right))
         {
             words.AddRange(Enumerable.Repeat(0u, ChannelWords));
             return;
         }
 
-        int Constant(int operand)
-        {
-            var access = Nest.Operands[operand];
-            var element = NestView.Base(access) + (group * _view.Step(access, NestView.Group)) + (quad * _view.Step(access, NestView.Quad))
-                + (lane * _view.Step(access, NestView.Lane));
-            return (int)data.Constant(access.Target).GetInteger(element);
-        }
-
-        var (high, low, left, doubling, shift, half) = RequantizeTail.Parameters(Constant(2), Constant(3));
-        words.AddRange([(uint)Constant(1), (uint)low, (uint)half, (uint)high, (uint)high, (uint)shift]);
+        var (high, low, left, doubling, shift, half) = RequantizeTail.Parameters(multiplier, right);
+        words.AddRange([(uint)bias, (uint)low, (uint)half, (uint)high, (uint)high, (uint)shift]);
         if (_withDoubling)
         {
             words.Add((uint)doubling);

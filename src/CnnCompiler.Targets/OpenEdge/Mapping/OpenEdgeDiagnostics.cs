@@ -51,12 +51,15 @@ public static class OpenEdgeDiagnostics
             "put a layer of its own between them, for example a pad layer");
 
     /// <summary>CNN0806: the cheapest mapping needs more memory than there is.</summary>
-    public static Diagnostic SelectionDoesNotFit(string network, long cycles) =>
+    /// <param name="network">The network.</param>
+    /// <param name="cycles">Cycles of that mapping.</param>
+    /// <param name="layers">Layers mapped by default instead; none where all are.</param>
+    public static Diagnostic SelectionDoesNotFit(string network, long cycles, params IReadOnlyList<string> layers) =>
         new(
             "CNN0806",
             DiagnosticSeverity.Note,
             SourceSpan.None,
-            Text($"the fastest mapping of {network} ({cycles} cycles) does not fit the memory; the default mapping is taken"),
+            Text($"the fastest mapping of {network} ({cycles} cycles) does not fit the memory; the default mapping is taken{(layers.Count == 0 ? "" : " for ")}{string.Join(", ", layers)}"),
             "use --force to choose the mapping of single layers");
 
     private static string Layer(GconvStep step) => $"layer {step.Origin.Value.Layer} ({step.Origin.Value.Keyword})";

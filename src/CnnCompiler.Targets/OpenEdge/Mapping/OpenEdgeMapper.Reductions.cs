@@ -11,8 +11,11 @@ namespace CnnCompiler.Targets.OpenEdge.Mapping;
 /// <content>Operators that reduce: a first nest writes raw 32-bit sums or maxima, a second one makes codes of them.</content>
 public sealed partial class OpenEdgeMapper
 {
-    /// <summary>How positions are spread: which loops make lines, which one runs along a line.</summary>
-    private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels);
+    /// <summary>
+    /// How positions are spread: which loops make lines, which one runs along a line. Where the lines are halved, the outer lines are the halves and
+    /// the second begins <c>Distance</c> lines behind the first (with an odd number of lines both do the middle one).
+    /// </summary>
+    private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels, int Distance = 0);
 
     /// <summary>A way to execute a reduction: the kernel and how it spreads the positions.</summary>
     private sealed record Spread(MappingCandidate Candidate, string Strategy, Positions Positions);
@@ -38,19 +41,26 @@ public sealed partial class OpenEdgeMapper
         // every group has one channel, which reads inputs of its own: channels take the place of groups
         var depthwise = strategy == WindowKernel.Strategy;
 
-        if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts))
+        if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts, bound))
         {
             return null;
         }
 
-        var input = PaddedInput(operation, shape.InputZeroPoint!.Value);
+        var (name, layout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
+        var element = Element(operation, operation.Input, layout);
+        if (strategy == HalvesContractKernel.Strategy)
+        {
+            (name, element) = Halve(operation, positions, name, layout);
+        }
+
         var contraction = new Contraction(
             operation,
             shape,
             form,
             positions,
             strategy,
-            input,
+            RequantizePairsKernel.Fits(bound, shifts.AsSpan<int>(), positions.Outer * positions.Lines) ? RequantizePairsKernel.Strategy : RequantizeKernel.Strategy,
+            (name, element),
             AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel)),
             [
                 AddConstant($"{operation.Name}.folded.bias", foldedBias),
@@ -78,7 +88,8 @@ public sealed partial class OpenEdgeMapper
         RequantizeForm Form,
         Positions Positions,
         string Strategy,
-        (string Buffer, BufferLayout Layout) Input,
+        string Requantize,
+        (string Buffer, AffineExpression Element) Input,
         string Weights,
         string[] Parameters,
         OperandAccess ChannelOperand,
@@ -128,7 +139,7 @@ public sealed partial class OpenEdgeMapper
             map.Loops,
             [map.ChannelGuard(count)],
             [
-                new(contraction.Input.Buffer, map.Map(Element(operation, operation.Input, contraction.Input.Layout))),
+                new(contraction.Input.Buffer, InputElement(map, contraction)),
                 new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
             ],
             new(sums.Name, SumElement(map, sums)),
@@ -147,9 +158,9 @@ public sealed partial class OpenEdgeMapper
         Add(
             new(
                 operation.Name + suffix,
-                RequantizeKernel.Strategy,
+                contraction.Requantize,
                 point.Loops,
-                [point.ChannelGuard(count)],
+                [point.ChannelGuard(count), .. HalvesGuards(point, contraction.Positions)],
                 [new(sums.Name, SumElement(point, sums)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
@@ -173,7 +184,7 @@ public sealed partial class OpenEdgeMapper
     };
 
     /// <summary>The legal ways to execute a contraction, the default first; none where there are too many dimensions of positions.</summary>
-    private IReadOnlyList<Spread> ContractionSpreads(GconvOperator operation, OperatorShape shape, int groups, int channels)
+    private List<Spread> ContractionSpreads(GconvOperator operation, OperatorShape shape, int groups, int channels)
     {
         var spreads = new List<Spread>();
         if (groups > 1 && channels == 1)
@@ -182,15 +193,22 @@ public sealed partial class OpenEdgeMapper
         }
 
         var contract = Spreads(operation, shape, "contract", ContractKernel.Strategy);
+        spreads.AddRange(contract);
+        if (channels > 1 && HalvesContractKernel.LanesHold(LargestWeight(operation)))
+        {
+            spreads.AddRange(contract.Select(s => s.Positions).Where(p => CanHalve(operation, p))
+                .Select(p => new Spread(MappingCandidates.Of("halves", operation, p.PixelLoop), HalvesContractKernel.Strategy, Halved(p))));
+        }
+
         var taps = shape.Loops(LoopKind.KernelSize).ToArray();
         if (groups == 1 && taps.Length == 1 && Element(operation, operation.Input, LayoutOf(operation.Input.Tensor)).Coefficients[taps[0]] == 1
             && contract.FirstOrDefault(s => s.Positions.Pixels == 1)?.Positions is { } points)
         {
             var dense = new Spread(MappingCandidates.Of("dense", operation, -1), DenseKernel.Strategy, points);
-            return points.Outer * points.Lines == 1 ? [dense, .. spreads, .. contract] : [.. spreads, .. contract, dense];
+            return points.Outer * points.Lines == 1 ? [dense, .. spreads] : [.. spreads, dense];
         }
 
-        return [.. spreads, .. contract];
+        return spreads;
     }
 
     /// <summary>The ways to spread the positions over a kernel's lines, the one with the fewest array steps first.</summary>
@@ -253,7 +271,15 @@ public sealed partial class OpenEdgeMapper
 
     private static void AddPositions(LoopMap map, Positions positions)
     {
-        map.Add(NestView.OuterLine, positions.Outer, reduced: false, positions.OuterLoop);
+        if (positions.Distance > 0)
+        {
+            map.Add(NestView.OuterLine, positions.Outer, reduced: false, positions.LineLoop, positions.Distance);
+        }
+        else
+        {
+            map.Add(NestView.OuterLine, positions.Outer, reduced: false, positions.OuterLoop);
+        }
+
         map.Add(NestView.Line, positions.Lines, reduced: false, positions.LineLoop);
         map.Add(NestView.Pixel, positions.Pixels, reduced: false, positions.PixelLoop);
     }
@@ -280,6 +306,9 @@ public sealed partial class OpenEdgeMapper
     {
         int Extent(string loop) => map.Loops.FirstOrDefault(l => l.Name == loop) is { Extent: > 0 } found ? found.Extent : 1;
         var linePitch = LineWords(positions, strategy);
+        var (outerPitch, pixelPitch) = strategy == HalvesContractKernel.Strategy
+            ? (LoopMap.Lanes, positions.Outer * LoopMap.Lanes)
+            : (positions.Lines * linePitch, LoopMap.Lanes);
         var quadPitch = QuadWords(positions, strategy);
         var quads = Extent(NestView.Quad);
         int[] shape = [Extent(NestView.Group), quads, positions.Outer, positions.Lines, positions.Pixels, LoopMap.Lanes];
@@ -291,16 +320,20 @@ public sealed partial class OpenEdgeMapper
                 1,
                 new int[shape.Length].ToEquatableArray(),
                 new int[shape.Length].ToEquatableArray(),
-                [quads * quadPitch, quadPitch, positions.Lines * linePitch, linePitch, LoopMap.Lanes, 1],
+                [quads * quadPitch, quadPitch, outerPitch, linePitch, pixelPitch, 1],
                 null));
     }
 
-    private static int LineWords(Positions positions, string strategy) =>
-        (strategy == WindowKernel.Strategy ? RoundUp(positions.Pixels) : positions.Pixels) * LoopMap.Lanes;
+    private static int LineWords(Positions positions, string strategy) => strategy switch
+    {
+        WindowKernel.Strategy => RoundUp(positions.Pixels),
+        HalvesContractKernel.Strategy => positions.Outer * positions.Pixels,
+        _ => positions.Pixels,
+    } * LoopMap.Lanes;
 
     private static int QuadWords(Positions positions, string strategy)
     {
-        var lines = positions.Outer * positions.Lines;
+        var lines = strategy == HalvesContractKernel.Strategy ? positions.Lines : positions.Outer * positions.Lines;
         return (strategy == ContractKernel.Strategy ? RoundUp(lines) : lines) * LineWords(positions, strategy);
     }
 
@@ -332,8 +365,9 @@ public sealed partial class OpenEdgeMapper
     /// <summary>
     /// Per-channel bias, multiplier and shift for raw sums of codes: the input's zero point times the channel's weights goes into the bias. A channel
     /// without any weight other than 0 is a constant, whatever its bias: it is computed here. Null after reporting a channel that is too large.
+    /// The bound is that of all sums with their biases.
     /// </summary>
-    private (Tensor Bias, Tensor Multiplier, Tensor Shift)? FoldChannels(GconvOperator operation, RequantizeForm form, int bias, int multiplier, int shift)
+    private (Tensor Bias, Tensor Multiplier, Tensor Shift, long Bound)? FoldChannels(GconvOperator operation, RequantizeForm form, int bias, int multiplier, int shift)
     {
         var multipliers = ConstantOf(operation.Extra[multiplier]).AsSpan<int>().ToArray();
         var shifts = ConstantOf(operation.Extra[shift]).AsSpan<int>().ToArray();
@@ -341,6 +375,7 @@ public sealed partial class OpenEdgeMapper
         var zero = new OperatorShape(operation, _constants.ContainsKey).InputZeroPoint!.Value;
         var reach = Math.Max(sbyte.MaxValue - zero, zero - sbyte.MinValue);
         var (sums, magnitudes) = WeightSums(operation, multiplier, multipliers.Length);
+        var largest = 0L;
         for (var channel = 0; channel < multipliers.Length; channel++)
         {
             if (magnitudes[channel] == 0)
@@ -348,6 +383,7 @@ public sealed partial class OpenEdgeMapper
                 // any value v as a requantisation of 4v: times 1/2, then a rounding shift by 1
                 var code = FixedPoint.MultiplyByQuantizedMultiplier(biases[channel], multipliers[channel], shifts[channel]) + form.ZeroPoint;
                 (biases[channel], multipliers[channel], shifts[channel]) = (4 * (Math.Clamp(code, form.Low, form.High) - form.ZeroPoint), 1 << 30, -1);
+                largest = Math.Max(largest, Math.Abs((long)biases[channel]));
                 continue;
             }
 
@@ -358,6 +394,7 @@ public sealed partial class OpenEdgeMapper
                 return null;
             }
 
+            largest = Math.Max(largest, bound);
             biases[channel] = (int)(biases[channel] - (zero * sums[channel]));
         }
 
@@ -365,7 +402,8 @@ public sealed partial class OpenEdgeMapper
         return (
             Tensor.From<int>(ElementType.Int32, type, biases),
             Tensor.From<int>(ElementType.Int32, type, multipliers),
-            Tensor.From<int>(ElementType.Int32, type, shifts));
+            Tensor.From<int>(ElementType.Int32, type, shifts),
+            largest);
     }
 
     /// <summary>For each channel the sum of its weights and of their magnitudes.</summary>

@@ -51,9 +51,9 @@ public sealed class MappingProblem : ITransitionCosts
                 throw new InvalidOperationException("the default candidates were mapped in halos and could not be mapped dense");
             }
 
-            // a candidate that exceeds the array spoils the whole variant: none of it is taken
+            // where some candidate exceeds the array, each is mapped alone to find which
             var measured = mapping is null
-                ? layers.ToDictionary(l => l, _ => (Own: SelectionCost.Illegal, Copies: 0L), StringComparer.Ordinal)
+                ? layers.ToDictionary(l => l, l => MeasureAlone(program, dense, decisions.GetValueOrDefault(l), j, timer, cancellation), StringComparer.Ordinal)
                 : Measure(mapping.Program, timer, cancellation);
             foreach (var layer in layers)
             {
@@ -107,6 +107,14 @@ public sealed class MappingProblem : ITransitionCosts
 
         return cycles;
     }
+
+    /// <summary>Cycles of a layer with its j-th candidate, all others with their defaults.</summary>
+    private static (long Own, long Copies) MeasureAlone(
+        GconvProgram program, MappingChoices choices, MappingDecision? decision, int j, KernelTimer timer, CancellationToken cancellation) =>
+        decision is not null && j < decision.Candidates.Count
+        && OpenEdgeMapper.Map(program, choices.With(decision.Key, decision.Candidates[j].Name), new DiagnosticBag(), cancellation) is { } mapping
+            ? Measure(mapping.Program, timer, cancellation).GetValueOrDefault(decision.Name)
+            : (SelectionCost.Illegal, 0);
 
     /// <summary>Network inputs and layers, in order.</summary>
     private static List<string> Layers(GconvProgram program) =>

@@ -75,6 +75,12 @@ public static class MappingSelector
             return new(fitting, explanation);
         }
 
+        if (forced.Count == 0 && MapWithFewerHalves(program, defaults, choices, machine, cancellation) is var (lighter, layers))
+        {
+            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, layers));
+            return new(lighter, explanation);
+        }
+
         if (forced.Count == 0 && MapThatFits(program, MappingChoices.Defaults, machine, cancellation) is { } fallback)
         {
             diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost));
@@ -95,6 +101,34 @@ public static class MappingSelector
             if (mapping is not null && ImageEmitter.Fits(mapping.Program, machine))
             {
                 return mapping.Program;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// The chosen mapping with packed inputs given up, the largest first, until it fits; null where that doesn't make it fit.
+    /// </summary>
+    private static (MappedProgram Program, IReadOnlyList<string> Layers)? MapWithFewerHalves(
+        GconvProgram program, OpenEdgeMapping defaults, MappingChoices choices, MachineDescription machine, CancellationToken cancellation)
+    {
+        if (OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation) is not { } mapping)
+        {
+            return null;
+        }
+
+        var buffers = mapping.Program.Buffers.ToDictionary(b => b.Name, b => b.Words, StringComparer.Ordinal);
+        var halved = defaults.Decisions.Where(d => !d.IsLayout && buffers.ContainsKey(OpenEdgeMapper.HalvesOf(d.Name)))
+            .OrderByDescending(d => buffers[OpenEdgeMapper.HalvesOf(d.Name)]).ToArray();
+        var given = new List<string>();
+        foreach (var decision in halved)
+        {
+            choices = choices.With(decision.Key, decision.Candidates[0].Name);
+            given.Add(decision.Name);
+            if (MapThatFits(program, choices, machine, cancellation) is { } fitting)
+            {
+                return (fitting, given);
             }
         }
 

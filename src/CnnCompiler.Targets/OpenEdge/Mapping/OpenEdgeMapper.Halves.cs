@@ -1,0 +1,99 @@
+using CnnCompiler.Core;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <content>Contractions that compute two halves of their output lines with every multiplication.</content>
+public sealed partial class OpenEdgeMapper
+{
+    /// <summary>
+    /// True where the lines can be halved: there are at least two, nothing lies outside them, and exactly one dimension of the input moves forward with
+    /// them, as every dimension does with every loop.
+    /// </summary>
+    private static bool CanHalve(GconvOperator operation, Positions positions) =>
+        positions is { LineLoop: >= 0, Outer: 1, Lines: > 1 }
+        && operation.Input.Index.Count(i => i.Coefficients[positions.LineLoop] != 0) == 1
+        && operation.Input.Index.All(i => i.Coefficients.All(c => c >= 0));
+
+    /// <summary>Name of the buffer in which an operator's packed input lies, where it has one.</summary>
+    public static string HalvesOf(string operation) => $"{operation}.halves";
+
+    private static Positions Halved(Positions positions)
+    {
+        var lines = (positions.Lines + HalvesKernel.Halves - 1) / HalvesKernel.Halves;
+        return positions with { Outer = HalvesKernel.Halves, Lines = lines, Distance = positions.Lines - lines };
+    }
+
+    /// <summary>Largest magnitude of an operator's weights.</summary>
+    private long LargestWeight(GconvOperator operation)
+    {
+        var weights = _constants[operation.Kernel!.Tensor];
+        long largest = 0;
+        for (var i = 0L; i < weights.Shape.Elements; i++)
+        {
+            largest = Math.Max(largest, Math.Abs(weights.GetInteger(i)));
+        }
+
+        return largest;
+    }
+
+    /// <summary>With an odd number of lines the second half does not write the middle one again.</summary>
+    private static IEnumerable<MappedGuard> HalvesGuards(LoopMap map, Positions positions) =>
+        positions.Distance > 0 && positions.Distance < positions.Lines
+            ? [new(map.Over(loop => loop switch { NestView.OuterLine => 1, NestView.Line => -1, _ => 0 }), 1)]
+            : [];
+
+    /// <summary>The input's element over a nest's loops; of a packed input the half is the lane.</summary>
+    private static AffineExpression InputElement(LoopMap map, Contraction contraction)
+    {
+        var element = map.Map(contraction.Input.Element);
+        return contraction.Positions.Distance == 0 ? element : element with
+        {
+            Coefficients = map.Loops.Select((l, i) => l.Name == NestView.OuterLine ? 1 : element.Coefficients[i]).ToEquatableArray(),
+        };
+    }
+
+    /// <summary>
+    /// Packs the part of the input that a halved operator reads: word [i0, i1, ...] holds the input there and at the same place of the second half.
+    /// </summary>
+    /// <returns>The buffer, and the element that the operator reads in the first half, over its loops.</returns>
+    private (string Buffer, AffineExpression Element) Halve(GconvOperator operation, Positions positions, string source, BufferLayout layout)
+    {
+        var index = operation.Input.Index;
+        var dimensions = index.Count;
+        var halved = operation with
+        {
+            Loops = operation.Loops.Select((l, i) => i == positions.LineLoop ? l with { Extent = positions.Lines } : l).ToEquatableArray(),
+        };
+        var ranges = index.Select(i => OperatorShape.Range(halved, i)).ToArray();
+        var packed = BufferLayout.Dense([.. ranges.Select(r => (int)(r.Max - r.Min + 1)), HalvesKernel.Halves], HalvesKernel.Halves);
+        var target = AddBuffer(HalvesOf(operation.Name), BufferRole.Activation, packed);
+
+        var map = new LoopMap(dimensions + 1);
+        for (var d = 0; d < dimensions; d++)
+        {
+            map.Add(FormattableString.Invariant($"d{d}"), packed.Shape[d], reduced: false, d);
+        }
+
+        map.Add(NestView.OuterLine, HalvesKernel.Halves, reduced: false, dimensions);
+        long[] Pitch(IEnumerable<int> pitch) => [.. pitch.Select(p => (long)p)];
+        var step = Enumerable.Range(0, dimensions).Sum(d => index[d].Coefficients[positions.LineLoop] * layout.Pitch[d]) * positions.Distance;
+        var first = layout.Origin + Enumerable.Range(0, dimensions).Sum(d => ranges[d].Min * layout.Pitch[d]);
+        Add(
+            new(
+                target.Name,
+                HalvesKernel.Strategy,
+                map.Loops,
+                [],
+                [new(source, map.Map(new([.. Pitch(layout.Pitch), step], first)))],
+                new(target.Name, map.Map(new(Pitch(packed.Pitch).ToEquatableArray(), 0))),
+                GconvReduction.None,
+                new ScalarExtra(0),
+                new ScalarAccumulator()),
+            operation.Origin.Value);
+        var shifted = index.Select((i, d) => i with { Constant = i.Constant - ranges[d].Min }).ToEquatableArray();
+        return (target.Name, LoopMap.Flatten(shifted, Pitch(packed.Pitch), 0, operation.Loops.Count));
+    }
+}
