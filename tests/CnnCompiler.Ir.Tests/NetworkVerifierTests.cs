@@ -162,7 +162,7 @@ public sealed class NetworkVerifierTests
         ("a pool of f32 in int8", 137, One(Pool, Real(1, 6, 5, 4))),
         ("sums with a scale of their own", 138, One(Convolution with { Type = Sums(1f, 1, 4, 3, 6), WeightQuantization = Quantization.PerTensor(1, 0), Activation = FusedActivation.None })),
         ("sums with an activation", 138, One(Convolution with { Type = Sums(0.5f, 1, 4, 3, 6), WeightQuantization = Quantization.PerTensor(1, 0) })),
-        ("sums of several scales", 138, One(Convolution with { Type = Sums(0.5f, 1, 4, 3, 6), Activation = FusedActivation.None })),
+        ("sums of several scales", 138, One(Convolution with { WeightQuantization = new([1, 2, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0], 0), Type = Sums(0.5f, 1, 4, 3, 6), Activation = FusedActivation.None })),
         ("fixed point finer than its products", 139, One(new Mul("y", ["x", "x"], Fixed(20, 1, 4), FusedActivation.None, default), Fixed(8, 1, 4))),
         ("a transposed convolution that is cut off", 140, One(Grown with { Padding = new(9, 9, 0, 0) })),
         ("matrices that can't be multiplied", 141, One(new MatMul("y", ["x", "x"], Type(5, 5), false, false, FusedActivation.None, default), Type(5, 4))),

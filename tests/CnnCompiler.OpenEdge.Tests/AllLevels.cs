@@ -9,6 +9,7 @@ using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Emission;
 using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.OpenEdge.Tests;
 
@@ -28,10 +29,16 @@ public sealed class AllLevels
 
     public IReadOnlyList<CnnImage> Images { get; }
 
-    /// <summary>Compiles to every level, or gives the diagnostics that refuse the network.</summary>
-    public static AllLevels? Compile(NetworkGraph network, DiagnosticBag diagnostics, IReadOnlyList<MachineDescription>? machines = null)
+    /// <summary>Compiles to every level with default candidates that fit the first machine, or gives the diagnostics that refuse the network.</summary>
+    public static AllLevels? Compile(NetworkGraph network, DiagnosticBag diagnostics, IReadOnlyList<MachineDescription>? machines = null) =>
+        Compile(network, MappingChoices.Defaults, diagnostics, machines);
+
+    /// <summary>Compiles to every level with given choices, changed as far as the first machine's memory requires.</summary>
+    public static AllLevels? Compile(
+        NetworkGraph network, MappingChoices choices, DiagnosticBag diagnostics, IReadOnlyList<MachineDescription>? machines = null)
     {
-        if (LowerToGconv.Lower(network, diagnostics) is not { } gconv || OpenEdgeMapper.Map(gconv, diagnostics, default) is not { } mapped)
+        if (LowerToGconv.Lower(network, diagnostics) is not { } gconv
+            || MappingSelector.Fit(gconv, choices, (machines ?? Machines)[0], diagnostics, default)?.Program is not { } mapped)
         {
             return null;
         }

@@ -65,7 +65,7 @@ internal static class TensorFiles
     {
         if (tensor.Element != input.Type.Element)
         {
-            var remedy = tensor.Element == ElementType.Float32 && input.Type.Quantization is { } q
+            var remedy = tensor.Element.IsReal() && input.Type.Quantization is { } q
                 ? string.Create(CultureInfo.InvariantCulture, $"quantise it first: numpy.clip(numpy.round(x / {q.Scale:R}) + {q.ZeroPoint}, -128, 127).astype(numpy.int8)")
                 : $"convert it to {input.Type.Element.Name()} first";
             throw new DiagnosticException(FileDiagnostics.InputMismatch(file, input.Name, input.Type.ToString(), tensor.ToString(), remedy));

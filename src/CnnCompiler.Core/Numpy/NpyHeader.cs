@@ -75,8 +75,8 @@ internal sealed record NpyHeader(ElementType Element, Shape Shape)
             "<i4" => ElementType.Int32,
             "<i8" => ElementType.Int64,
             "<f4" => ElementType.Float32,
-            "<f8" => throw Unsupported("save a.astype('float32') instead"),
-            ">i2" or ">i4" or ">i8" or ">f4" => throw Unsupported($"save a.astype('<{description[1..]}') instead"),
+            "<f8" => ElementType.Float64,
+            ">i2" or ">i4" or ">i8" or ">f4" or ">f8" => throw Unsupported($"save a.astype('<{description[1..]}') instead"),
             _ => throw Unsupported("save the array with one of these types"),
         };
 

@@ -21,7 +21,7 @@ public static class NumpyDiagnostics
 
     /// <summary>CNN0303: an element type that is not one of ours.</summary>
     public static Diagnostic UnsupportedElementType(string file, string description, string remedy) => Error(
-        "CNN0303", file, $"element type {Quote(description)} can't be used; int8, uint8, int16, int32, int64 and float32, little-endian, can", remedy);
+        "CNN0303", file, $"element type {Quote(description)} can't be used; int8, uint8, int16, int32, int64, float32 and float64, little-endian, can", remedy);
 
     /// <summary>CNN0304: column-major order.</summary>
     public static Diagnostic FortranOrder(string file) => Error(

@@ -51,7 +51,7 @@ public sealed class NpyFileTests
     }
 
     [Theory]
-    [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", "CNN0303", "float32")]
+    [InlineData("{'descr': '>f8', 'fortran_order': False, 'shape': (1,), }", "CNN0303", "'<f8'")]
     [InlineData("{'descr': '>i4', 'fortran_order': False, 'shape': (2,), }", "CNN0303", "'<i4'")]
     [InlineData("{'descr': '|b1', 'fortran_order': False, 'shape': (8,), }", "CNN0303", "'|b1'")]
     [InlineData("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "CNN0303", "'|O'")]

@@ -82,18 +82,21 @@ public sealed class ImageEmitter
     }
 
     /// <summary>True where a program's kernels and memory fit a machine.</summary>
-    public static bool Fits(MappedProgram program, MachineDescription machine)
+    public static bool Fits(MappedProgram program, MachineDescription machine) =>
+        ParameterWords(program, machine) is { } words && MemoryLayout.Plan(program, words, machine, new DiagnosticBag()) is not null;
+
+    /// <summary>Words of the largest parameter block of a program's launches, or null where a kernel exceeds the array.</summary>
+    public static int? ParameterWords(MappedProgram program, MachineDescription machine)
     {
         var data = new Data(program);
         try
         {
-            var parameterWords = program.Steps.OfType<MappedNest>().Select(n => KernelCompiler.Compile(n, data))
+            return program.Steps.OfType<MappedNest>().Select(n => KernelCompiler.Compile(n, data))
                 .Select(k => ArrayAssembler.Assemble(k.Program, machine).Steps > 0 ? k.ParameterWords : 0).DefaultIfEmpty(0).Max();
-            return MemoryLayout.Plan(program, parameterWords, machine, new DiagnosticBag()) is not null;
         }
         catch (ArrayResourceException)
         {
-            return false;
+            return null;
         }
     }
 

@@ -46,6 +46,17 @@ public sealed class MemoryLayout
         string Where(int step) => step < program.Steps.Count ? program.Steps[step].Name : "the end";
     }
 
+    /// <summary>How tight the memory is.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="parameterWords">Words of the largest parameter block.</param>
+    /// <returns>What has to be in memory and when, the most bytes at one step, and that step.</returns>
+    public static (IReadOnlyList<PlannedRange> Ranges, long Bytes, int Step) Pressure(MappedProgram program, int parameterWords)
+    {
+        var ranges = Lifetimes(program, parameterWords);
+        var (bytes, step) = MemoryPlanner.LowerBound(ranges);
+        return (ranges, bytes, step);
+    }
+
     private static string SlotName(int index) => FormattableString.Invariant($"parameters.{index}");
 
     private static List<PlannedRange> Lifetimes(MappedProgram program, int parameterWords)

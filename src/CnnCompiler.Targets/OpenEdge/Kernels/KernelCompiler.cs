@@ -22,6 +22,8 @@ public static class KernelCompiler
         FillKernel.Strategy => new FillKernel(nest),
         UnpackKernel.Strategy => new UnpackKernel(nest),
         PackKernel.Strategy => new PackKernel(nest),
+        UnpackLinesKernel.Strategy => new UnpackLinesKernel(nest),
+        PackLinesKernel.Strategy => new PackLinesKernel(nest),
         _ => throw new InvalidOperationException($"{nest.Name}: no kernel is called {nest.Kernel}"),
     };
 }

@@ -29,6 +29,18 @@ public sealed record MappingChoices(IReadOnlyDictionary<string, string> Taken)
     /// </summary>
     public int AccumulatorWords { get; init; } = int.MaxValue;
 
+    /// <summary>In <see cref="PackedBefore"/>: from the beginning.</summary>
+    public const string Always = "";
+
+    /// <summary>
+    /// Tensors that lie packed, four elements a word, by the name of their buffer: from the beginning (<see cref="Always"/>), or for the step of the chain
+    /// named and all after it.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> PackedBefore { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Operators that are split into bands of output rows, each with the number of its bands.</summary>
+    public IReadOnlyDictionary<string, int> Bands { get; init; } = new Dictionary<string, int>(StringComparer.Ordinal);
+
     /// <summary>All defaults.</summary>
     public static MappingChoices Defaults { get; } = new(new Dictionary<string, string>(StringComparer.Ordinal));
 
@@ -38,6 +50,14 @@ public sealed record MappingChoices(IReadOnlyDictionary<string, string> Taken)
     /// <summary>These choices and one more.</summary>
     public MappingChoices With(string key, string candidate) =>
         this with { Taken = new Dictionary<string, string>(Taken, StringComparer.Ordinal) { [key] = candidate } };
+
+    /// <summary>These choices, and a tensor packed.</summary>
+    public MappingChoices Packed(string buffer, string before) =>
+        this with { PackedBefore = new Dictionary<string, string>(PackedBefore, StringComparer.Ordinal) { [buffer] = before } };
+
+    /// <summary>These choices, and an operator split.</summary>
+    public MappingChoices Split(string operation, int bands) =>
+        this with { Bands = new Dictionary<string, int>(Bands, StringComparer.Ordinal) { [operation] = bands } };
 }
 
 /// <summary>Names of the candidates.</summary>

@@ -62,6 +62,39 @@ public static class OpenEdgeDiagnostics
             Text($"the fastest mapping of {network} ({cycles} cycles) does not fit the memory; the default mapping is taken{(layers.Count == 0 ? "" : " for ")}{string.Join(", ", layers)}"),
             "use --force to choose the mapping of single layers");
 
+    /// <summary>CNN0807: tensors were packed and layers split into bands to fit the memory.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="packed">For each tensor packed a description with its bytes.</param>
+    /// <param name="split">For each layer split its name and the number of bands.</param>
+    /// <param name="cycles">Cycles that packing and unpacking take.</param>
+    public static Diagnostic PackedToFit(string network, IReadOnlyList<string> packed, IReadOnlyList<string> split, long cycles)
+    {
+        string[] parts =
+        [
+            .. packed.Count == 0 ? (string[])[] : [$"packed four elements a word: {string.Join(", ", packed)}"],
+            .. split.Count == 0 ? (string[])[] : [$"computed in bands of rows: {string.Join(", ", split)}"],
+        ];
+        return new(
+            "CNN0807",
+            DiagnosticSeverity.Note,
+            SourceSpan.None,
+            Text($"{network} does not fit the memory one element a word; {string.Join("; ", parts)}; packing and unpacking takes {cycles} cycles"),
+            "use a smaller input or fewer channels, or a machine with more memory");
+    }
+
+    /// <summary>CNN0808: tensors that are needed at the same time and don't fit the memory, however they lie.</summary>
+    /// <param name="step">The step that needs them.</param>
+    /// <param name="machine">The machine.</param>
+    /// <param name="needed">Bytes of the tensors, four elements a word.</param>
+    /// <param name="available">Bytes of RAM above the reserve.</param>
+    /// <param name="tensors">The tensors with their bytes, and why each is needed.</param>
+    public static Diagnostic TensorsDoNotFit(GconvStep step, string machine, long needed, long available, IEnumerable<string> tensors) =>
+        Error(
+            "CNN0808",
+            step,
+            $"{Layer(step)} needs {needed} bytes for tensors even with four elements a word, RAM of {machine} has {available} for them, {needed - available} too few: {string.Join(", ", tensors)}",
+            "use a smaller input or fewer channels there, or a machine with more memory");
+
     private static string Layer(GconvStep step) => $"layer {step.Origin.Value.Layer} ({step.Origin.Value.Keyword})";
 
     private static Diagnostic Error(string code, GconvStep step, FormattableString message, string remedy) =>

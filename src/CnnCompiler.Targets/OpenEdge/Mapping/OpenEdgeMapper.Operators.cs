@@ -12,16 +12,21 @@ public sealed partial class OpenEdgeMapper
     private void MapOperator(GconvOperator operation)
     {
         var before = _steps.Count;
-        var shape = new OperatorShape(operation, _constants.ContainsKey);
+        var (words, pack) = IntoWords(OnWords(operation));
+        var shape = new OperatorShape(words, _constants.ContainsKey);
         var refusal = shape.Kind switch
         {
-            OperatorKind.Contraction => MapContraction(operation, shape),
-            OperatorKind.Pooling => MapPooling(operation, shape),
-            OperatorKind.Binary => MapBinary(operation),
-            OperatorKind.Copy => MapCopy(operation),
+            OperatorKind.Contraction => MapContraction(words, shape),
+            OperatorKind.Pooling => MapPooling(words, shape),
+            OperatorKind.Binary => MapBinary(words),
+            OperatorKind.Copy => MapCopy(words),
             _ => "no kernel computes this combination of pre, main, reduce and post",
         };
-        if (refusal is not null)
+        if (refusal is null)
+        {
+            pack();
+        }
+        else
         {
             _diagnostics.Report(OpenEdgeDiagnostics.NoKernel(operation, refusal));
         }

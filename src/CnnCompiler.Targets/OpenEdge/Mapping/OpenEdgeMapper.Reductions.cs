@@ -246,9 +246,23 @@ public sealed partial class OpenEdgeMapper
             return null;
         }
 
-        var decision = new MappingDecision(operation.Name, IsLayout: false, [.. spreads.Select(s => s.Candidate)]);
-        _decisions.Add(decision);
-        return _choices.Of(decision.Key) is { } name ? spreads.FirstOrDefault(s => s.Candidate.Name == name) ?? spreads[0] : spreads[0];
+        // the bands of an operator are decided together, by the first; one that is a single row spreads its positions otherwise
+        var decision = new MappingDecision(OriginalOf(operation.Name), IsLayout: false, [.. spreads.Select(s => s.Candidate)]);
+        if (_decisions.All(d => d.Key != decision.Key))
+        {
+            _decisions.Add(decision);
+        }
+
+        return Chosen(decision.Key, spreads);
+    }
+
+    /// <summary>The spread that the choices name, else one with its kernel, else the first.</summary>
+    private Spread Chosen(string key, IReadOnlyList<Spread> spreads)
+    {
+        static string Kernel(string candidate) => candidate.Split('-')[0];
+        return _choices.Of(key) is { } name
+            ? spreads.FirstOrDefault(s => s.Candidate.Name == name) ?? spreads.FirstOrDefault(s => Kernel(s.Candidate.Name) == Kernel(name)) ?? spreads[0]
+            : spreads[0];
     }
 
     /// <summary>The operator's input inside the halo it needs: in place where its layout has it, else copied into a halo of its own.</summary>
@@ -495,7 +509,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         // the regions of one window are decided together, by the first
-        var positions = (index == 0 ? Choose(operation, spreads)! : spreads.FirstOrDefault(s => s.Candidate.Name == _choices.Of(operation.Name)) ?? spreads[0])
+        var positions = (index == 0 ? Choose(operation, spreads)! : Chosen(OriginalOf(operation.Name), spreads))
             .Positions;
 
         LoopMap Map(bool reduced)

@@ -12,7 +12,11 @@ namespace CnnCompiler.Targets.OpenEdge.Mapping;
 /// <summary>A mapped program and the decisions that made it.</summary>
 /// <param name="Program">The program.</param>
 /// <param name="Decisions">Every decision with all its legal candidates, in the order of the chain.</param>
-public sealed record OpenEdgeMapping(MappedProgram Program, IReadOnlyList<MappingDecision> Decisions);
+public sealed record OpenEdgeMapping(MappedProgram Program, IReadOnlyList<MappingDecision> Decisions)
+{
+    /// <summary>For each mapped step the operator, view or softmax of the chain it belongs to; empty for what brings inputs in and outputs out.</summary>
+    public required IReadOnlyList<string> Owners { get; init; }
+}
 
 /// <summary>
 /// Maps a chain of general convolutions to loop nests over buffers in RAM, each executed by one of the target's kernels. Activations lie one a
@@ -39,9 +43,11 @@ public sealed partial class OpenEdgeMapper
 
     private OpenEdgeMapper(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics)
     {
-        (_program, _choices, _diagnostics) = (program, choices, diagnostics);
+        (_choices, _diagnostics) = (choices, diagnostics);
+        (_program, _original) = RowBands.Split(program, choices.Bands);
         _constants = program.Constants.ToDictionary(c => c.Name, c => c.Value, StringComparer.Ordinal);
-        _layouts = new(program, _constants.ContainsKey, choices, diagnostics);
+        FindIdle();
+        _layouts = new(_program, _constants.ContainsKey, choices, diagnostics);
         _decisions.AddRange(_layouts.Decisions);
     }
 
@@ -62,7 +68,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         var mapper = new OpenEdgeMapper(program, choices, diagnostics);
-        return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) : null;
+        return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) { Owners = mapper.OwnersByName() } : null;
     }
 
     /// <summary>True for the nests that copy an operator's dense input into a halo of its own.</summary>
@@ -90,14 +96,18 @@ public sealed partial class OpenEdgeMapper
             MapInput(input);
         }
 
-        foreach (var step in _program.Steps)
+        Own(-1);
+        for (var index = 0; index < _program.Steps.Count; index++)
         {
             cancellation.ThrowIfCancellationRequested();
-            step.Match(
+            PackIdle(index);
+            Own(index - 1);
+            _program.Steps[index].Match(
                 operation: o => Do(() => MapOperator(o)),
                 view: v => Do(() => MapView(v)),
                 softmax: s => Do(() => MapSoftmax(s)),
                 host: _ => throw new InvalidOperationException("a host step passed MappableForms"));
+            Own(index);
         }
 
         if (_diagnostics.HasErrors)
@@ -110,6 +120,7 @@ public sealed partial class OpenEdgeMapper
             MapOutput(output, index);
         }
 
+        Own(_program.Steps.Count);
         var buffers = WithKernelExtents().ToEquatableArray();
         return _diagnostics.HasErrors ? null : new(
             _program.Name,
@@ -120,6 +131,8 @@ public sealed partial class OpenEdgeMapper
             _outputs.ToEquatableArray(),
             _values.ToEquatableArray());
     }
+
+    private string[] OwnersByName() => [.. _owners.Select(o => o >= 0 && o < _program.Steps.Count ? OriginalOf(_program.Steps[o].Name) : string.Empty)];
 
     private static int Do(Action action)
     {
@@ -194,7 +207,7 @@ public sealed partial class OpenEdgeMapper
     private void Complete(string tensor) =>
         _values.Add(new(tensor, _bufferOf[tensor], TypeOf(tensor).Shape.Dimensions, _steps.Count - 1));
 
-    private TensorType TypeOf(string tensor) =>
+    private TensorType TypeOf(string tensor) => _pieces.TryGetValue(tensor, out var piece) ? piece :
         _program.Steps.FirstOrDefault(s => s.Name == tensor)?.Type ?? _program.Inputs.First(i => i.Name == tensor).Type;
 
     private static GconvOrigin InputOrigin(string name) => new(name, "input", 0);
@@ -205,6 +218,13 @@ public sealed partial class OpenEdgeMapper
         var shape = input.Type.Shape.Dimensions;
         var port = AddBuffer($"{input.Name}.bytes", BufferRole.Input, BufferLayout.Dense(shape, 4));
         _inputs.Add(new(input.Name, input.Type, port.Name));
+        if (IsPackedAlways(input.Name))
+        {
+            _bufferOf.Add(input.Name, port.Name);
+            Complete(input.Name);
+            return;
+        }
+
         var layout = _layouts.Of(input.Name);
         if (layout.IsDense)
         {
@@ -268,13 +288,14 @@ public sealed partial class OpenEdgeMapper
         var origin = view.Origin.Value;
         if (view.Kind == ViewKind.Join)
         {
+            PackJoined(view);
             Complete(view.Name);
             return;
         }
 
         var source = _buffers[_bufferOf[view.Sources[0]]];
         var layout = _layouts.Of(view.Name);
-        if (source.Layout.IsDense && layout.IsDense)
+        if (source.Layout.IsDense && (layout.IsDense || IsPacked(view.Sources[0])))
         {
             _bufferOf[view.Name] = source.Name;
             Complete(view.Name);
@@ -300,7 +321,7 @@ public sealed partial class OpenEdgeMapper
         Complete(view.Name);
     }
 
-    /// <summary>The tensor in dense order, one element a word.</summary>
+    /// <summary>The tensor in dense order, one element a word, or packed where it lies packed.</summary>
     private MappedBuffer DenseWords(string tensor, string suffix, GconvOrigin origin)
     {
         var source = _buffers[_bufferOf[tensor]];
@@ -368,9 +389,24 @@ public sealed partial class OpenEdgeMapper
             return;
         }
 
+        if (IsPacked(output) && buffer.Role == BufferRole.Activation)
+        {
+            // it lies as it goes out
+            _buffers[buffer.Name] = buffer with { Role = BufferRole.Output };
+            _outputs.Add(new(output, type, buffer.Name));
+            return;
+        }
+
         var origin = new GconvOrigin(output, "output", 0);
         var name = FormattableString.Invariant($"{output}.bytes.{index}");
         var words = DenseWords(output, FormattableString.Invariant($"dense.{index}"), origin);
+        if (words.Layout.Lanes == PackedRuns.Lanes)
+        {
+            var unpacked = AddBuffer(FormattableString.Invariant($"{output}.dense.{index}"), BufferRole.Activation, BufferLayout.Dense(words.Layout.Shape, 1));
+            Unpack(words, 0, words.Layout.Shape, unpacked, origin);
+            words = unpacked;
+        }
+
         var port = AddBuffer(name, BufferRole.Output, BufferLayout.Dense(type.Shape.Dimensions, 4));
         Add(Linear($"{name}.pack", PackKernel.Strategy, words, port), origin);
         _outputs.Add(new(output, type, port.Name));

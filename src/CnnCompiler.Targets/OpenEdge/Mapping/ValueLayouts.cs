@@ -40,6 +40,7 @@ public sealed class ValueLayouts
             if (kind is OperatorKind.Contraction or OperatorKind.Pooling)
             {
                 _quadProduced.Add(operation.Name);
+                _quadProduced.Add(operation.Destination ?? operation.Name);
             }
 
             if (kind == OperatorKind.Contraction && operation.Input.OutOfRange == OutOfRange.SkipTap)
@@ -68,6 +69,9 @@ public sealed class ValueLayouts
         var reach = Reach(shape, operation).ToArray();
         return WithHalo(shape, [.. reach.Select(r => r.Before)], [.. reach.Select(r => r.After)], fill, wholeQuads: false);
     }
+
+    /// <summary>A layout without halo, with channels rounded up to whole quads where asked.</summary>
+    public static BufferLayout Plain(EquatableArray<int> shape, bool wholeQuads) => WithHalo(shape, new int[shape.Count], new int[shape.Count], 0, wholeQuads);
 
     /// <summary>The layout of a tensor's buffer.</summary>
     public BufferLayout Of(string tensor)

@@ -17,9 +17,6 @@ public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation
 /// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
 public static class MappingSelector
 {
-    /// <summary>Words of accumulators below which tiles aren't made smaller to fit a memory.</summary>
-    private const int SmallestTile = 256;
-
     /// <summary>Maps a program, or reports what the target can't do or what is wrong with a forced choice.</summary>
     /// <param name="program">The chain.</param>
     /// <param name="machine">The machine whose cycles are minimised.</param>
@@ -29,6 +26,13 @@ public static class MappingSelector
     public static SelectedMapping? Select(
         GconvProgram program, MachineDescription machine, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
+        var unfit = ResidentTensors.Check(program, machine);
+        diagnostics.Report(unfit);
+        if (unfit.Count > 0)
+        {
+            return null;
+        }
+
         if (OpenEdgeMapper.Map(program, MappingChoices.Defaults, diagnostics, cancellation) is not { } defaults)
         {
             return null;
@@ -36,7 +40,7 @@ public static class MappingSelector
 
         if (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2))
         {
-            return new(MapThatFits(program, MappingChoices.Defaults, machine, cancellation) ?? defaults.Program, null);
+            return new(Fit(program, MappingChoices.Defaults, machine, diagnostics, cancellation)?.Program ?? defaults.Program, null);
         }
 
         var problem = MappingProblem.Of(program, defaults, new(machine), cancellation);
@@ -68,50 +72,56 @@ public static class MappingSelector
             return null;
         }
 
-        // cycles were minimised, not memory: where the result doesn't fit even in tiles and the default does, the default it is
+        // cycles were minimised, not memory: what doesn't fit as it is gives up packed inputs or is packed and split into bands, whichever is faster; where
+        // neither fits and the default does, the default it is
         var choices = Choices(defaults, graph, selection);
-        if (MapThatFits(program, choices, machine, cancellation) is { } fitting)
-        {
-            return new(fitting, explanation);
-        }
-
-        if (forced.Count == 0 && MapWithFewerHalves(program, defaults, choices, machine, cancellation) is var (lighter, layers))
+        var fitter = new MemoryFitter(program, machine, cancellation);
+        var chosen = fitter.Fit(choices);
+        if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(program, defaults, choices, fitter, cancellation) is var (lighter, layers)
+            && (chosen is not { Fits: true } || Cycles(lighter, machine) < Cycles(chosen, machine)))
         {
             diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, layers));
-            return new(lighter, explanation);
+            chosen = lighter;
         }
 
-        if (forced.Count == 0 && MapThatFits(program, MappingChoices.Defaults, machine, cancellation) is { } fallback)
+        if (chosen is not { Fits: true } && forced.Count == 0 && fitter.Fit(MappingChoices.Defaults) is { Fits: true } fallback)
         {
             diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost));
-            return new(fallback, explanation);
+            chosen = fallback;
         }
 
-        // emission says what is missing even with the smallest tiles
-        return OpenEdgeMapper.Map(program, choices with { AccumulatorWords = SmallestTile }, diagnostics, cancellation) is { } mapping ? new(mapping.Program, explanation) : null;
-    }
-
-    /// <summary>The mapping with the largest tiles of accumulators that fits the machine, or null where none does.</summary>
-    private static MappedProgram? MapThatFits(GconvProgram program, MappingChoices choices, MachineDescription machine, CancellationToken cancellation)
-    {
-        for (var words = int.MaxValue; words >= SmallestTile; words = Math.Min(words, machine.Ram.Bytes / sizeof(uint)) / 2)
+        if (chosen is null)
         {
-            cancellation.ThrowIfCancellationRequested();
-            var mapping = OpenEdgeMapper.Map(program, choices with { AccumulatorWords = words }, new DiagnosticBag(), cancellation);
-            if (mapping is not null && ImageEmitter.Fits(mapping.Program, machine))
-            {
-                return mapping.Program;
-            }
+            // says why it can't be mapped
+            return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, explanation) : null;
         }
 
-        return null;
+        // where nothing fits, emission says what is missing even in the smallest form
+        Tell(program, chosen, machine, diagnostics);
+        return new(chosen.Mapping.Program, explanation);
     }
 
-    /// <summary>
-    /// The chosen mapping with packed inputs given up, the largest first, until it fits; null where that doesn't make it fit.
-    /// </summary>
-    private static (MappedProgram Program, IReadOnlyList<string> Layers)? MapWithFewerHalves(
-        GconvProgram program, OpenEdgeMapping defaults, MappingChoices choices, MachineDescription machine, CancellationToken cancellation)
+    /// <summary>Maps a program with given candidates so that it fits a machine's memory; where nothing does, in the smallest form found.</summary>
+    /// <param name="program">The chain.</param>
+    /// <param name="choices">The candidates.</param>
+    /// <param name="machine">The machine.</param>
+    /// <param name="diagnostics">Takes what is wrong, and a note of what was packed.</param>
+    /// <param name="cancellation">Ends early.</param>
+    public static OpenEdgeMapping? Fit(
+        GconvProgram program, MappingChoices choices, MachineDescription machine, DiagnosticBag diagnostics, CancellationToken cancellation)
+    {
+        if (new MemoryFitter(program, machine, cancellation).Fit(choices) is not { } fitted)
+        {
+            return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation);
+        }
+
+        Tell(program, fitted, machine, diagnostics);
+        return fitted.Mapping;
+    }
+
+    /// <summary>The chosen mapping with packed inputs given up, the largest first, until it fits as it is; null where that doesn't make it fit.</summary>
+    private static (MemoryFitter.Fitted Fitted, IReadOnlyList<string> Layers)? WithFewerHalves(
+        GconvProgram program, OpenEdgeMapping defaults, MappingChoices choices, MemoryFitter fitter, CancellationToken cancellation)
     {
         if (OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation) is not { } mapping)
         {
@@ -120,19 +130,33 @@ public static class MappingSelector
 
         var buffers = mapping.Program.Buffers.ToDictionary(b => b.Name, b => b.Words, StringComparer.Ordinal);
         var halved = defaults.Decisions.Where(d => !d.IsLayout && buffers.ContainsKey(OpenEdgeMapper.HalvesOf(d.Name)))
-            .OrderByDescending(d => buffers[OpenEdgeMapper.HalvesOf(d.Name)]).ToArray();
+            .OrderByDescending(d => buffers[OpenEdgeMapper.HalvesOf(d.Name)]);
         var given = new List<string>();
         foreach (var decision in halved)
         {
             choices = choices.With(decision.Key, decision.Candidates[0].Name);
             given.Add(decision.Name);
-            if (MapThatFits(program, choices, machine, cancellation) is { } fitting)
+            if (fitter.FitPlain(choices) is { } fitted)
             {
-                return (fitting, given);
+                return (fitted, given);
             }
         }
 
         return null;
+    }
+
+    private static long Cycles(MemoryFitter.Fitted fitted, MachineDescription machine)
+    {
+        var timer = new KernelTimer(machine);
+        return fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, fitted.Mapping.Program));
+    }
+
+    private static void Tell(GconvProgram program, MemoryFitter.Fitted fitted, MachineDescription machine, DiagnosticBag diagnostics)
+    {
+        if (fitted.Fits && MemoryFitter.Note(program.Name, fitted, new(machine)) is { } note)
+        {
+            diagnostics.Report(note);
+        }
     }
 
     private static MappingChoices Choices(OpenEdgeMapping defaults, CostGraph graph, CandidateSelection selection)
