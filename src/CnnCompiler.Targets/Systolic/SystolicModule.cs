@@ -44,7 +44,7 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
                 operation => plans.TryGetValue(operation.Name, out var plan) ? Product(operation, plan) : Vector(operation),
                 view => $"{view.Kind.ToString().ToLowerInvariant()} of {string.Join(", ", view.Sources)}",
                 softmax => $"softmax of {softmax.Source}, in the vector unit",
-                host => $"{host.Layer.Keyword}, which no unit executes");
+                host => $"{host.Layer.Keyword} of {string.Join(", ", host.Layer.Inputs)}, a step of the host");
             text.Append(CultureInfo.InvariantCulture, $"{step.Name}: {step.Type} = {what}\n");
         }
 
