@@ -27,8 +27,8 @@ public class ZooLevelTests
         ["resnet50"] = [("size", 48)],
         ["resnet8"] = [],
         ["vgg16"] = [("size", 32)],
-        ["zf_faster_rcnn"] = [("height", 96), ("width", 112), ("regions", 6)],
-        ["zfnet"] = [("size", 95)],
+        ["zf_faster_rcnn"] = [("height", 64), ("width", 80), ("regions", 4)],
+        ["zfnet"] = [("size", 79)],
     };
 
     public static TheoryData<string> Networks => [.. Reduced.Keys];

@@ -53,8 +53,8 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
     private void Host(SystolicHostStep step)
     {
         var (function, operands) = (step.Function, step.Function.OperandBytes);
-        Require(function.Problem is null, $"has {function.Problem}");
-        Require(function.ResultBytes <= int.MaxValue && operands.All(bytes => bytes <= int.MaxValue), "has a tensor that is too large");
+        Require(function.Problem is null, $"asks the host for {function.Problem}");
+        Require(function.ResultBytes <= int.MaxValue && operands.All(bytes => bytes <= int.MaxValue), "has a tensor of the host that is too large");
         Require(function.Operations <= MostTrips, "has more operations than 2^48");
         Memory(step.First, operands[0], "first operand");
         Memory(step.Destination, function.ResultBytes, "destination");

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace CnnCompiler.Primitives.HostFunctions;
 
 /// <summary>Element types of <see cref="Resizing"/>.</summary>
-public enum ResizedElement
+public enum ResizedElement : byte
 {
     /// <summary>8-bit two's complement.</summary>
     Int8 = 1,
