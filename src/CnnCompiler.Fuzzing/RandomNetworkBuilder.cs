@@ -4,7 +4,7 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
 
-namespace CnnCompiler.TestSupport;
+namespace CnnCompiler.Fuzzing;
 
 /// <summary>Grows one random network, value by value.</summary>
 internal sealed class RandomNetworkBuilder(SeededRandom random, RandomNetworkOptions options)
