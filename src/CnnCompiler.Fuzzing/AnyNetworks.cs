@@ -19,9 +19,10 @@ public static class AnyNetworks
     public static NetworkGraph Network(int seed)
     {
         var random = new SeededRandom((1UL << 40) | (uint)seed);
-        var form = Forms[(int)((uint)seed / (uint)OperatorTable.All.Count % (uint)Forms.Count)];
+        var (round, first) = Math.DivRem((uint)seed, (uint)OperatorTable.All.Count);
+        var form = Forms[(int)((first + round) % (uint)Forms.Count)];
         var grower = new NetworkGrower(random, form, (RoundingScheme)random.Next(0, 2));
-        grower.Grow(OperatorTable.All[(int)((uint)seed % (uint)OperatorTable.All.Count)], random.Next(1, 8));
+        grower.Grow(OperatorTable.All[(int)first], random.Next(1, 8));
         return grower.Build(string.Create(CultureInfo.InvariantCulture, $"any-{seed}"));
     }
 

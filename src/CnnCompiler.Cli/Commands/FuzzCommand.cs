@@ -26,6 +26,8 @@ internal sealed class FuzzCommand
     private readonly Option<string?> _target = new("--target", "-t") { Description = $"Only this target: {string.Join(", ", CompilerTargets.All.Select(target => target.Name))} (default: all)", HelpName = "TARGET" };
     private readonly Option<string?> _output = new("--output", "-o") { Description = "Where to write a network that fails (default: fuzz-SEED.cnnir)", HelpName = "FILE.cnnir" };
 
+    private readonly Option<bool> _keepGoing = new("--keep-going") { Description = "Go on after a network that fails, and list all of them" };
+
     private FuzzCommand(CliSession session) => _session = session;
 
     /// <summary>The verb.</summary>
@@ -41,6 +43,7 @@ internal sealed class FuzzCommand
         command.Options.Add(verb._count);
         command.Options.Add(verb._target);
         command.Options.Add(verb._output);
+        command.Options.Add(verb._keepGoing);
         command.SetAction(verb.Run);
         return command;
     }
@@ -55,24 +58,29 @@ internal sealed class FuzzCommand
 
         var machines = Machines(parse.GetValue(_target));
         var summary = new FuzzSummary();
-        for (var at = seed; at < seed + count; at++)
+        var failures = 0;
+        for (var at = seed; at < seed + count && (failures == 0 || parse.GetValue(_keepGoing)); at++)
         {
             var network = NetworkFuzzer.Network(at);
             var outcome = NetworkFuzzer.Check(network, at, machines, _session.Environment.Cancellation);
             summary.Add(network, outcome);
             if (outcome.Failure is { } failure)
             {
-                _session.Environment.Out.Write(summary);
-                var file = parse.GetValue(_output) ?? string.Create(CultureInfo.InvariantCulture, $"fuzz-{at}.cnnir");
-                Save(file, network, NetworkFuzzer.Inputs(network, at));
-                _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {at}, network '{network.Name}' fails: {failure}"));
-                _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"written to {file} with inputs beside it; cnnc fuzz --seed {at} --count 1 runs it again"));
-                return ExitCodes.Failure;
+                failures++;
+                Report(parse, at, network, failure);
             }
         }
 
         _session.Environment.Out.Write(summary);
-        return ExitCodes.Success;
+        return failures == 0 ? ExitCodes.Success : ExitCodes.Failure;
+    }
+
+    private void Report(ParseResult parse, int seed, NetworkGraph network, string failure)
+    {
+        var file = parse.GetValue(_output) ?? string.Create(CultureInfo.InvariantCulture, $"fuzz-{seed}.cnnir");
+        Save(file, network, NetworkFuzzer.Inputs(network, seed));
+        _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {seed}, network '{network.Name}' fails: {failure}"));
+        _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"written to {file} with inputs beside it; cnnc fuzz --seed {seed} --count 1 runs it again"));
     }
 
     private static IReadOnlyList<FuzzMachine> Machines(string? name)
