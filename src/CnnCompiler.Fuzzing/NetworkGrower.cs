@@ -170,7 +170,9 @@ internal sealed class NetworkGrower(SeededRandom random, ValueForms form, Roundi
         "conv3d" or "max_pool3d" or "avg_pool3d" => rank == 5,
         "capsule_transform" => rank == 3,
         "matmul" => rank >= 2,
-        _ => true,
+
+        // Scalars have no dimension to name, and no channels.
+        _ => rank >= 1 || definition.Attributes.All(attribute => attribute.Kind is AttributeKind.Activation or AttributeKind.Rounding or AttributeKind.Real),
     };
 
     // Another operand beside the first: of a shape that goes with it.
