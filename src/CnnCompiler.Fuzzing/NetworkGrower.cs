@@ -160,8 +160,8 @@ internal sealed class NetworkGrower(SeededRandom random, ValueForms form, Roundi
             return known[^Math.Min(known.Length, 1 + random.Below(random.OneIn(3) ? known.Length : 1))].Name;
         }
 
-        var ranks = Enumerable.Range(1, 5).Where(rank => SuitsRank(definition, rank)).ToArray();
-        return wanted == ValueForms.Sums ? null : Input(_draw.Type(wanted, _draw.Shape(random.Choose(ranks))));
+        var ranks = Enumerable.Range(random.OneIn(8) ? 0 : 1, 5).Where(rank => SuitsRank(definition, rank)).ToArray();
+        return wanted == ValueForms.Sums || ranks.Length == 0 ? null : Input(_draw.Type(wanted, _draw.Shape(random.Choose(ranks))));
     }
 
     private static bool SuitsRank(Operator definition, int rank) => definition.Keyword switch
