@@ -184,7 +184,7 @@ internal sealed class AttributeDraw(SeededRandom random, ValueDraw values, Opera
         }
 
         var bias = set.Bias;
-        if (random.OneIn(12))
+        if (random.OneIn(6))
         {
             // Sums that leave 32 bits: the definition is that they wrap.
             bias = Tensor.From<int>(ElementType.Int32, Shape.Of(channels), [.. Enumerable.Range(0, channels).Select(_ => random.OneIn(2) ? int.MaxValue - random.Next(0, 999) : int.MinValue + random.Next(0, 999))]);
