@@ -127,7 +127,7 @@ public static class NetworkFuzzer
                 AfterPass = snapshot =>
                 {
                     Stage = $"{machine}: {snapshot.After.Level.Name()}";
-                    failure ??= Compare(Stage, snapshot.After);
+                    failure ??= Compare(Stage, snapshot.After) ?? (snapshot.After.Level == IrLevel.Mapped ? RoundTrip(snapshot.After, machine) : null);
                     Stage = machine.ToString();
                 },
             };
@@ -166,13 +166,21 @@ public static class NetworkFuzzer
             return LevelDifference.Of(_expected, actual) is { } difference ? $"{stage}: {difference}" : null;
         }
 
-        private string? RoundTrip(IrModule module)
+        // The program of a text is the one that was written; of the mapped level, which remembers beside the program how it was chosen, its text is.
+        private string? RoundTrip(IrModule module, FuzzMachine? machine = null)
         {
-            Stage = $"text of the {module.Level.Name()} level";
-            var text = ModuleText.Of(module);
+            Stage = machine is null ? $"text of the {module.Level.Name()} level" : $"{machine}: text of the {module.Level.Name()} level";
+            var text = module.Text();
             var diagnostics = new DiagnosticBag();
-            var read = ModuleText.Parse(module.Level, text.Text, "fuzz.cnnir", text.Constants, diagnostics);
-            return read is null ? $"{Stage} can't be read back: {Text(diagnostics)}" : read == module ? null : $"{Stage} is another program when it is read back";
+            var read = machine is null
+                ? ModuleText.Parse(module.Level, text.Text, "fuzz.cnnir", text.Constants, diagnostics)
+                : machine.Target.Mapped.Parse(new(text.Text, "fuzz.cnnir", text.Constants), machine.Machine, diagnostics);
+            if (read is null)
+            {
+                return $"{Stage} can't be read back: {Text(diagnostics)}";
+            }
+
+            return (machine is null ? read == module : read.Print() == text.Text) ? null : $"{Stage} is another program when it is read back";
         }
 
         private PassContext Context(DiagnosticBag diagnostics) => new() { Diagnostics = diagnostics, VerifyEach = true, Cancellation = cancellation };

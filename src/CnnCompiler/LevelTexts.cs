@@ -21,20 +21,36 @@ internal static class LevelTexts
     /// program begins.
     /// </summary>
     /// <param name="request">The request.</param>
+    /// <param name="target">The request's target.</param>
     /// <param name="expected">The level that it has to be of, or null for any.</param>
     /// <param name="diagnostics">Takes what is wrong.</param>
-    public static IrModule? Read(CompileRequest request, IrLevel? expected, DiagnosticBag diagnostics)
+    public static IrModule? Read(CompileRequest request, CompilerTarget target, IrLevel? expected, DiagnosticBag diagnostics)
     {
         var text = SourceText.Decode(request.Source.Span);
         var level = ModuleText.LevelOf(text);
-        if (level is not { } found || (expected is not null && expected != found))
+        if (level is not var (found, dialect) || (expected is not null && expected != found))
         {
             diagnostics.Report(CompilerDiagnostics.NotLevelText(
-                request.FileName, expected is { } one && level is not null ? one.Name() : string.Join(", ", ModuleText.Levels.Select(known => known.Name())), level?.Name()));
+                request.FileName, expected is { } one && level is not null ? one.Name() : string.Join(", ", ModuleText.Levels.Select(known => known.Name())), level?.Level.Name()));
             return null;
         }
 
-        if (Constants(request, diagnostics) is not { } constants || ModuleText.Parse(found, text, request.FileName, constants, diagnostics) is not { } module)
+        var words = found == IrLevel.Mapped ? target.Mapped.Dialect : string.Empty;
+        if (dialect != words)
+        {
+            diagnostics.Report(CompilerDiagnostics.OtherTarget(request.FileName, found.Name(), target.Name, CompilerTargets.All.Where(known => known.Mapped.Dialect == dialect).Select(known => known.Name)));
+            return null;
+        }
+
+        if (Constants(request, diagnostics) is not { } constants)
+        {
+            return null;
+        }
+
+        var module = found == IrLevel.Mapped
+            ? target.Mapped.Parse(new(text, request.FileName, constants), request.Machine ?? target.DefaultMachine, diagnostics)
+            : ModuleText.Parse(found, text, request.FileName, constants, diagnostics);
+        if (module is null)
         {
             return null;
         }

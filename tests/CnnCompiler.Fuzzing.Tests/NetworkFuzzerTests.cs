@@ -95,7 +95,7 @@ public class NetworkFuzzerTests
     public void A_level_that_can_not_be_reached_for_another_reason_than_the_target_is_a_failure_with_the_machine_named()
     {
         // A network of what every target takes, so that the fault is reached.
-        var target = new CompilerTarget("broken", "a target whose first pass throws", CompilerTargets.All[0].Machines, (_, _) => new(new LowerNothing()));
+        var target = new CompilerTarget("broken", "a target whose first pass throws", CompilerTargets.All[0].Machines, (_, _) => new(new LowerNothing()), CompilerTargets.All[0].Mapped);
         var failure = NetworkFuzzer.Check(Drawn[2], 2, [new(CompilerTargets.All[0], CompilerTargets.All[0].DefaultMachine), .. FuzzMachine.Of(target)], TestContext.Current.CancellationToken).Failure;
         Assert.StartsWith($"broken, {target.DefaultMachine.Name}: InvalidOperationException: out of order", failure, StringComparison.Ordinal);
     }
@@ -103,7 +103,7 @@ public class NetworkFuzzerTests
     [Fact]
     public void A_level_that_computes_something_else_is_a_failure_that_names_level_tensor_and_element()
     {
-        var target = new CompilerTarget("wrong", "a target that adds 1 to every result", CompilerTargets.All[0].Machines, (_, _) => new(new AddOne()));
+        var target = new CompilerTarget("wrong", "a target that adds 1 to every result", CompilerTargets.All[0].Machines, (_, _) => new(new AddOne()), CompilerTargets.All[0].Mapped);
         var failure = NetworkFuzzer.Check(Drawn[2], 2, [new(CompilerTargets.All[0], CompilerTargets.All[0].DefaultMachine), .. FuzzMachine.Of(target)], TestContext.Current.CancellationToken).Failure;
         Assert.StartsWith($"wrong, {target.DefaultMachine.Name}: gconv: output 0", failure, StringComparison.Ordinal);
         Assert.Contains(" instead of ", failure, StringComparison.Ordinal);

@@ -97,7 +97,7 @@ internal sealed class FuzzCommand
 
     private void Save(string file, NetworkGraph network, Tensor[] inputs)
     {
-        LevelFiles.Write(_session, file, ModuleText.Of(new NetworkModule(network)));
+        LevelFiles.Write(_session, file, new NetworkModule(network).Text());
         for (var i = 0; i < inputs.Length; i++)
         {
             CliSession.Write(string.Create(CultureInfo.InvariantCulture, $"{file}.{i}.npy"), NpyFile.Write(inputs[i]));
