@@ -53,9 +53,17 @@ public static class NetworkFuzzer
     /// <param name="seed">Seed of the inputs.</param>
     /// <param name="machines">Machines to compile for.</param>
     /// <param name="cancellation">Ends it early.</param>
-    public static FuzzOutcome Check(NetworkGraph network, int seed, IReadOnlyList<FuzzMachine> machines, CancellationToken cancellation)
+    public static FuzzOutcome Check(NetworkGraph network, int seed, IReadOnlyList<FuzzMachine> machines, CancellationToken cancellation) =>
+        Check(network, Inputs(network, seed), machines, cancellation);
+
+    /// <summary>Checks a network.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="inputs">Its inputs.</param>
+    /// <param name="machines">Machines to compile for.</param>
+    /// <param name="cancellation">Ends it early.</param>
+    public static FuzzOutcome Check(NetworkGraph network, Tensor[] inputs, IReadOnlyList<FuzzMachine> machines, CancellationToken cancellation)
     {
-        var run = new Run(network, Inputs(network, seed), machines, cancellation);
+        var run = new Run(network, inputs, machines, cancellation);
         try
         {
             var failure = run.FirstFailure();
