@@ -1,3 +1,4 @@
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 
 namespace CnnCompiler.Cli;
@@ -19,6 +20,9 @@ public sealed record CliEnvironment(TextWriter Out, TextWriter Error, Cancellati
 
     /// <summary>The compiler; a test puts a broken one in its place.</summary>
     public Func<CompileRequest, CompileResult> Compile { get; init; } = Compiler.Compile;
+
+    /// <summary>Machines that random networks are tried on; a test puts a broken one in their place.</summary>
+    public IReadOnlyList<FuzzMachine> FuzzMachines { get; init; } = FuzzMachine.All;
 
     /// <summary>True where a person watches the progress.</summary>
     public bool Interactive => !ErrorRedirected;

@@ -33,16 +33,18 @@ public sealed record FuzzOutcome(IReadOnlyList<(string Target, Diagnostic Refusa
 public static class NetworkFuzzer
 {
     private const int MixPeriod = 3;
+    private const int LargePeriod = 8;
+    private static readonly RandomNetworkOptions Large = RandomNetworkOptions.Default with { MaximumExtent = 21, MaximumChannels = 23, MaximumLayers = 4 };
 
     /// <summary>
-    /// The network of a seed: two in three are of all operators (<see cref="AnyNetworks"/>), the third of those that every target has (<see cref="RandomNetworks"/>), with all rounding schemes.
+    /// The network of a seed: two in three are of all operators (<see cref="AnyNetworks"/>), the third of those that every target has (<see cref="RandomNetworks"/>), with all rounding schemes, some of them larger.
     /// </summary>
     public static NetworkGraph Network(int seed)
     {
         var (round, place) = Math.DivRem((uint)seed, MixPeriod);
         return place < MixPeriod - 1
             ? AnyNetworks.Network((int)((round * (MixPeriod - 1)) + place))
-            : RandomNetworks.Network((int)round, RandomNetworkOptions.Default with { Rounding = (RoundingScheme)(round % 3) });
+            : RandomNetworks.Network((int)round, (round % LargePeriod == LargePeriod - 1 ? Large : RandomNetworkOptions.Default) with { Rounding = (RoundingScheme)(round % 3) });
     }
 
     /// <summary>The inputs that <see cref="Check(NetworkGraph, int, IReadOnlyList{FuzzMachine}, CancellationToken)"/> takes.</summary>
@@ -53,9 +55,17 @@ public static class NetworkFuzzer
     /// <param name="seed">Seed of the inputs.</param>
     /// <param name="machines">Machines to compile for.</param>
     /// <param name="cancellation">Ends it early.</param>
-    public static FuzzOutcome Check(NetworkGraph network, int seed, IReadOnlyList<FuzzMachine> machines, CancellationToken cancellation)
+    public static FuzzOutcome Check(NetworkGraph network, int seed, IReadOnlyList<FuzzMachine> machines, CancellationToken cancellation) =>
+        Check(network, Inputs(network, seed), machines, cancellation);
+
+    /// <summary>Checks a network.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="inputs">Its inputs.</param>
+    /// <param name="machines">Machines to compile for.</param>
+    /// <param name="cancellation">Ends it early.</param>
+    public static FuzzOutcome Check(NetworkGraph network, Tensor[] inputs, IReadOnlyList<FuzzMachine> machines, CancellationToken cancellation)
     {
-        var run = new Run(network, Inputs(network, seed), machines, cancellation);
+        var run = new Run(network, inputs, machines, cancellation);
         try
         {
             var failure = run.FirstFailure();

@@ -106,6 +106,7 @@ internal sealed class ValueDraw(SeededRandom random)
         2 => ((index % 32) - 16) * magnitude / 16,
         3 => (Fraction() - 0.5) * magnitude / 1024,
         4 when random.OneIn(8) => random.Choose(-1, 1) * random.NextLogarithmic(magnitude, magnitude * 32),
+        5 when random.OneIn(32) => random.Choose(-1, 1) * random.Choose(1e-42, 1e-30, 3e4, 1e12, 1e30, float.MaxValue),
         _ => ((2 * Fraction()) - 1) * magnitude,
     };
 }

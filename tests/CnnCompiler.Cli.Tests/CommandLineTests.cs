@@ -2,7 +2,7 @@ namespace CnnCompiler.Cli.Tests;
 
 public class CommandLineTests
 {
-    private static readonly string[] Verbs = ["compile", "run", "compare", "disasm", "verify-vectors", "targets"];
+    private static readonly string[] Verbs = ["compile", "run", "compare", "fuzz", "disasm", "verify-vectors", "targets"];
 
     public static TheoryData<string> VerbData => [.. Verbs];
 

@@ -1,9 +1,7 @@
-using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
-using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Ir.Network.Operators;
-using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.Fuzzing.Tests;
 
@@ -92,20 +90,17 @@ public class NetworkFuzzerTests
     }
 
     [Fact]
-    public void A_level_that_can_not_be_reached_for_another_reason_than_the_target_is_a_failure_with_the_machine_named()
+    public void A_target_that_throws_is_a_failure_with_the_machine_named()
     {
-        // A network of what every target takes, so that the fault is reached.
-        var target = new CompilerTarget("broken", "a target whose first pass throws", CompilerTargets.All[0].Machines, (_, _) => new(new LowerNothing()), CompilerTargets.All[0].Mapped);
-        var failure = NetworkFuzzer.Check(Drawn[2], 2, [new(CompilerTargets.All[0], CompilerTargets.All[0].DefaultMachine), .. FuzzMachine.Of(target)], TestContext.Current.CancellationToken).Failure;
-        Assert.StartsWith($"broken, {target.DefaultMachine.Name}: InvalidOperationException: out of order", failure, StringComparison.Ordinal);
+        var failure = NetworkFuzzer.Check(Drawn[2], 2, [FuzzMachine.All[0], FaultyTargets.Throwing], TestContext.Current.CancellationToken).Failure;
+        Assert.StartsWith($"{FaultyTargets.Throwing}: InvalidOperationException: out of order", failure, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_level_that_computes_something_else_is_a_failure_that_names_level_tensor_and_element()
     {
-        var target = new CompilerTarget("wrong", "a target that adds 1 to every result", CompilerTargets.All[0].Machines, (_, _) => new(new AddOne()), CompilerTargets.All[0].Mapped);
-        var failure = NetworkFuzzer.Check(Drawn[2], 2, [new(CompilerTargets.All[0], CompilerTargets.All[0].DefaultMachine), .. FuzzMachine.Of(target)], TestContext.Current.CancellationToken).Failure;
-        Assert.StartsWith($"wrong, {target.DefaultMachine.Name}: gconv: output 0", failure, StringComparison.Ordinal);
+        var failure = NetworkFuzzer.Check(Drawn[2], 2, [FuzzMachine.All[0], FaultyTargets.Wrong], TestContext.Current.CancellationToken).Failure;
+        Assert.StartsWith($"{FaultyTargets.Wrong}: gconv: output 0", failure, StringComparison.Ordinal);
         Assert.Contains(" instead of ", failure, StringComparison.Ordinal);
     }
 
@@ -138,15 +133,4 @@ public class NetworkFuzzerTests
 
     private static bool Rounds(NetworkGraph network, RoundingScheme scheme) =>
         network.Layers.Any(layer => OperatorTable.Of(layer).Attributes.FirstOrDefault(a => a.Kind == AttributeKind.Rounding)?.Get(layer) is RoundingScheme used && used == scheme);
-
-    private sealed class LowerNothing() : Pass<GconvModule, GconvModule>(new("lower-nothing", "throws", IrLevel.Gconv, IrLevel.Gconv))
-    {
-        protected override GconvModule Transform(GconvModule module, PassContext context) => throw new InvalidOperationException("out of order");
-    }
-
-    private sealed class AddOne() : Pass<GconvModule, GconvModule>(new("add-one", "adds 1 to every result", IrLevel.Gconv, IrLevel.Gconv))
-    {
-        protected override GconvModule Transform(GconvModule module, PassContext context) =>
-            new(module.Program with { Steps = module.Program.Steps.Select(step => step is GconvOperator { Type.Element: ElementType.Int8 } o ? o with { Post = Scalar.Clamp(Scalar.Add(o.Post, Scalar.Literal(1)), -128, 127) } : step).ToEquatableArray() });
-    }
 }

@@ -83,11 +83,11 @@ internal sealed class FuzzCommand
         _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"written to {file} with inputs beside it; cnnc fuzz --seed {seed} --count 1 runs it again"));
     }
 
-    private static IReadOnlyList<FuzzMachine> Machines(string? name)
+    private IReadOnlyList<FuzzMachine> Machines(string? name)
     {
         if (name is null)
         {
-            return FuzzMachine.All;
+            return _session.Environment.FuzzMachines;
         }
 
         return CompilerTargets.Find(name) is { } target

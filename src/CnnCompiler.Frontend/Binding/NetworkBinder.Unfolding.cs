@@ -156,7 +156,8 @@ internal sealed partial class NetworkBinder
             attributes.Report(LanguageDiagnostics.CallsTooDeep(call.Kind.Span));
         }
 
-        if (attributes.Failed || NetworkName(call.Name) is not { } instance)
+        // What a call with a taken name would unfold to has the names of the other one's layers.
+        if (attributes.Failed || call.Names.Any(name => _scope.Refuses(name.Text)) || NetworkName(call.Name) is not { } instance)
         {
             DefineUnknown(call.Names);
             return;

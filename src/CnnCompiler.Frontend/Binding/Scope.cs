@@ -145,6 +145,9 @@ internal sealed class Scope
         }
     }
 
+    /// <summary>True where <see cref="Define"/> would refuse the name for a value.</summary>
+    public bool Refuses(string name) => _defined.Contains(name) || (_isRound && FindInCall(name) is ConstantEntry);
+
     /// <summary>Defines a name; gives what it is already the name of, or null where all is well.</summary>
     public Entry? Define(string name, Entry entry)
     {
