@@ -8,6 +8,9 @@ using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
+using Compiled = System.Collections.Generic.Dictionary<
+    CnnCompiler.Ir.Mapped.MappedNest, (CnnCompiler.Targets.OpenEdge.Kernels.NestKernel Kernel, CnnCompiler.Targets.OpenEdge.ArrayPrograms.ArrayAssembly Code)>;
 
 namespace CnnCompiler.Targets.OpenEdge.Emission;
 
@@ -30,18 +33,24 @@ public sealed class ImageEmitter
     private readonly List<LayerInfo> _layers = [];
     private readonly Dictionary<string, int> _layerOf = new(StringComparer.Ordinal);
     private readonly MemoryLayout _memory;
+    private readonly List<uint> _constants = [];
+    private readonly Dictionary<int, int> _codeInRam = [];
+    private readonly ResidentWords _inRam;
     private int _resident = -1;
     private int _residentId;
     private int _slot;
 
-    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data) =>
+    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled)
+    {
         (_program, _machine, _memory, _data) = (program, machine, memory, data);
+        _inRam = PlanResident(compiled);
+    }
 
     /// <summary>Emits an image, or reports what exceeds the machine.</summary>
     public static CnnImage? Emit(MappedProgram program, MachineDescription machine, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
         var data = new Data(program);
-        var compiled = new Dictionary<MappedNest, (NestKernel Kernel, ArrayAssembly Code)>(ReferenceEqualityComparer.Instance);
+        var compiled = new Compiled(ReferenceEqualityComparer.Instance);
         foreach (var nest in program.Steps.OfType<MappedNest>())
         {
             cancellation.ThrowIfCancellationRequested();
@@ -63,7 +72,7 @@ public sealed class ImageEmitter
         }
 
         data.Memory = memory;
-        var emitter = new ImageEmitter(program, machine, memory, data);
+        var emitter = new ImageEmitter(program, machine, memory, data, compiled);
         foreach (var step in program.Steps)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -100,7 +109,73 @@ public sealed class ImageEmitter
         }
     }
 
-    private void Add(MappedStep step, Dictionary<MappedNest, (NestKernel Kernel, ArrayAssembly Code)> compiled)
+    /// <summary>Where the words that stay in RAM begin: above everything that buffers ever use.</summary>
+    private int FirstConstant => _machine.Ram.ReservedBytes + (int)((_memory.PeakBytes + WordBytes - 1) / WordBytes * WordBytes);
+
+    private ResidentWords PlanResident(Compiled compiled)
+    {
+        var launches = new List<ResidentLaunch>();
+        var nests = new List<MappedNest?>();
+        var resident = -1;
+        foreach (var step in _program.Steps)
+        {
+            if (step is not MappedNest nest)
+            {
+                if (nests.Count > 0)
+                {
+                    // softmax waits for the array
+                    nests[^1] = null;
+                }
+
+                continue;
+            }
+
+            var (kernel, code) = compiled[nest];
+            var index = KernelOf(code);
+            for (var launch = 0; launch < kernel.Launches; launch++)
+            {
+                launches.Add(new(index, resident != index, kernel.Launch(launch, _memory.Slot(0), _data).Parameters.Length, 0));
+                nests.Add(nest);
+                resident = index;
+            }
+        }
+
+        var words = _kernels.Select(k => k.Rows.Sum(r => r.Count)).ToArray();
+        var free = (_machine.Ram.Bytes - FirstConstant) / WordBytes;
+        var result = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words);
+        if (result.AllWords > free)
+        {
+            // not all of it: then it matters how long the array hides the host
+            var timer = new KernelTimer(_machine);
+            var cycles = new Dictionary<MappedNest, long>(ReferenceEqualityComparer.Instance);
+            for (var i = 1; i < launches.Count; i++)
+            {
+                if (nests[i - 1] is not { } before)
+                {
+                    continue;
+                }
+
+                if (!cycles.TryGetValue(before, out var one))
+                {
+                    cycles.Add(before, one = timer.ArrayCycles(before, _program) / compiled[before].Kernel.Launches);
+                }
+
+                launches[i] = launches[i] with { ArrayBefore = one };
+            }
+        }
+
+        result.Choose(free);
+        return result;
+    }
+
+    private int AddConstant(IEnumerable<uint> words)
+    {
+        var address = FirstConstant + (_constants.Count * WordBytes);
+        _constants.AddRange(words);
+        return address;
+    }
+
+    private void Add(MappedStep step, Compiled compiled)
     {
         var layer = LayerOf(step.Origin.Value);
         step.Match(
@@ -134,9 +209,14 @@ public sealed class ImageEmitter
 
     private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)
     {
-        var slot = _memory.Slot(_slot);
+        var inRam = _inRam.HasParameters(_launches.Count);
+        var slot = inRam ? FirstConstant + (_constants.Count * WordBytes) : _memory.Slot(_slot);
         var launch = kernel.Launch(index, slot, _data);
-        if (launch.Parameters.Length > 0)
+        if (inRam)
+        {
+            _ = AddConstant(launch.Parameters);
+        }
+        else if (launch.Parameters.Length > 0)
         {
             // the launch before may still read the other slot; the one before that, which read this slot, has ended
             _host.Add(new HostCopyFlash(layer, AddFlash(launch.Parameters), slot, launch.Parameters.Length));
@@ -148,12 +228,22 @@ public sealed class ImageEmitter
             // a resident id is never loaded again: new code always gets the next id
             _resident = kernelIndex;
             _residentId = (_residentId % (_machine.KernelSlots - 1)) + 1;
-            _host.Add(new HostLoadKernel(layer, kernelIndex, _residentId, 0));
+            _host.Add(new HostLoadKernel(layer, kernelIndex, _residentId, 0) { Ram = _inRam.HasCode(kernelIndex) ? CodeInRam(kernelIndex) : null });
         }
 
         uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? slot : 0)) : null;
         _host.Add(new HostLaunch(layer, _launches.Count));
         _launches.Add(new(kernelIndex, _residentId, [.. launch.Read.Select(Pointer)], [.. launch.Write.Select(Pointer)]));
+    }
+
+    private int CodeInRam(int kernel)
+    {
+        if (!_codeInRam.TryGetValue(kernel, out var address))
+        {
+            _codeInRam.Add(kernel, address = AddConstant(_kernels[kernel].Rows.SelectMany(r => r)));
+        }
+
+        return address;
     }
 
     private int KernelOf(ArrayAssembly code)
@@ -204,7 +294,7 @@ public sealed class ImageEmitter
         return new(
             _machine,
             _kernels,
-            [],
+            _constants.Count > 0 ? [new(FirstConstant, _constants.ToArray())] : [],
             _flash.ToArray(),
             [.. _program.Inputs.Select(Describe)],
             [.. _program.Outputs.Select(Describe)],
