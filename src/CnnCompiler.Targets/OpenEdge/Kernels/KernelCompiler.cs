@@ -15,6 +15,7 @@ public static class KernelCompiler
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         WindowKernel.Strategy => new WindowKernel(nest),
         DenseKernel.Strategy => new DenseKernel(nest),
+        DensePairsKernel.Strategy => new DensePairsKernel(nest, data),
         RequantizeKernel.Strategy => new RequantizeKernel(nest, data),
         RequantizePairsKernel.Strategy => new RequantizePairsKernel(nest),
         AddKernel.Strategy => new AddKernel(nest),

@@ -52,6 +52,10 @@ public sealed partial class OpenEdgeMapper
         {
             (name, element) = Halve(operation, positions, name, layout);
         }
+        else if (strategy == DensePairsKernel.Strategy)
+        {
+            name = PairUp(operation, positions, shape.Loops(LoopKind.KernelSize).Single(), name, element).Name;
+        }
 
         var contraction = new Contraction(
             operation,
@@ -123,7 +127,11 @@ public sealed partial class OpenEdgeMapper
             }
 
             AddPositions(map, contraction.Positions);
-            if (reduced)
+            if (reduced && contraction.Strategy == DensePairsKernel.Strategy)
+            {
+                AddPairs(map, operation, contraction.Shape.Loops(LoopKind.KernelSize).Single());
+            }
+            else if (reduced)
             {
                 AddReduced(map, operation, contraction.Shape);
             }
@@ -139,7 +147,9 @@ public sealed partial class OpenEdgeMapper
             map.Loops,
             [map.ChannelGuard(count)],
             [
-                new(contraction.Input.Buffer, InputElement(map, contraction)),
+                new(
+                    contraction.Input.Buffer,
+                    contraction.Strategy == DensePairsKernel.Strategy ? PairElement(map, contraction.Input.Buffer) : InputElement(map, contraction)),
                 new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
             ],
             new(sums.Name, SumElement(map, sums)),
@@ -205,7 +215,11 @@ public sealed partial class OpenEdgeMapper
             && contract.FirstOrDefault(s => s.Positions.Pixels == 1)?.Positions is { } points)
         {
             var dense = new Spread(MappingCandidates.Of("dense", operation, -1), DenseKernel.Strategy, points);
-            return points.Outer * points.Lines == 1 ? [dense, .. spreads] : [.. spreads, dense];
+            spreads = points.Outer * points.Lines == 1 ? [dense, .. spreads] : [.. spreads, dense];
+            if (operation.Loops[taps[0]].Extent % HalvesKernel.Halves == 0 && DensePairsKernel.LanesHold(LargestWeight(operation)))
+            {
+                spreads.Add(new(MappingCandidates.Of("pairs", operation, -1), DensePairsKernel.Strategy, points));
+            }
         }
 
         return spreads;

@@ -62,16 +62,17 @@ public sealed class KernelTimer(MachineDescription machine)
     /// <summary>Cycles of the first launch, which loads the code, and of each of the others.</summary>
     private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
-        var key = Key(code);
+        var key = Key(code, kernel.Launch(0, data.Parameters, data).Parameters.Length);
         var first = _measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0));
         return (first, kernel.Launches < 2 ? first : _measured.Get(key + " resident", () => Run(code, kernel, data, before: 1)));
     }
 
-    /// <summary>The code decides the time: loop counts are constants in it.</summary>
-    private static string Key(ArrayAssembly code)
+    /// <summary>The code decides the time: loop counts are constants in it, or how long its parameters are.</summary>
+    private static string Key(ArrayAssembly code, int parameters)
     {
         var words = code.Rows.SelectMany(r => r).ToArray();
-        return Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
+        var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
+        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {parameters}");
     }
 
     private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
