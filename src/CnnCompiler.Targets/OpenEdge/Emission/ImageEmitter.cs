@@ -35,6 +35,7 @@ public sealed class ImageEmitter
     private readonly MemoryLayout _memory;
     private readonly List<uint> _constants = [];
     private readonly Dictionary<int, int> _codeInRam = [];
+    private readonly Dictionary<uint, int> _markInFlash = [];
     private readonly ResidentWords _inRam;
     private int _resident = -1;
     private int _residentId;
@@ -183,6 +184,7 @@ public sealed class ImageEmitter
             {
                 var (kernel, code) = compiled[n];
                 var index = KernelOf(code);
+                AddMarks(layer, kernel);
                 for (var launch = 0; launch < kernel.Launches; launch++)
                 {
                     AddLaunch(layer, index, kernel, launch);
@@ -205,6 +207,26 @@ public sealed class ImageEmitter
                     s.DiffMin));
                 return 0;
             });
+    }
+
+    /// <summary>The host puts marks where the launch before may still write beyond its results: that one has to end first.</summary>
+    private void AddMarks(int layer, NestKernel kernel)
+    {
+        var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, _memory.Slot(0), _data).Marks).ToArray();
+        if (marks.Length > 0)
+        {
+            _host.Add(new HostWait(layer));
+        }
+
+        foreach (var (address, word) in marks)
+        {
+            if (!_markInFlash.TryGetValue(word, out var flash))
+            {
+                _markInFlash.Add(word, flash = AddFlash([word]));
+            }
+
+            _host.Add(new HostCopyFlash(layer, flash, address, 1));
+        }
     }
 
     private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)

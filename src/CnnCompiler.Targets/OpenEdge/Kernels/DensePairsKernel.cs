@@ -68,6 +68,9 @@ public sealed class DensePairsKernel : NestKernel
     /// <inheritdoc/>
     public override int ParameterWords => (Cell.Side * Cell.Side * (1 + (Sets * Cell.Side))) + Sets;
 
+    /// <inheritdoc/>
+    public override int Trips => Sets;
+
     /// <summary>Products that are added in a lane before it is taken out.</summary>
     public int GroupSize => _group;
 

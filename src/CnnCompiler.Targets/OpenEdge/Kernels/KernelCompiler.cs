@@ -14,6 +14,7 @@ public static class KernelCompiler
         HalvesKernel.Strategy => new HalvesKernel(nest),
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         WindowKernel.Strategy => new WindowKernel(nest),
+        SlidingKernel.Strategy => new SlidingKernel(nest, data),
         DenseKernel.Strategy => new DenseKernel(nest),
         DensePairsKernel.Strategy => new DensePairsKernel(nest, data),
         RequantizeKernel.Strategy => new RequantizeKernel(nest, data),

@@ -39,7 +39,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         // every group has one channel, which reads inputs of its own: channels take the place of groups
-        var depthwise = strategy == WindowKernel.Strategy;
+        var depthwise = strategy is WindowKernel.Strategy or SlidingKernel.Strategy;
 
         if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts, bound))
         {
@@ -112,7 +112,8 @@ public sealed partial class OpenEdgeMapper
     private void MapTile(Contraction contraction, int first, int count, string suffix)
     {
         var operation = contraction.Operation;
-        LoopMap Map(bool reduced)
+        var sliding = contraction.Strategy == SlidingKernel.Strategy;
+        LoopMap Map(bool reduced, int from = 0, int channels = 0)
         {
             var map = new LoopMap(operation.Loops.Count);
             if (contraction.Groups.Extent > 1)
@@ -120,16 +121,20 @@ public sealed partial class OpenEdgeMapper
                 map.Add(NestView.Group, contraction.Groups.Extent, reduced: false, contraction.Groups.Loop);
             }
 
-            map.AddQuads(count, contraction.Channels.Loop);
+            map.AddQuads(channels > 0 ? channels : count, contraction.Channels.Loop);
             if (contraction.Channels.Loop >= 0)
             {
-                map.Offset(contraction.Channels.Loop, first);
+                map.Offset(contraction.Channels.Loop, first + from);
             }
 
             AddPositions(map, contraction.Positions);
             if (reduced && contraction.Strategy == DensePairsKernel.Strategy)
             {
                 AddPairs(map, operation, contraction.Shape.Loops(LoopKind.KernelSize).Single());
+            }
+            else if (reduced && sliding)
+            {
+                AddSliding(map, operation, contraction.Shape, contraction.Positions.PixelLoop);
             }
             else if (reduced)
             {
@@ -139,26 +144,38 @@ public sealed partial class OpenEdgeMapper
             return map;
         }
 
-        var map = Map(reduced: true);
-        var sums = AddAccumulators(operation.Name + suffix, map, contraction.Positions, contraction.Strategy);
-        _steps.Add(new MappedNest(
-            $"{operation.Name}.sums{suffix}",
+        // sliding code holds the weights of its channels: a nest for every sixteen
+        var sums = sliding
+            ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
+            : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy);
+        var skipped = sliding ? (SumsUnderWay(operation, contraction.Shape, contraction.Positions) - 1) * sums.Layout.Pitch[4] : 0;
+        AffineExpression SumOf(LoopMap map, int from) =>
+            SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from } : element;
+        var block = sliding ? SlidingKernel.Channels : count;
+        for (var from = 0; from < count; from += block)
+        {
+            var channels = Math.Min(block, count - from);
+            AddSums(Map(reduced: true, from, channels), channels, from, block == count ? suffix : FormattableString.Invariant($"{suffix}.{from / block}"));
+        }
+
+        void AddSums(LoopMap map, int channels, int from, string name) => _steps.Add(new MappedNest(
+            $"{operation.Name}.sums{name}",
             contraction.Strategy,
             map.Loops,
-            [map.ChannelGuard(count)],
+            [map.ChannelGuard(channels)],
             [
                 new(
                     contraction.Input.Buffer,
                     contraction.Strategy == DensePairsKernel.Strategy ? PairElement(map, contraction.Input.Buffer) : InputElement(map, contraction)),
                 new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
             ],
-            new(sums.Name, SumElement(map, sums)),
+            new(sums.Name, SumOf(map, from)),
             GconvReduction.Add,
             new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
             new ScalarAccumulator())
         {
             // every channel has the same number of MACs
-            Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * count },
+            Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels },
         });
 
         var point = Map(reduced: false);
@@ -171,7 +188,7 @@ public sealed partial class OpenEdgeMapper
                 contraction.Requantize,
                 point.Loops,
                 [point.ChannelGuard(count), .. HalvesGuards(point, contraction.Positions)],
-                [new(sums.Name, SumElement(point, sums)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
+                [new(sums.Name, SumOf(point, 0)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
                 new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
@@ -202,12 +219,19 @@ public sealed partial class OpenEdgeMapper
             spreads.AddRange(Spreads(operation, shape, "window", WindowKernel.Strategy));
         }
 
+        var windows = spreads.ToArray();
+
         var contract = Spreads(operation, shape, "contract", ContractKernel.Strategy);
         spreads.AddRange(contract);
         if (channels > 1 && HalvesContractKernel.LanesHold(LargestWeight(operation)))
         {
             spreads.AddRange(contract.Select(s => s.Positions).Where(p => CanHalve(operation, p))
                 .Select(p => new Spread(MappingCandidates.Of("halves", operation, p.PixelLoop), HalvesContractKernel.Strategy, Halved(p))));
+        }
+
+        if (shape.Single(LoopKind.Group) is var (channelLoop, _) && windows.Length > 0)
+        {
+            spreads.AddRange(SlidingSpreads(operation, shape, channelLoop, windows));
         }
 
         var taps = shape.Loops(LoopKind.KernelSize).ToArray();
