@@ -36,6 +36,7 @@ public sealed class ImageEmitter
     private readonly List<uint> _constants = [];
     private readonly Dictionary<int, int> _codeInRam = [];
     private readonly Dictionary<uint, int> _markInFlash = [];
+    private NestKernel? _before;
     private readonly ResidentWords _inRam;
     private int _resident = -1;
     private int _residentId;
@@ -184,11 +185,12 @@ public sealed class ImageEmitter
             {
                 var (kernel, code) = compiled[n];
                 var index = KernelOf(code);
-                AddMarks(layer, kernel);
                 for (var launch = 0; launch < kernel.Launches; launch++)
                 {
                     AddLaunch(layer, index, kernel, launch);
                 }
+
+                _before = kernel;
 
                 return 0;
             },
@@ -209,11 +211,13 @@ public sealed class ImageEmitter
             });
     }
 
-    /// <summary>The host puts marks where the launch before may still write beyond its results: that one has to end first.</summary>
+    /// <summary>
+    /// The host puts a nest's marks into RAM beside the launch before, unless that one touches words behind the buffer's end, too: then it has to end first.
+    /// </summary>
     private void AddMarks(int layer, NestKernel kernel)
     {
         var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, _memory.Slot(0), _data).Marks).ToArray();
-        if (marks.Length > 0)
+        if (marks.Length > 0 && _before is not null && Touches(_before, kernel, marks.Min(m => m.Address)))
         {
             _host.Add(new HostWait(layer));
         }
@@ -227,6 +231,14 @@ public sealed class ImageEmitter
 
             _host.Add(new HostCopyFlash(layer, flash, address, 1));
         }
+    }
+
+    /// <summary>True where a kernel may touch words of another's input from an address on. Nests of one layer that slide over channels of their own don't.</summary>
+    private bool Touches(NestKernel before, NestKernel kernel, int address)
+    {
+        var input = kernel.Nest.Operands[0];
+        return !(before.Nest.Kernel == kernel.Nest.Kernel && before.Nest.Operands[0].Target == input.Target && before.Nest.Origin?.Layer == kernel.Nest.Origin?.Layer)
+            && before.Extents.Any(e => e.Buffer == input.Target && _data.AddressOf(e.Buffer) + (e.Words * WordBytes) > address);
     }
 
     private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)
@@ -251,6 +263,11 @@ public sealed class ImageEmitter
             _resident = kernelIndex;
             _residentId = (_residentId % (_machine.KernelSlots - 1)) + 1;
             _host.Add(new HostLoadKernel(layer, kernelIndex, _residentId, 0) { Ram = _inRam.HasCode(kernelIndex) ? CodeInRam(kernelIndex) : null });
+        }
+
+        if (index == 0)
+        {
+            AddMarks(layer, kernel);
         }
 
         uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? slot : 0)) : null;
