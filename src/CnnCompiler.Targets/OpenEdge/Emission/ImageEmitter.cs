@@ -237,7 +237,7 @@ public sealed class ImageEmitter
     private bool Touches(NestKernel before, NestKernel kernel, int address)
     {
         var input = kernel.Nest.Operands[0];
-        return !(before.Nest.Kernel == kernel.Nest.Kernel && before.Nest.Operands[0].Target == input.Target && before.Nest.Origin?.Layer == kernel.Nest.Origin?.Layer)
+        return !(before.Nest.Kernel == kernel.Nest.Kernel && before.Nest.Operands[0].Target == input.Target && before.Nest.Origin.Value.Layer == kernel.Nest.Origin.Value.Layer)
             && before.Extents.Any(e => e.Buffer == input.Target && _data.AddressOf(e.Buffer) + (e.Words * WordBytes) > address);
     }
 

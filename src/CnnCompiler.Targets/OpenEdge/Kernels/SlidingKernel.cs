@@ -99,6 +99,32 @@ public sealed class SlidingKernel : NestKernel
     /// <param name="underWay">Sums under way.</param>
     public static int Steps(int pixels, int underWay) => pixels + underWay - 1;
 
+    /// <summary>True where a window's sums, steps and distances fit the array.</summary>
+    /// <param name="taps">Taps along the line.</param>
+    /// <param name="stride">Inputs from window to window.</param>
+    /// <param name="pitch">Elements between neighbouring inputs of a line.</param>
+    /// <param name="across">Elements from the first tap to the others across the line.</param>
+    /// <param name="resultPitch">Elements between neighbouring sums.</param>
+    public static bool Fits(int taps, int stride, int pitch, IReadOnlyList<int> across, int resultPitch)
+    {
+        // all registers but the input's hold sums; loading, multiplying, adding, storing, the end of the loop
+        const int Registers = 3;
+        const int Around = 4;
+        const int MostSteps = 32;
+        var loads = Loads(stride, pitch, across);
+        return UnderWay(taps, stride) <= Registers
+            && loads.Length + (2 * taps * across.Count) - 1 + Around <= MostSteps
+            && FitsImmediate((resultPitch - ((Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes)
+            && Enumerable.Range(0, loads.Length).All(i => FitsImmediate(Advance(loads, i, stride * pitch) * (long)NestView.WordBytes));
+    }
+
+    private static int[] Loads(int stride, int pitch, IEnumerable<int> across) =>
+        [.. Enumerable.Range(0, stride).SelectMany(i => across.Select(a => (i * pitch) + a))];
+
+    /// <summary>Elements from the last cell's input to the first cell's of the next load.</summary>
+    private static int Advance(int[] loads, int index, int step) =>
+        (index + 1 < loads.Length ? loads[index + 1] : step + loads[0]) - loads[index] - ((Cell.Side - 1) * Cell.Side);
+
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
@@ -136,7 +162,7 @@ public sealed class SlidingKernel : NestKernel
         var taps = _view.Extent(Slide);
         var x = Cell.All.ToDictionary(c => c, c => Register(c, "x"));
         VirtualRegister[][] sums = [.. Cell.All.Select(c => Enumerable.Range(0, _underWay).Select(_ => Register(c, "sum")).ToArray())];
-        int[] loads = [.. Enumerable.Range(0, _stride).SelectMany(i => _across.Select(a => (i * _pitch) + a.Input))];
+        var loads = Loads(_stride, _pitch, _across.Select(a => a.Input));
 
         // what is multiplied in a step, in order: input of the step, its tap of which output (0: the newest)
         var work = (from i in Enumerable.Range(0, _stride)
@@ -183,14 +209,13 @@ public sealed class SlidingKernel : NestKernel
         var above = Binary(OpenEdgeOpcode.Sra, new(0, 0), next, ArrayOperand.Immediate, null, CodeBits);
         p.Do(above);
         p.Do(new() { Cell = above.Cell, Opcode = OpenEdgeOpcode.Bge, A = ArrayOperand.Zero, B = above, Target = loop });
-        p.Exit(new(0, 0));
+        p.Exit(new(1, 0));
         return p.Build();
 
         // all sixteen inputs; the pointer then is at those of the next load. Returns the first cell's.
         ArrayOperation Load(int index)
         {
-            var to = index + 1 < loads.Length ? loads[index + 1] : (_stride * _pitch) + loads[0];
-            var advance = to - loads[index] - ((Cell.Side - 1) * Cell.Side);
+            var advance = Advance(loads, index, _stride * _pitch);
             ArrayOperation[] all =
                 [.. Cell.All.Select(c => LoadStream(c, (c.Row < Cell.Side - 1 ? Cell.Side : advance) * NestView.WordBytes, x[c], Input))];
             p.Step(all);

@@ -319,7 +319,7 @@ public sealed partial class OpenEdgeMapper
         return (padded.Name, padded.Layout);
     }
 
-    private static int RoundUp(int count) => (count + LoopMap.Lanes - 1) / LoopMap.Lanes * LoopMap.Lanes;
+    private static int RoundUp(int count, int unit = LoopMap.Lanes) => (count + unit - 1) / unit * unit;
 
     private static void AddPositions(LoopMap map, Positions positions)
     {

@@ -40,7 +40,15 @@ public sealed partial class OpenEdgeMapper
 
             var (taps, stride) = slide >= 0 ? (operation.Loops[slide].Extent, (int)along[0].Coefficients[positions.PixelLoop]) : (1, 1);
             var steps = SlidingKernel.Steps(positions.Pixels, SlidingKernel.UnderWay(taps, stride));
-            if (element.Constant + (steps * element.Coefficients[positions.PixelLoop]) >= layout.Elements)
+            int[] across = [0];
+            foreach (var loop in shape.Loops(LoopKind.KernelSize).Where(l => l != slide))
+            {
+                across = [.. across.SelectMany(a => Enumerable.Range(0, operation.Loops[loop].Extent).Select(i => a + (i * (int)element.Coefficients[loop])))];
+            }
+
+            var channels = RoundUp(operation.Loops[channelLoop].Extent, SlidingKernel.Channels);
+            var pitch = (int)element.Coefficients[slide >= 0 ? slide : positions.PixelLoop];
+            if (SlidingKernel.Fits(taps, stride, pitch, across, channels) && element.Constant + (steps * element.Coefficients[positions.PixelLoop]) >= layout.Elements)
             {
                 yield return new(MappingCandidates.Of("slide", operation, positions.PixelLoop), SlidingKernel.Strategy, positions);
             }
@@ -61,7 +69,7 @@ public sealed partial class OpenEdgeMapper
     private MappedBuffer AddSlidingSums(string name, GconvOperator operation, OperatorShape shape, Positions positions, int channels)
     {
         var steps = SlidingSteps(operation, shape, positions);
-        var pixel = (channels + SlidingKernel.Channels - 1) / SlidingKernel.Channels * SlidingKernel.Channels;
+        var pixel = RoundUp(channels, SlidingKernel.Channels);
         int[] extents = [1, pixel / LoopMap.Lanes, positions.Outer, positions.Lines, steps, LoopMap.Lanes];
         return AddBuffer(
             $"{name}.sums",
