@@ -38,14 +38,19 @@ public sealed class ImageEmitter
     private readonly Dictionary<uint, int> _markInFlash = [];
     private NestKernel? _before;
     private readonly ResidentWords _inRam;
+    private readonly ParameterPlan? _plan;
+    private readonly Dictionary<int, int> _parametersInFlash = [];
+    private readonly List<(NestKernel Kernel, int Index, int Layer)> _planned = [];
+    private readonly int _firstConstant;
     private int _resident = -1;
     private int _residentId;
-    private int _slot;
 
     private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled)
     {
         (_program, _machine, _memory, _data) = (program, machine, memory, data);
-        _inRam = PlanResident(compiled);
+        data.Memory = memory;
+        (_inRam, _plan) = PlanParameters(compiled);
+        _firstConstant = machine.Ram.Bytes - (int)(_inRam.Words * WordBytes);
     }
 
     /// <summary>Emits an image, or reports what exceeds the machine.</summary>
@@ -68,13 +73,33 @@ public sealed class ImageEmitter
         }
 
         var parameterWords = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
-        if (diagnostics.HasErrors || MemoryLayout.Plan(program, parameterWords, machine, diagnostics) is not { } memory)
+        if (diagnostics.HasErrors)
         {
             return null;
         }
 
-        data.Memory = memory;
-        var emitter = new ImageEmitter(program, machine, memory, data, compiled);
+        // where every parameter block finds room above the buffers, there need be no slots for them
+        var emitter = MemoryLayout.Plan(program, 0, machine, new DiagnosticBag()) is { } tight ? new ImageEmitter(program, machine, tight, data, compiled) : null;
+        if (emitter?._plan is null)
+        {
+            if (MemoryLayout.Plan(program, parameterWords, machine, diagnostics) is not { } roomy)
+            {
+                return null;
+            }
+
+            emitter = new(program, machine, roomy, data, compiled);
+        }
+
+        foreach (var step in program.Steps)
+        {
+            var layer = emitter.LayerOf(step.Origin.Value with { Macs = 0 });
+            if (step is MappedNest nest)
+            {
+                var kernel = compiled[nest].Kernel;
+                emitter._planned.AddRange(Enumerable.Range(0, kernel.Launches).Select(i => (kernel, i, layer)));
+            }
+        }
+
         foreach (var step in program.Steps)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -111,24 +136,55 @@ public sealed class ImageEmitter
         }
     }
 
-    /// <summary>Where the words that stay in RAM begin: above everything that buffers ever use.</summary>
-    private int FirstConstant => _machine.Ram.ReservedBytes + (int)((_memory.PeakBytes + WordBytes - 1) / WordBytes * WordBytes);
+    /// <summary>What stays in RAM, and how the other parameters come there; no plan where a block finds no room.</summary>
+    private (ResidentWords InRam, ParameterPlan? Plan) PlanParameters(Compiled compiled)
+    {
+        var (launches, nests) = Launches(compiled);
+        var words = _kernels.Select(k => k.Rows.Sum(r => r.Count)).ToArray();
+        var tops = _memory.Tops(_program.Steps.Count, _machine.Ram.ReservedBytes);
+        var limit = (long)_machine.Ram.Bytes / WordBytes * WordBytes;
+        var free = (limit - tops.Max()) / WordBytes;
+        int[] slots = _memory.HasSlots ? [_memory.Slot(0), _memory.Slot(1)] : [];
+        if (new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words).AllWords > free)
+        {
+            // not all of it can stay: then it matters how long the array hides the host
+            Time(launches, nests, compiled);
+        }
 
-    private ResidentWords PlanResident(Compiled compiled)
+        // what stays takes room from what comes early: several shares are tried
+        const int Shares = 8;
+        (ResidentWords InRam, ParameterPlan? Plan) best = default;
+        for (var share = Shares; share >= 0; share--)
+        {
+            var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words);
+            inRam.Choose(free * share / Shares);
+            var plan = ParameterPlan.Make(_machine.Host, launches, inRam.HasParameters, inRam.LoadCycles, tops, limit - (inRam.Words * WordBytes), slots);
+            if (best.InRam is null || (plan is not null && (best.Plan is null || plan.Exposed < best.Plan.Exposed)))
+            {
+                best = (inRam, plan);
+            }
+
+            if (inRam.Words == inRam.AllWords)
+            {
+                break;
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>The launches in order, and the nest beside whose last launch the host prepares each; null after a softmax, which waits for the array.</summary>
+    private (List<ResidentLaunch> Launches, List<MappedNest?> Before) Launches(Compiled compiled)
     {
         var launches = new List<ResidentLaunch>();
-        var nests = new List<MappedNest?>();
+        var before = new List<MappedNest?>();
         var resident = -1;
-        foreach (var step in _program.Steps)
+        MappedNest? last = null;
+        for (var step = 0; step < _program.Steps.Count; step++)
         {
-            if (step is not MappedNest nest)
+            if (_program.Steps[step] is not MappedNest nest)
             {
-                if (nests.Count > 0)
-                {
-                    // softmax waits for the array
-                    nests[^1] = null;
-                }
-
+                last = null;
                 continue;
             }
 
@@ -136,43 +192,38 @@ public sealed class ImageEmitter
             var index = KernelOf(code);
             for (var launch = 0; launch < kernel.Launches; launch++)
             {
-                launches.Add(new(index, resident != index, kernel.Launch(launch, _memory.Slot(0), _data).Parameters.Length, 0));
-                nests.Add(nest);
-                resident = index;
+                launches.Add(new(index, resident != index, kernel.Launch(launch, 0, _data).Parameters.Length, step, 0));
+                before.Add(last);
+                (resident, last) = (index, nest);
             }
         }
 
-        var words = _kernels.Select(k => k.Rows.Sum(r => r.Count)).ToArray();
-        var free = (_machine.Ram.Bytes - FirstConstant) / WordBytes;
-        var result = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words);
-        if (result.AllWords > free)
+        return (launches, before);
+    }
+
+    private void Time(List<ResidentLaunch> launches, List<MappedNest?> before, Compiled compiled)
+    {
+        var timer = new KernelTimer(_machine);
+        var cycles = new Dictionary<MappedNest, long>(ReferenceEqualityComparer.Instance);
+        for (var i = 0; i < launches.Count; i++)
         {
-            // not all of it: then it matters how long the array hides the host
-            var timer = new KernelTimer(_machine);
-            var cycles = new Dictionary<MappedNest, long>(ReferenceEqualityComparer.Instance);
-            for (var i = 1; i < launches.Count; i++)
+            if (before[i] is not { } nest)
             {
-                if (nests[i - 1] is not { } before)
-                {
-                    continue;
-                }
-
-                if (!cycles.TryGetValue(before, out var one))
-                {
-                    cycles.Add(before, one = timer.ArrayCycles(before, _program) / compiled[before].Kernel.Launches);
-                }
-
-                launches[i] = launches[i] with { ArrayBefore = one };
+                continue;
             }
-        }
 
-        result.Choose(free);
-        return result;
+            if (!cycles.TryGetValue(nest, out var one))
+            {
+                cycles.Add(nest, one = timer.ArrayCycles(nest, _program) / compiled[nest].Kernel.Launches);
+            }
+
+            launches[i] = launches[i] with { ArrayBefore = one };
+        }
     }
 
     private int AddConstant(IEnumerable<uint> words)
     {
-        var address = FirstConstant + (_constants.Count * WordBytes);
+        var address = _firstConstant + (_constants.Count * WordBytes);
         _constants.AddRange(words);
         return address;
     }
@@ -211,12 +262,24 @@ public sealed class ImageEmitter
             });
     }
 
+    private void AddCopy(ParameterCopy copy)
+    {
+        var (kernel, index, layer) = _planned[copy.Launch];
+        var address = _plan!.Addresses[copy.Launch];
+        if (!_parametersInFlash.TryGetValue(copy.Launch, out var flash))
+        {
+            _parametersInFlash.Add(copy.Launch, flash = AddFlash(kernel.Launch(index, address, _data).Parameters));
+        }
+
+        _host.Add(new HostCopyFlash(layer, flash + (copy.Offset * WordBytes), address + (copy.Offset * WordBytes), copy.Words));
+    }
+
     /// <summary>
     /// The host puts a nest's marks into RAM beside the launch before, unless that one touches words behind the buffer's end, too: then it has to end first.
     /// </summary>
     private void AddMarks(int layer, NestKernel kernel)
     {
-        var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, _memory.Slot(0), _data).Marks).ToArray();
+        var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, 0, _data).Marks).ToArray();
         if (marks.Length > 0 && _before is not null && Touches(_before, kernel, marks.Min(m => m.Address)))
         {
             _host.Add(new HostWait(layer));
@@ -243,18 +306,18 @@ public sealed class ImageEmitter
 
     private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)
     {
-        var inRam = _inRam.HasParameters(_launches.Count);
-        var slot = inRam ? FirstConstant + (_constants.Count * WordBytes) : _memory.Slot(_slot);
-        var launch = kernel.Launch(index, slot, _data);
+        var number = _launches.Count;
+        var inRam = _inRam.HasParameters(number);
+        var block = inRam ? _firstConstant + (_constants.Count * WordBytes) : _plan!.Addresses[number];
+        var launch = kernel.Launch(index, block, _data);
         if (inRam)
         {
             _ = AddConstant(launch.Parameters);
         }
-        else if (launch.Parameters.Length > 0)
+
+        foreach (var copy in _plan!.Copies[number])
         {
-            // the launch before may still read the other slot; the one before that, which read this slot, has ended
-            _host.Add(new HostCopyFlash(layer, AddFlash(launch.Parameters), slot, launch.Parameters.Length));
-            _slot = 1 - _slot;
+            AddCopy(copy);
         }
 
         if (_resident != kernelIndex)
@@ -270,7 +333,7 @@ public sealed class ImageEmitter
             AddMarks(layer, kernel);
         }
 
-        uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? slot : 0)) : null;
+        uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? block : 0)) : null;
         _host.Add(new HostLaunch(layer, _launches.Count));
         _launches.Add(new(kernelIndex, _residentId, [.. launch.Read.Select(Pointer)], [.. launch.Write.Select(Pointer)]));
     }
@@ -333,7 +396,7 @@ public sealed class ImageEmitter
         return new(
             _machine,
             _kernels,
-            _constants.Count > 0 ? [new(FirstConstant, _constants.ToArray())] : [],
+            _constants.Count > 0 ? [new(_firstConstant, _constants.ToArray())] : [],
             _flash.ToArray(),
             [.. _program.Inputs.Select(Describe)],
             [.. _program.Outputs.Select(Describe)],

@@ -6,8 +6,9 @@ namespace CnnCompiler.Targets.OpenEdge.Emission;
 /// <param name="Kernel">Index of its code.</param>
 /// <param name="Loads">True where the host loads its code before it.</param>
 /// <param name="ParameterWords">Words of its parameter block.</param>
+/// <param name="Step">The program's step that it belongs to.</param>
 /// <param name="ArrayBefore">Cycles of the launch beside which the host prepares this one; 0 where there is none.</param>
-internal readonly record struct ResidentLaunch(int Kernel, bool Loads, int ParameterWords, long ArrayBefore);
+internal readonly record struct ResidentLaunch(int Kernel, bool Loads, int ParameterWords, int Step, long ArrayBefore);
 
 /// <summary>
 /// Chooses the parameter blocks and the code that lie in RAM from the beginning, as constants of the image, in room that no buffer ever uses: the host
@@ -31,10 +32,18 @@ internal sealed class ResidentWords(HostDescription host, BusKind bus, IReadOnly
     /// <summary>True where a kernel's code lies in RAM.</summary>
     public bool HasCode(int kernel) => _code[kernel];
 
+    /// <summary>Words of what was chosen.</summary>
+    public long Words { get; private set; }
+
+    /// <summary>Host cycles of loading code before a launch.</summary>
+    public long LoadCycles(int launch) => !launches[launch].Loads ? 0
+        : (long)kernelWords[launches[launch].Kernel] * (_code[launches[launch].Kernel] ? host.RamToContext : host.FlashToContext);
+
     /// <summary>Chooses.</summary>
     /// <param name="free">Words of RAM that no buffer uses.</param>
     public void Choose(long free)
     {
+        var all = free;
         var items = Items().Where(i => i.Saved > 0 && i.Words > 0)
             .OrderByDescending(i => (double)i.Saved / i.Words).ThenBy(i => i.IsCode ? 0 : 1).ThenBy(i => i.Index);
         foreach (var item in items)
@@ -45,6 +54,8 @@ internal sealed class ResidentWords(HostDescription host, BusKind bus, IReadOnly
                 (item.IsCode ? _code : _parameters)[item.Index] = true;
             }
         }
+
+        Words = all - free;
     }
 
     private IEnumerable<(bool IsCode, int Index, int Words, long Saved)> Items()
