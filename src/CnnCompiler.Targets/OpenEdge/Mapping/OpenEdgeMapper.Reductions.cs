@@ -64,6 +64,7 @@ public sealed partial class OpenEdgeMapper
             positions,
             strategy,
             RequantizePairsKernel.Fits(bound, shifts.AsSpan<int>(), positions.Outer * positions.Lines) ? RequantizePairsKernel.Strategy : RequantizeKernel.Strategy,
+            RequantizePairsKernel.Fits(bound, shifts.AsSpan<int>(), RequantizePairsKernel.Workers),
             (name, element),
             AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel)),
             [
@@ -93,6 +94,7 @@ public sealed partial class OpenEdgeMapper
         Positions Positions,
         string Strategy,
         string Requantize,
+        bool HasShortForm,
         (string Buffer, AffineExpression Element) Input,
         string Weights,
         string[] Parameters,
@@ -182,24 +184,23 @@ public sealed partial class OpenEdgeMapper
         var (buffer, element) = Output(operation);
         var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand));
         var form = contraction.Form;
-        Add(
-            new(
-                operation.Name + suffix,
-                contraction.Requantize,
-                point.Loops,
-                [point.ChannelGuard(count), .. HalvesGuards(point, contraction.Positions)],
-                [new(sums.Name, SumOf(point, 0)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
-                new(buffer.Name, point.Map(element)),
-                GconvReduction.None,
-                new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
-                new ScalarClamp(
-                    new ScalarBinary(
-                        ScalarBinaryOperator.Add,
-                        new ScalarRequantize(Ir.Network.RoundingScheme.TfliteDouble, new ScalarAccumulator(), new ScalarExtra(2), new ScalarExtra(3)),
-                        new ScalarLiteral(form.ZeroPoint)),
-                    new ScalarLiteral(form.Low),
-                    new ScalarLiteral(form.High))),
-            operation.Origin.Value);
+        var codes = new MappedNest(
+            operation.Name + suffix,
+            contraction.Requantize,
+            point.Loops,
+            [point.ChannelGuard(count), .. HalvesGuards(point, contraction.Positions)],
+            [new(sums.Name, SumOf(point, 0)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
+            new(buffer.Name, point.Map(element)),
+            GconvReduction.None,
+            new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
+            new ScalarClamp(
+                new ScalarBinary(
+                    ScalarBinaryOperator.Add,
+                    new ScalarRequantize(Ir.Network.RoundingScheme.TfliteDouble, new ScalarAccumulator(), new ScalarExtra(2), new ScalarExtra(3)),
+                    new ScalarLiteral(form.ZeroPoint)),
+                new ScalarLiteral(form.Low),
+                new ScalarLiteral(form.High)));
+        Add(contraction.HasShortForm && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : codes, operation.Origin.Value);
     }
 
     /// <summary>The bias operand of acc + bias, -1 for acc alone, null for anything else.</summary>
