@@ -180,27 +180,50 @@ public sealed partial class OpenEdgeMapper
             Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels },
         });
 
-        var point = Map(reduced: false);
-        var (buffer, element) = Output(operation);
-        var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand));
-        var form = contraction.Form;
-        var codes = new MappedNest(
-            operation.Name + suffix,
-            contraction.Requantize,
-            point.Loops,
-            [point.ChannelGuard(count), .. HalvesGuards(point, contraction.Positions)],
-            [new(sums.Name, SumOf(point, 0)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
-            new(buffer.Name, point.Map(element)),
-            GconvReduction.None,
-            new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
-            new ScalarClamp(
-                new ScalarBinary(
-                    ScalarBinaryOperator.Add,
-                    new ScalarRequantize(Ir.Network.RoundingScheme.TfliteDouble, new ScalarAccumulator(), new ScalarExtra(2), new ScalarExtra(3)),
-                    new ScalarLiteral(form.ZeroPoint)),
-                new ScalarLiteral(form.Low),
-                new ScalarLiteral(form.High)));
-        Add(contraction.HasShortForm && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : codes, operation.Origin.Value);
+        // so does code that requantises them, sixteen side by side; what is left over has another kernel
+        var positions = (long)contraction.Positions.Outer * contraction.Positions.Lines * contraction.Positions.Pixels;
+        var whole = sliding && contraction.HasShortForm && positions >= _choices.FewestPositionsOfConstants ? count / SlidingKernel.Channels * SlidingKernel.Channels : 0;
+        for (var from = 0; from < whole; from += SlidingKernel.Channels)
+        {
+            if (Codes(from, SlidingKernel.Channels, FormattableString.Invariant($"{suffix}.{from / SlidingKernel.Channels}")) is var codes && RequantizeConstantsKernel.Fits(codes))
+            {
+                Add(codes with { Kernel = RequantizeConstantsKernel.Strategy }, operation.Origin.Value);
+            }
+            else
+            {
+                whole = 0;
+            }
+        }
+
+        if (whole < count)
+        {
+            var codes = Codes(whole, count - whole, suffix);
+            Add(contraction.HasShortForm && !sliding && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : codes, operation.Origin.Value);
+        }
+
+        MappedNest Codes(int from, int channels, string name)
+        {
+            var point = Map(reduced: false, from, channels);
+            var (buffer, element) = Output(operation);
+            var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand));
+            var form = contraction.Form;
+            return new(
+                operation.Name + name,
+                contraction.Requantize,
+                point.Loops,
+                [point.ChannelGuard(channels), .. HalvesGuards(point, contraction.Positions)],
+                [new(sums.Name, SumOf(point, from)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
+                new(buffer.Name, point.Map(element)),
+                GconvReduction.None,
+                new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
+                new ScalarClamp(
+                    new ScalarBinary(
+                        ScalarBinaryOperator.Add,
+                        new ScalarRequantize(Ir.Network.RoundingScheme.TfliteDouble, new ScalarAccumulator(), new ScalarExtra(2), new ScalarExtra(3)),
+                        new ScalarLiteral(form.ZeroPoint)),
+                    new ScalarLiteral(form.Low),
+                    new ScalarLiteral(form.High)));
+        }
     }
 
     /// <summary>The bias operand of acc + bias, -1 for acc alone, null for anything else.</summary>
