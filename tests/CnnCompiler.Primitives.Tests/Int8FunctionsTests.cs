@@ -1,5 +1,6 @@
 using System.Numerics;
 using CnnCompiler.Primitives.Arithmetic;
+using CnnCompiler.Primitives.HostFunctions;
 
 namespace CnnCompiler.Primitives.Tests;
 

@@ -41,8 +41,31 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
                     Memory(softmax.Source, (long)softmax.Rows * softmax.Columns, "source");
                     Memory(softmax.Destination, (long)softmax.Rows * softmax.Columns, "destination");
                     return 0;
+                },
+                host =>
+                {
+                    Host(host);
+                    return 0;
                 });
         }
+    }
+
+    private void Host(SystolicHostStep step)
+    {
+        var (function, operands) = (step.Function, step.Function.OperandBytes);
+        Require(function.Problem is null, $"asks the host for {function.Problem}");
+        Require(function.ResultBytes <= int.MaxValue && operands.All(bytes => bytes <= int.MaxValue), "has a tensor of the host that is too large");
+        Require(function.Operations <= MostTrips, "has more operations than 2^48");
+        Memory(step.First, operands[0], "first operand");
+        Memory(step.Destination, function.ResultBytes, "destination");
+        Require(Apart(step.First, operands[0]), "writes over what it reads");
+        if (operands.Count > 1)
+        {
+            Memory(step.Second, operands[1], "second operand");
+            Require(Apart(step.Second, operands[1]), "writes over what it reads");
+        }
+
+        bool Apart(int address, long bytes) => step.Destination + function.ResultBytes <= address || address + bytes <= step.Destination;
     }
 
     private void Operator(SystolicOperator step, int configurations)

@@ -1,3 +1,5 @@
+using CnnCompiler.Primitives.HostFunctions;
+
 namespace CnnCompiler.Image.Systolic;
 
 /// <summary>
@@ -15,11 +17,20 @@ internal sealed class SystolicFields(FieldCodec codec)
     private const int MostExtras = 64;
     private const int MostDimensions = 16;
     private const int MostConfigurations = 1024;
+    private const int MostAnchors = 256;
 
     private enum StepKind : byte
     {
         Operator = 1,
         Softmax = 2,
+        Host = 3,
+    }
+
+    private enum FunctionKind : byte
+    {
+        Proposals = 1,
+        Pooling = 2,
+        Resizing = 3,
     }
 
     public SystolicProgram Program(SystolicProgram? program) => new(
@@ -40,8 +51,13 @@ internal sealed class SystolicFields(FieldCodec codec)
 
     public SystolicStep Step(SystolicStep? step)
     {
-        var kind = codec.Code("kind", step is SystolicSoftmax ? StepKind.Softmax : StepKind.Operator);
-        return kind == StepKind.Operator ? Operator((SystolicOperator?)step) : Softmax((SystolicSoftmax?)step);
+        var kind = codec.Code("kind", step is SystolicSoftmax ? StepKind.Softmax : step is SystolicHostStep ? StepKind.Host : StepKind.Operator);
+        return kind switch
+        {
+            StepKind.Operator => Operator((SystolicOperator?)step),
+            StepKind.Softmax => Softmax((SystolicSoftmax?)step),
+            _ => Host((SystolicHostStep?)step),
+        };
     }
 
     private SystolicOperator Operator(SystolicOperator? step) => new(
@@ -110,6 +126,63 @@ internal sealed class SystolicFields(FieldCodec codec)
         codec.Int("multiplier", step?.Multiplier ?? 0, 0, int.MaxValue),
         codec.Int("left-shift", step?.LeftShift ?? 0, 0, 31),
         codec.Int("least-difference", step?.DiffMin ?? 0, int.MinValue, 0));
+
+    private SystolicHostStep Host(SystolicHostStep? step) => new(
+        codec.Int("layer", step?.Layer ?? 0, -1, int.MaxValue),
+        codec.Group("function", () => Function(step?.Function)),
+        codec.Int("first", step?.First ?? 0, 0, int.MaxValue),
+        codec.Int("second", step?.Second ?? 0, 0, int.MaxValue),
+        codec.Int("destination", step?.Destination ?? 0, 0, int.MaxValue));
+
+    private HostFunction Function(HostFunction? function)
+    {
+        var kind = codec.Code("kind", function is RegionPooling ? FunctionKind.Pooling : function is Resizing ? FunctionKind.Resizing : FunctionKind.Proposals);
+        return kind switch
+        {
+            FunctionKind.Proposals => Proposals((RegionProposals?)function),
+            FunctionKind.Pooling => Pooling((RegionPooling?)function),
+            _ => Resizing((Resizing?)function),
+        };
+    }
+
+    private RegionProposals Proposals(RegionProposals? function) => new(
+        Extent("height", function?.Height),
+        Extent("width", function?.Width),
+        Extent("image-height", function?.ImageHeight),
+        Extent("image-width", function?.ImageWidth),
+        Extent("feature-stride", function?.FeatureStride),
+        codec.List("scale", function?.Scales, 4, MostAnchors, scale => Real("scale", scale)),
+        codec.List("ratio", function?.Ratios, 4, MostAnchors, ratio => Real("ratio", ratio)),
+        Extent("before", function?.Before),
+        Extent("count", function?.Count),
+        Real("overlap", function?.Overlap ?? 0),
+        Real("least-size", function?.MinimumSize ?? 0));
+
+    private RegionPooling Pooling(RegionPooling? function) => new(
+        Extent("height", function?.Height),
+        Extent("width", function?.Width),
+        Extent("channels", function?.Channels),
+        Extent("regions", function?.Regions),
+        Extent("pooled-height", function?.PooledHeight),
+        Extent("pooled-width", function?.PooledWidth),
+        Real("spatial-scale", function?.SpatialScale ?? 0));
+
+    private Resizing Resizing(Resizing? function) => new(
+        codec.Code("element", function?.Element ?? default),
+        Extent("batch", function?.Batch),
+        Extent("height", function?.Height),
+        Extent("width", function?.Width),
+        Extent("channels", function?.Channels),
+        Extent("result-height", function?.ResultHeight),
+        Extent("result-width", function?.ResultWidth),
+        codec.Flag("bilinear", function?.Bilinear ?? false),
+        codec.Flag("align-corners", function?.AlignCorners ?? false),
+        codec.Flag("half-pixel", function?.HalfPixel ?? false));
+
+    private int Extent(string name, int? extent) => codec.Int(name, extent ?? 0, 1, int.MaxValue);
+
+    /// <summary>The bits of a binary32 number.</summary>
+    private float Real(string name, float value) => BitConverter.Int32BitsToSingle(codec.Int(name, BitConverter.SingleToInt32Bits(value), int.MinValue, int.MaxValue));
 
     /// <summary>A count and the bits, 32 a word, bit 0 first.</summary>
     private bool[] Bits(string name, int count, Func<int, bool> bit)

@@ -1,3 +1,5 @@
+using CnnCompiler.Primitives.HostFunctions;
+
 namespace CnnCompiler.Image.Systolic;
 
 /// <summary>What a systolic machine does, in order.</summary>
@@ -13,10 +15,11 @@ public abstract record SystolicStep(int Layer);
 public static class SystolicStepMatch
 {
     /// <summary>Calls the case of the step's kind.</summary>
-    public static T Match<T>(this SystolicStep step, Func<SystolicOperator, T> operation, Func<SystolicSoftmax, T> softmax) => step switch
+    public static T Match<T>(this SystolicStep step, Func<SystolicOperator, T> operation, Func<SystolicSoftmax, T> softmax, Func<SystolicHostStep, T> host) => step switch
     {
         SystolicOperator it => operation(it),
         SystolicSoftmax it => softmax(it),
+        SystolicHostStep it => host(it),
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 }
@@ -218,3 +221,11 @@ public sealed record SystolicMatrix(
 /// <param name="LeftShift">Left shift.</param>
 /// <param name="DiffMin">Differences below are excluded.</param>
 public sealed record SystolicSoftmax(int Layer, int Source, int Destination, int Rows, int Columns, int Multiplier, int LeftShift, int DiffMin) : SystolicStep(Layer);
+
+/// <summary>A function that the host processor computes on tensors in DRAM.</summary>
+/// <param name="Layer">Layer.</param>
+/// <param name="Function">The function.</param>
+/// <param name="First">RAM byte address of the first operand.</param>
+/// <param name="Second">RAM byte address of the second operand; 0 where there is none.</param>
+/// <param name="Destination">RAM byte address of the result.</param>
+public sealed record SystolicHostStep(int Layer, HostFunction Function, int First, int Second, int Destination) : SystolicStep(Layer);

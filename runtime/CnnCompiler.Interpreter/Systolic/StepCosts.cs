@@ -73,6 +73,14 @@ public sealed class StepCosts(MachineDescription machine, IReadOnlyList<Systolic
         return WithTransfers(run, elements, elements, _systolic.PeriodFemtoseconds(1, 1));
     }
 
+    /// <summary>A step of the host: its operations one after the other, operands and result from and to DRAM.</summary>
+    public SystolicLayerRun OfHost(SystolicHostStep host)
+    {
+        var (read, written) = (host.Function.OperandBytes.Sum(), host.Function.ResultBytes);
+        var cycles = host.Function.Operations * _systolic[SystolicKeys.HostCycles];
+        return WithTransfers(new(0, cycles, 0, 0, 0, default, host.Function.Operations, 0, 0, 0, 0), read, written, _systolic.PeriodFemtoseconds(1, 1));
+    }
+
     private SystolicLayerRun WithTransfers(SystolicLayerRun run, long read, long written, long period)
     {
         var transfer = TileSequence.Tiles(read + written, _systolic[SystolicKeys.OffChipBytes]);

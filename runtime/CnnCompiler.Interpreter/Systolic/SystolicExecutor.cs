@@ -28,7 +28,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         {
             cancellation.ThrowIfCancellationRequested();
             var step = steps[_step];
-            var cost = step.Match(Execute, Execute);
+            var cost = step.Match(Execute, Execute, Execute);
             Layers[step.Layer + 1] += cost;
             arrayCycles += cost.ArrayCycles;
             options.AfterSystolicStep?.Invoke(_step, memory);
@@ -75,6 +75,22 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         }
 
         return _costs.OfSoftmax(softmax);
+    }
+
+    private SystolicLayerRun Execute(SystolicHostStep host)
+    {
+        var cost = _costs.OfHost(host);
+        if (cost.Cycles > options.MaxCycles)
+        {
+            throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, Place(host.Layer), cost.Cycles, options.MaxCycles));
+        }
+
+        var operands = host.Function.OperandBytes;
+        host.Function.Run(
+            memory.AsSpan(host.First, (int)operands[0]),
+            operands.Count > 1 ? memory.AsSpan(host.Second, (int)operands[1]) : [],
+            memory.AsSpan(host.Destination, (int)host.Function.ResultBytes));
+        return cost;
     }
 
     /// <summary>The vector unit: every output element, its taps, its post program.</summary>

@@ -64,7 +64,10 @@ internal static class SystolicInterpreter
         {
             end = Math.Max(end, step.Match(
                 operation => operation.Extras.Append(operation.Input).Append(operation.Output).Concat(operation.Kernel is { } kernel ? [kernel] : []).Max(End),
-                softmax => Math.Max(softmax.Source, softmax.Destination) + ((long)softmax.Rows * softmax.Columns)));
+                softmax => Math.Max(softmax.Source, softmax.Destination) + ((long)softmax.Rows * softmax.Columns),
+                host => Math.Max(
+                    host.Destination + host.Function.ResultBytes,
+                    Math.Max(host.First + host.Function.OperandBytes[0], host.Function.OperandBytes.Count > 1 ? host.Second + host.Function.OperandBytes[1] : 0))));
         }
 
         return checked((int)end);

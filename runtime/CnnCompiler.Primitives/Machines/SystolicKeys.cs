@@ -65,6 +65,9 @@ public static class SystolicKeys
     /// <summary>Cycles of an element of softmax in one lane.</summary>
     public static SystolicKey SoftmaxCycles { get; } = Find("vectorUnit.softmaxPerElement");
 
+    /// <summary>Cycles of a scalar operation of the host.</summary>
+    public static SystolicKey HostCycles { get; } = Find("host.cyclesPerOperation");
+
     /// <summary>Energy of a multiplication.</summary>
     public static SystolicKey Multiplication { get; } = Find("energy.multiplication");
 
@@ -136,6 +139,7 @@ public static class SystolicKeys
         Add("vectorUnit", "outputStages", "operations", 1, 1 << 16, "scalar operations that the output unit does on a row of sums in the array's pace");
         Add("vectorUnit", "operationsPerCycle", "operations", 1, 1024, "scalar operations a lane and cycle; there is a lane a column");
         Add("vectorUnit", "softmaxPerElement", "cycles", 1, 1_000_000, "cycles of an element of softmax in one lane");
+        Add("host", "cyclesPerOperation", "cycles", 1, 1_000_000, "cycles of the array's clock that a scalar operation of a host step takes");
         Add("energy", "multiplication", "aJ", 0, LargestEnergy, "product of two operands");
         Add("energy", "carrySaveAdd", "aJ", 0, LargestEnergy, "3:2 addition of a product to a carry-save pair");
         Add("energy", "carryPropagateAdd", "aJ", 0, LargestEnergy, "addition of a carry-save pair, or of a product and a sum in the fixed array");

@@ -122,10 +122,6 @@ public static class LayerArithmetic
         return true;
     }
 
-    /// <summary>Index of the nearest element along a resized dimension.</summary>
-    public static int NearestSource(Resize layer, int index, int input, int output) =>
-        Resampling.Nearest(index, input, output, layer.Coordinates == ResizeCoordinates.AlignCorners, layer.Coordinates == ResizeCoordinates.HalfPixel);
-
     /// <summary>Prepared integers of a softmax (section 3.8).</summary>
     public static (int Multiplier, int LeftShift, int DiffMin) Prepare(Softmax layer, TensorType input) =>
         Int8Softmax.Prepare(layer.Beta, Required(input).Scale);

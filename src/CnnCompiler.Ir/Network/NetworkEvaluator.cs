@@ -126,9 +126,9 @@ public static class NetworkEvaluator
         transpose: l => Done(() => SelectionLayers.Transpose(l, inputs[0], output)),
         stridedSlice: l => Done(() => SelectionLayers.StridedSlice(l, inputs[0], output)),
         split: l => Done(() => SelectionLayers.Split(l, inputs[0], output)),
-        resize: l => Done(() => SelectionLayers.Resize(l, types[0], inputs[0], output)),
-        proposal: l => Done(() => RegionLayers.Proposal(l, types[0].Shape, inputs[0].AsSpan<float>(), inputs[1].AsSpan<float>(), output)),
-        roiPool: l => Done(() => RegionLayers.RoiPool(l, types[0].Shape, inputs[0].AsSpan<float>(), inputs[1].AsSpan<float>(), output)));
+        resize: l => Done(() => HostLayers.FunctionOf(l, types).Run(inputs[0].Bytes, [], output)),
+        proposal: l => Done(() => HostLayers.FunctionOf(l, types).Run(inputs[0].Bytes, inputs[1].Bytes, output)),
+        roiPool: l => Done(() => HostLayers.FunctionOf(l, types).Run(inputs[0].Bytes, inputs[1].Bytes, output)));
 
     private static bool Done(Action kernel)
     {

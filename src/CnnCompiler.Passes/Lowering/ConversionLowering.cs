@@ -2,6 +2,7 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Arithmetic;
+using CnnCompiler.Primitives.HostFunctions;
 
 namespace CnnCompiler.Passes.Lowering;
 

@@ -4,6 +4,7 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Memory;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -87,7 +88,18 @@ internal sealed class SystolicEmitter
                 softmax.Multiplier,
                 softmax.LeftShift,
                 softmax.DiffMin),
-            _ => throw new InvalidOperationException("the mapper refused it")))];
+            Host))];
+    }
+
+    private SystolicHostStep Host(GconvHostLayer host)
+    {
+        var operands = host.Layer.Inputs;
+        return new(
+            LayerOf(host),
+            HostLayers.FunctionOf(host.Layer, [.. operands.Select(TypeOf)]),
+            AddressOf(operands[0]),
+            operands.Count > 1 ? AddressOf(operands[1]) : 0,
+            AddressOf(host.Name));
     }
 
     /// <summary>Constants lie at the bottom for the whole run, values behind them for as long as they live.</summary>

@@ -43,7 +43,7 @@ internal sealed class SystolicMapper
                 mapper.Map,
                 view => (GconvStep)view,
                 softmax => softmax,
-                host => throw new DiagnosticException(SystolicDiagnostics.NoUnit(host, "its indices depend on data or are not affine, and there is no unit for that"))));
+                host => host));
         }
 
         foreach (var name in mapper._forced.Keys.Where(name => mapper._explanations.All(explanation => explanation.Vertex != name)))

@@ -1,7 +1,9 @@
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Image.Tests.Container;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.HostFunctions;
 using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Image.Tests.Systolic;
@@ -23,7 +25,18 @@ public sealed partial class SystolicImageTests
         new(192, SystolicElement.Int64, SystolicOutside.Never, 0, [new(5, 0, [0, 1, 0, 0]), new(6, 0, [3, 0, 1, 0])]),
         new(2, 5, SystolicOrder.VectorsOuter, true, false, 0, 1, 0, 1));
 
-    private static readonly CnnImage Whole = ImageOf([Product, new SystolicSoftmax(-1, 0, 512, 2, 10, 1 << 30, 20, -31)]);
+    private static readonly SystolicHostStep Resized = new(0, new Resizing(ResizedElement.Int8, 1, 4, 4, 2, 3, 5, true, false, true), 0, 0, 512);
+
+    private static readonly SystolicHostStep Pooled = new(-1, new RegionPooling(6, 7, 3, 2, 2, 2, 0.0625f), 0, 1024, 2048);
+
+    private static readonly CnnImage Whole = ImageOf(
+    [
+        Product,
+        new SystolicSoftmax(-1, 0, 512, 2, 10, 1 << 30, 20, -31),
+        Resized,
+        Pooled,
+        new SystolicHostStep(0, new RegionProposals(3, 4, 48, 64, 16, [8, 16], [0.5f, 1, 2], 60, 5, 0.7f, 16), 0, 4096, 16384),
+    ]);
 
     [Fact]
     public void An_image_is_written_and_read_back_and_the_bytes_are_the_same()
@@ -35,7 +48,7 @@ public sealed partial class SystolicImageTests
         var step = Assert.IsType<SystolicOperator>(read.Systolic!.Steps[0]);
         Assert.Equal(Product.Array, step.Array);
         Assert.Equal(Product.Post, step.Post);
-        Assert.Equal(Whole.Systolic!.Steps[1], read.Systolic.Steps[1]);
+        Assert.All([1, 2, 3], i => Assert.Equal(Whole.Systolic!.Steps[i], read.Systolic.Steps[i]));
         Assert.Equal((4, 4), (read.Systolic.Configurations[1].RowGroups, read.Systolic.Configurations[1].ColumnGroups));
     }
 
@@ -80,6 +93,13 @@ public sealed partial class SystolicImageTests
         ["a value that pre does not have"] = Product with { Pre = [new(ScalarOpcode.Accumulator)] },
         ["a further operand in post that is not there"] = Product with { Post = [new(ScalarOpcode.Extra, 1)] },
         ["does not leave one value"] = Product with { Main = [new(ScalarOpcode.Add)] },
+        ["asks the host for aligned corners and elements in the middle"] = Resized with { Function = (Resizing)Resized.Function with { AlignCorners = true } },
+        ["asks the host for a spatial scale that is no number"] = Pooled with { Function = (RegionPooling)Pooled.Function with { SpatialScale = float.NaN } },
+        ["asks the host for anchors with a scale or ratio"] = Pooled with { Function = new RegionProposals(3, 4, 48, 64, 16, [8, 0], [1], 60, 5, 0.7f, 16) },
+        ["asks the host for an overlap or least size"] = Pooled with { Function = new RegionProposals(3, 4, 48, 64, 16, [8], [1], 60, 5, 0.7f, float.PositiveInfinity) },
+        ["a tensor of the host that is too large"] = Resized with { Function = (Resizing)Resized.Function with { ResultHeight = int.MaxValue } },
+        ["more operations than 2^48"] = Resized with { Function = new RegionProposals(3, 4, 48, 64, 16, [8], [1], 60, 5, 0.7f, 16) { Before = int.MaxValue, Height = 1 << 14, Width = 1 << 12, Count = 100_000_000 } },
+        ["writes over what it reads"] = Pooled with { Destination = 1040 },
         ["more accumulators than a column has"] = Product with
         {
             Loops = [new(SystolicRole.Group, 1), new(SystolicRole.Position, 2000), new(SystolicRole.Column, 1), new(SystolicRole.Row, 17)],
@@ -133,7 +153,7 @@ public sealed partial class SystolicImageTests
     [Fact]
     public void Mutants_with_right_checksums_are_read_safely()
     {
-        var generator = new Generator(5);
+        var generator = new SeededRandom(5);
         var bytes = ImageWriter.Write(Whole);
         var accepted = 0;
         var codes = new HashSet<string>(StringComparer.Ordinal);
@@ -144,7 +164,7 @@ public sealed partial class SystolicImageTests
             var section = file.Sections[index];
             var payload = (byte[])section.Payload.Clone();
             var at = 4 * generator.Below(payload.Length / 4);
-            BitConverter.TryWriteBytes(payload.AsSpan(at), generator.Pick<uint>(0, 1, 2, 3, 4, 8, 16, 255, 0x7FFFFFFF, 0x80000000, uint.MaxValue, BitConverter.ToUInt32(payload, at) + 1, generator.Word()));
+            BitConverter.TryWriteBytes(payload.AsSpan(at), generator.Choose<uint>(0, 1, 2, 3, 4, 8, 16, 255, 0x7FFFFFFF, 0x80000000, uint.MaxValue, BitConverter.ToUInt32(payload, at) + 1, generator.NextBits()));
             file.Sections[index] = section with { Payload = generator.Below(10) == 0 ? payload[..(4 * generator.Below(payload.Length / 4))] : payload };
             var bag = new DiagnosticBag();
             var before = GC.GetAllocatedBytesForCurrentThread();

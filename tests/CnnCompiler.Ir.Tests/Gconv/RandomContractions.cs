@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.TestSupport;
@@ -23,6 +24,7 @@ internal static class RandomContractions
         {
             Type = new(seed % 3 == 0 ? ElementType.Float32 : ElementType.Float64, operation.Type.Shape),
             Accumulator = ElementType.Float64,
+            Input = operation.Input.OutOfRange == OutOfRange.Fill ? operation.Input with { OutOfRange = OutOfRange.SkipTap, FillValue = 0 } : operation.Input,
             Pre = Scalar.Input,
             Post = Scalar.Add(Scalar.Accumulator, Scalar.Call(ScalarFunction.Real, Scalar.TapCount)),
         };
@@ -73,7 +75,7 @@ internal static class RandomContractions
             "y",
             new(ElementType.Int64, outputShape),
             loops,
-            new("x", inputIndex, skips ? OutOfRange.SkipTap : OutOfRange.Never),
+            !skips ? new("x", inputIndex) : seed % 2 == 0 || inputIndex.Any(expression => expression.Divisor > 1) ? new("x", inputIndex, OutOfRange.SkipTap) : new("x", inputIndex, OutOfRange.Fill, random.Next(0, 100)),
             new("k", kernelIndex),
             [],
             ElementType.Int64,
@@ -95,14 +97,15 @@ internal static class RandomContractions
         foreach (var at in Trips(loops))
         {
             var x = Flat(operation.Input.Index, input.Shape, at);
-            if (x >= 0)
+            if (x >= 0 || operation.Input.OutOfRange == OutOfRange.Fill)
             {
+                var element = x >= 0 ? input.GetInteger(x) : operation.Input.FillValue;
                 var value = operation.Pre switch
                 {
-                    ScalarBinary { Operator: ScalarBinaryOperator.Subtract, Right: ScalarLiteral literal } => input.GetInteger(x) - literal.Value,
-                    ScalarBinary { Operator: ScalarBinaryOperator.Add, Right: ScalarLiteral literal } => input.GetInteger(x) + literal.Value,
-                    ScalarBinary { Right: ScalarLiteral literal } => input.GetInteger(x) * literal.Value,
-                    _ => input.GetInteger(x),
+                    ScalarBinary { Operator: ScalarBinaryOperator.Subtract, Right: ScalarLiteral literal } => element - literal.Value,
+                    ScalarBinary { Operator: ScalarBinaryOperator.Add, Right: ScalarLiteral literal } => element + literal.Value,
+                    ScalarBinary { Right: ScalarLiteral literal } => element * literal.Value,
+                    _ => element,
                 };
                 sums[Flat(operation.OutputIndex, operation.Type.Shape, at)] += (64 * value * kernel.GetInteger(Flat(operation.Kernel!.Index, kernel.Shape, at))) + 1;
             }

@@ -14,8 +14,12 @@ internal sealed class ContractionKernel
     private readonly int[]? _input;
     private readonly int[]? _kernel;
 
-    private ContractionKernel(TapWalk walk, Tensor inputs, Tensor kernels, int[]? input, int[]? kernel) =>
-        (_walk, _inputs, _kernels, _input, _kernel) = (walk, inputs, kernels, input, kernel);
+    // What a tap outside the input multiplies, where it is not skipped; the widened input is less by it. The sums of kernels that it multiplies, by where the kernel begins.
+    private readonly long? _filled;
+    private readonly Dictionary<long, long> _kernelSums = [];
+
+    private ContractionKernel(TapWalk walk, Tensor inputs, Tensor kernels, int[]? input, int[]? kernel, long? filled) =>
+        (_walk, _inputs, _kernels, _input, _kernel, _filled) = (walk, inputs, kernels, input, kernel, filled);
 
     /// <summary>The fast way for an operator, or null where it does not apply.</summary>
     public static ContractionKernel? TryCreate(GconvOperator operation, LoopNest nest, Operand input, Operand kernel)
@@ -27,27 +31,36 @@ internal sealed class ContractionKernel
 
         if (operation.Accumulator == ElementType.Float64)
         {
-            return offset == 0 && kernelOffset == 0 && input.Tensor.Element == ElementType.Float32 && kernel.Tensor.Element == ElementType.Float32
+            return offset == 0 && kernelOffset == 0 && input.Access.OutOfRange != OutOfRange.Fill && input.Tensor.Element == ElementType.Float32 && kernel.Tensor.Element == ElementType.Float32
                 && TapWalk.TryCreate(nest, input, kernel, inOrder: true) is { } inOrder
-                    ? new(inOrder, input.Tensor, kernel.Tensor, null, null)
+                    ? new(inOrder, input.Tensor, kernel.Tensor, null, null, null)
                     : null;
         }
 
+        // sum over all taps of x * w, where x is f outside = sum over the taps inside of (x - f) * w + f * sum over all taps of w
+        long? filled = input.Access.OutOfRange == OutOfRange.Fill ? input.Access.FillValue + offset : null;
         if (TapWalk.TryCreate(nest, input, kernel, inOrder: false) is not { } walk
-            || Widen(input.Tensor, offset) is not { } inputs
+            || Widen(input.Tensor, offset - (filled ?? 0)) is not { } inputs
             || Widen(kernel.Tensor, kernelOffset) is not { } kernels)
         {
             return null;
         }
 
-        return (Int128)Largest(inputs) * Largest(kernels) * walk.Trips <= long.MaxValue ? new(walk, input.Tensor, kernel.Tensor, inputs, kernels) : null;
+        return ((Int128)Largest(inputs) + Math.Abs(filled ?? 0)) * Largest(kernels) * walk.Trips <= long.MaxValue ? new(walk, input.Tensor, kernel.Tensor, inputs, kernels, filled) : null;
     }
 
     /// <summary>The sum of integers at the current output element, and its number of valid taps.</summary>
     public long Reduce(out long taps)
     {
         taps = _walk.Locate();
-        return taps == 0 ? 0 : Sum();
+        var sum = taps == 0 ? 0 : Sum();
+        if (_filled is not { } filled)
+        {
+            return sum;
+        }
+
+        taps = (long)_walk.Trips;
+        return filled == 0 ? sum : sum + (filled * SumOfKernel());
     }
 
     /// <summary>The sum of reals at the current output element, and its number of valid taps.</summary>
@@ -55,6 +68,17 @@ internal sealed class ContractionKernel
     {
         taps = _walk.Locate();
         return taps == 0 ? 0 : SumReal();
+    }
+
+    private long SumOfKernel()
+    {
+        if (!_kernelSums.TryGetValue(_walk.KernelBase, out var sum))
+        {
+            sum = _walk.SumOfKernel(_kernel);
+            _kernelSums.Add(_walk.KernelBase, sum);
+        }
+
+        return sum;
     }
 
     private long Sum()

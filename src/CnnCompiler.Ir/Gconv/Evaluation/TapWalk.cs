@@ -36,17 +36,17 @@ internal sealed class TapWalk
 
     /// <summary>The walk of two operands, or null where a range a loop does not describe the valid taps.</summary>
     /// <param name="nest">The operator's loops.</param>
-    /// <param name="input">The input; filled ones have no walk.</param>
+    /// <param name="input">The input; where taps outside are filled, the walk has those inside.</param>
     /// <param name="kernel">The kernel, never outside.</param>
     /// <param name="inOrder">Keep the order of the loops; else the loop with the shortest steps goes innermost.</param>
     public static TapWalk? TryCreate(LoopNest nest, Operand input, Operand kernel, bool inOrder)
     {
-        if (input.Access.OutOfRange == OutOfRange.Fill || kernel.Access.OutOfRange != OutOfRange.Never)
+        if (kernel.Access.OutOfRange != OutOfRange.Never)
         {
             return null;
         }
 
-        var skips = input.Access.OutOfRange == OutOfRange.SkipTap;
+        var skips = input.Access.OutOfRange != OutOfRange.Never;
         for (var d = 0; d < input.Plan.Rank && skips; d++)
         {
             // One range a loop describes the valid taps only where no dimension depends on two loops.
@@ -116,6 +116,36 @@ internal sealed class TapWalk
         }
 
         return taps;
+    }
+
+    /// <summary>Where the kernel begins for the current output element, at its first tap, valid or not.</summary>
+    public long KernelBase => _kernel.FlatBase();
+
+    /// <summary>Sum of the kernel's values at all taps of the current output element, valid or not.</summary>
+    public long SumOfKernel(ReadOnlySpan<int> kernel)
+    {
+        var sum = 0L;
+        var at = KernelBase;
+        var trips = new int[_loops.Length];
+        var loop = 0;
+        while (loop >= 0)
+        {
+            sum += kernel[(int)at];
+            for (loop = _loops.Length - 1; loop >= 0; loop--)
+            {
+                var step = _kernel.FlatStep(_loops[loop].Index, 1);
+                at += step;
+                if (++trips[loop] < _loops[loop].Extent)
+                {
+                    break;
+                }
+
+                at -= step * trips[loop];
+                trips[loop] = 0;
+            }
+        }
+
+        return sum;
     }
 
     /// <summary>How far a trip of a loop moves in the input.</summary>

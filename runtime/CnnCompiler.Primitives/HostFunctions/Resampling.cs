@@ -1,4 +1,4 @@
-namespace CnnCompiler.Primitives.Arithmetic;
+namespace CnnCompiler.Primitives.HostFunctions;
 
 /// <summary>Which places of a dimension an element of a resized one lies between, and how far.</summary>
 /// <param name="Scaled">Its place, in units of 1/1024.</param>
