@@ -45,11 +45,11 @@ public sealed class ImageEmitter
     private int _resident = -1;
     private int _residentId;
 
-    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled)
+    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled, bool always = false)
     {
         (_program, _machine, _memory, _data) = (program, machine, memory, data);
         data.Memory = memory;
-        (_inRam, _plan) = PlanParameters(compiled);
+        (_inRam, _plan) = PlanParameters(compiled, always);
         _firstConstant = machine.Ram.Bytes - (int)(_inRam.Words * WordBytes);
     }
 
@@ -117,6 +117,39 @@ public sealed class ImageEmitter
         return diagnostics.HasErrors ? null : image;
     }
 
+    /// <summary>Cycles of a program, about: the array's are measured, host cycles that it doesn't hide come from the plan of copies. Null where it doesn't fit.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="machine">The machine.</param>
+    /// <param name="timer">The measure.</param>
+    public static long? Estimate(MappedProgram program, MachineDescription machine, KernelTimer timer)
+    {
+        const int Pointers = 2 * Cell.Side;
+        var data = new Data(program);
+        var compiled = new Compiled(ReferenceEqualityComparer.Instance);
+        try
+        {
+            foreach (var nest in program.Steps.OfType<MappedNest>())
+            {
+                var kernel = KernelCompiler.Compile(nest, data);
+                compiled.Add(nest, (kernel, ArrayAssembler.Assemble(kernel.Program, machine)));
+            }
+        }
+        catch (ArrayResourceException)
+        {
+            return null;
+        }
+
+        var words = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
+        if (MemoryLayout.Plan(program, words, machine, new DiagnosticBag()) is not { } memory)
+        {
+            return null;
+        }
+
+        var emitter = new ImageEmitter(program, machine, memory, data, compiled, always: true);
+        return emitter._plan!.Exposed
+            + compiled.Sum(c => timer.ArrayCycles(c.Key, program) + (c.Value.Kernel.Launches * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite))));
+    }
+
     /// <summary>True where a program's kernels and memory fit a machine.</summary>
     public static bool Fits(MappedProgram program, MachineDescription machine) =>
         ParameterWords(program, machine) is { } words && MemoryLayout.Plan(program, words, machine, new DiagnosticBag()) is not null;
@@ -137,7 +170,7 @@ public sealed class ImageEmitter
     }
 
     /// <summary>What stays in RAM, and how the other parameters come there; no plan where a block finds no room.</summary>
-    private (ResidentWords InRam, ParameterPlan? Plan) PlanParameters(Compiled compiled)
+    private (ResidentWords InRam, ParameterPlan? Plan) PlanParameters(Compiled compiled, bool always)
     {
         var (launches, nests) = Launches(compiled);
         var words = _kernels.Select(k => k.Rows.Sum(r => r.Count)).ToArray();
@@ -145,7 +178,7 @@ public sealed class ImageEmitter
         var limit = (long)_machine.Ram.Bytes / WordBytes * WordBytes;
         var free = (limit - tops.Max()) / WordBytes;
         int[] slots = _memory.HasSlots ? [_memory.Slot(0), _memory.Slot(1)] : [];
-        if (new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words).AllWords > free)
+        if (always || new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words).AllWords > free)
         {
             // not all of it can stay: then it matters how long the array hides the host
             Time(launches, nests, compiled);

@@ -18,6 +18,8 @@ public static class KernelCompiler
         DenseKernel.Strategy => new DenseKernel(nest),
         DensePairsKernel.Strategy => new DensePairsKernel(nest, data),
         RequantizeKernel.Strategy => new RequantizeKernel(nest, data),
+        RequantizeCellsKernel.Strategy => new RequantizeCellsKernel(nest),
+        RequantizeConstantsKernel.Strategy => new RequantizeConstantsKernel(nest, data),
         RequantizePairsKernel.Strategy => new RequantizePairsKernel(nest),
         AddKernel.Strategy => new AddKernel(nest),
         PointKernel.Strategy => new PointKernel(nest),

@@ -29,6 +29,12 @@ public sealed class RequantizePairsKernel : NestKernel
     /// <summary>Bits of the multiplier's low part beyond sixteen; the only number that fits values of 23 bits: b - 16 and 30 - b are both 7.</summary>
     private const int Extra = 7;
 
+    /// <summary>The low part's product, halved 15 times already, is shifted right by so many more bits.</summary>
+    public const int FractionShift = Extra + 1;
+
+    /// <summary>Values below zero are lowered by two to this power.</summary>
+    public const int CorrectionBits = 15 - Extra;
+
     private const string Parameters = "parameters";
     private const string Sums = "sums";
     private const string Output = "output";

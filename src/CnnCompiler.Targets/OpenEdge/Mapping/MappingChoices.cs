@@ -29,6 +29,11 @@ public sealed record MappingChoices(IReadOnlyDictionary<string, string> Taken)
     /// </summary>
     public int AccumulatorWords { get; init; } = int.MaxValue;
 
+    /// <summary>
+    /// The fewest output positions of a sliding operator whose requantisation has its parameters in the code, too: code takes more room and longer to load.
+    /// </summary>
+    public int FewestPositionsOfConstants { get; init; }
+
     /// <summary>In <see cref="PackedBefore"/>: from the beginning.</summary>
     public const string Always = "";
 

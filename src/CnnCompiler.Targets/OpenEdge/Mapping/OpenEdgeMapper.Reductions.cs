@@ -64,6 +64,7 @@ public sealed partial class OpenEdgeMapper
             positions,
             strategy,
             RequantizePairsKernel.Fits(bound, shifts.AsSpan<int>(), positions.Outer * positions.Lines) ? RequantizePairsKernel.Strategy : RequantizeKernel.Strategy,
+            RequantizePairsKernel.Fits(bound, shifts.AsSpan<int>(), RequantizePairsKernel.Workers),
             (name, element),
             AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel)),
             [
@@ -93,6 +94,7 @@ public sealed partial class OpenEdgeMapper
         Positions Positions,
         string Strategy,
         string Requantize,
+        bool HasShortForm,
         (string Buffer, AffineExpression Element) Input,
         string Weights,
         string[] Parameters,
@@ -178,17 +180,39 @@ public sealed partial class OpenEdgeMapper
             Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels },
         });
 
-        var point = Map(reduced: false);
-        var (buffer, element) = Output(operation);
-        var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand));
-        var form = contraction.Form;
-        Add(
-            new(
-                operation.Name + suffix,
+        // so does code that requantises them, sixteen side by side; what is left over has another kernel
+        var positions = (long)contraction.Positions.Outer * contraction.Positions.Lines * contraction.Positions.Pixels;
+        var whole = sliding && contraction.HasShortForm && positions >= _choices.FewestPositionsOfConstants ? count / SlidingKernel.Channels * SlidingKernel.Channels : 0;
+        for (var from = 0; from < whole; from += SlidingKernel.Channels)
+        {
+            if (Codes(from, SlidingKernel.Channels, FormattableString.Invariant($"{suffix}.{from / SlidingKernel.Channels}")) is var codes && RequantizeConstantsKernel.Fits(codes))
+            {
+                Add(codes with { Kernel = RequantizeConstantsKernel.Strategy }, operation.Origin.Value);
+            }
+            else
+            {
+                whole = 0;
+            }
+        }
+
+        if (whole < count)
+        {
+            var codes = Codes(whole, count - whole, suffix);
+            Add(contraction.HasShortForm && !sliding && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : codes, operation.Origin.Value);
+        }
+
+        MappedNest Codes(int from, int channels, string name)
+        {
+            var point = Map(reduced: false, from, channels);
+            var (buffer, element) = Output(operation);
+            var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand));
+            var form = contraction.Form;
+            return new(
+                operation.Name + name,
                 contraction.Requantize,
                 point.Loops,
-                [point.ChannelGuard(count), .. HalvesGuards(point, contraction.Positions)],
-                [new(sums.Name, SumOf(point, 0)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
+                [point.ChannelGuard(channels), .. HalvesGuards(point, contraction.Positions)],
+                [new(sums.Name, SumOf(point, from)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
                 new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
@@ -198,8 +222,8 @@ public sealed partial class OpenEdgeMapper
                         new ScalarRequantize(Ir.Network.RoundingScheme.TfliteDouble, new ScalarAccumulator(), new ScalarExtra(2), new ScalarExtra(3)),
                         new ScalarLiteral(form.ZeroPoint)),
                     new ScalarLiteral(form.Low),
-                    new ScalarLiteral(form.High))),
-            operation.Origin.Value);
+                    new ScalarLiteral(form.High)));
+        }
     }
 
     /// <summary>The bias operand of acc + bias, -1 for acc alone, null for anything else.</summary>

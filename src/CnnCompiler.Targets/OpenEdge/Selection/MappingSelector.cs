@@ -5,6 +5,7 @@ using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Emission;
+using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
 
 namespace CnnCompiler.Targets.OpenEdge.Selection;
@@ -90,6 +91,7 @@ public static class MappingSelector
             chosen = fallback;
         }
 
+        chosen = chosen is { Fits: true } ? WithFewerConstants(chosen, fitter, machine) : chosen;
         if (chosen is null)
         {
             // says why it can't be mapped
@@ -143,6 +145,28 @@ public static class MappingSelector
         }
 
         return null;
+    }
+
+    /// <summary>The chosen mapping with parameters in the code of fewer operators, where that is faster: their code has to find room or be loaded from flash.</summary>
+    private static MemoryFitter.Fitted WithFewerConstants(MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine)
+    {
+        if (!chosen.Mapping.Program.Steps.OfType<MappedNest>().Any(n => n.Kernel == RequantizeConstantsKernel.Strategy))
+        {
+            return chosen;
+        }
+
+        var timer = new KernelTimer(machine);
+        var best = ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer);
+        foreach (var fewest in (ReadOnlySpan<int>)[200, 500, int.MaxValue])
+        {
+            if (fitter.FitAgain(chosen.Choices with { FewestPositionsOfConstants = fewest }) is { } other
+                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } cycles && (best is null || cycles < best))
+            {
+                (chosen, best) = (other, cycles);
+            }
+        }
+
+        return chosen;
     }
 
     private static long Cycles(MemoryFitter.Fitted fitted, MachineDescription machine)

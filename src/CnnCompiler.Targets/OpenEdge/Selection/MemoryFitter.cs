@@ -49,6 +49,9 @@ internal sealed class MemoryFitter(GconvProgram program, MachineDescription mach
     /// <summary>Fits choices into the memory by the tiles of accumulators alone; null where that doesn't do.</summary>
     public Fitted? FitPlain(MappingChoices choices) => Try(choices, int.MaxValue) ?? LargestTiles(choices) ?? Try(choices, SmallestTile);
 
+    /// <summary>Choices that fitted, changed a little: with the tiles they have; null where they don't fit any more.</summary>
+    public Fitted? FitAgain(MappingChoices choices) => Try(choices, choices.AccumulatorWords);
+
     /// <summary>Fits choices into the memory; null where they can't be mapped at all.</summary>
     public Fitted? Fit(MappingChoices choices)
     {

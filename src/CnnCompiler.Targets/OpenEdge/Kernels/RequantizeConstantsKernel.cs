@@ -1,0 +1,163 @@
+using CnnCompiler.Image.OpenEdge;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+using static CnnCompiler.Targets.OpenEdge.ArrayPrograms.ArrayProgramBuilder;
+
+namespace CnnCompiler.Targets.OpenEdge.Kernels;
+
+/// <summary>
+/// Requantises the sums of sixteen channels that lie side by side (<see cref="SlidingKernel"/>), the arithmetic that of <see cref="RequantizePairsKernel"/>:
+/// the sixteen cells are the channels, biases, multipliers and shifts constants of the code. A launch is one line.
+/// </summary>
+public sealed class RequantizeConstantsKernel : NestKernel
+{
+    /// <summary>Name of the strategy in mapped programs.</summary>
+    public const string Strategy = "requantize-constants-are-channels";
+
+    /// <summary>Channels of a nest.</summary>
+    public const int Channels = Cell.Side * Cell.Side;
+
+    /// <summary>Bits of the lower part of a constant that is put together from two.</summary>
+    private const int LowBits = 12;
+
+    private const string Sums = "sums";
+    private const string Output = "output";
+
+    private readonly NestView _view;
+    private readonly RequantizeForm _form;
+
+    /// <summary>Compiles a nest.</summary>
+    public RequantizeConstantsKernel(MappedNest nest, IKernelData data)
+        : base(nest)
+    {
+        _view = new(nest);
+        _form = ScalarForms.AsRequantize(nest.Post) ?? throw new InvalidOperationException($"{nest.Name} is no requantisation");
+        Program = Build(data);
+    }
+
+    /// <inheritdoc/>
+    public override ArrayProgram Program { get; }
+
+    /// <inheritdoc/>
+    public override int Launches => _view.Lines;
+
+    /// <inheritdoc/>
+    public override int ParameterWords => 0;
+
+    /// <inheritdoc/>
+    public override bool HasCodeOfItsOwn => true;
+
+    /// <inheritdoc/>
+    public override IEnumerable<(string Buffer, int Words)> Extents => [];
+
+    /// <summary>True where a nest's sixteen channels lie side by side, pixels so near that a constant leads from one to the next; the arithmetic is to be checked with <see cref="RequantizePairsKernel.Fits"/>.</summary>
+    public static bool Fits(MappedNest nest)
+    {
+        var view = new NestView(nest);
+        return view.Extent(NestView.Group) == 1 && nest.Guards is [var channels] && channels.Bound == Channels && view.Extent(NestView.Quad) == Cell.Side
+            && new[] { nest.Operands[0], nest.Output }.All(a => view.Step(a, NestView.Lane) == 1 && view.Step(a, NestView.Quad) == Cell.Side
+                && FitsImmediate(NextPixel(view, a) * (long)NestView.WordBytes));
+    }
+
+    /// <inheritdoc/>
+    public override KernelLaunch Launch(int index, int parameters, IKernelData data)
+    {
+        LaunchPointer?[] Pointers(MappedAccess access) => [.. Enumerable.Range(0, Cell.Side).Select(column => (LaunchPointer?)new LaunchPointer(
+            false, data.AddressOf(access.Target) + ((NestView.Base(access) + _view.LineOffset(access, index) + column) * NestView.WordBytes)))];
+        return new([], Pointers(Nest.Operands[0]), Pointers(Nest.Output));
+    }
+
+    /// <summary>Elements from the last cell of a column to the first one's in the next pixel.</summary>
+    private static int NextPixel(NestView view, MappedAccess access) => view.Step(access, NestView.Pixel) - ((Cell.Side - 1) * Cell.Side);
+
+    private ArrayProgram Build(IKernelData data)
+    {
+        var p = new ArrayProgramBuilder(Strategy);
+        var channels = Cell.All.Select(c => RequantizeKernel.Channel(Nest, _view, 0, c.Row, c.Column, data)!.Value).ToArray();
+        var split = channels.Select(c => RequantizePairsKernel.Split(c.Multiplier, c.Shift)).ToArray();
+        var value = Cell.All.Select(c => Register(c, "value")).ToArray();
+        var part = Cell.All.Select(c => Register(c, "part")).ToArray();
+        var low = Cell.All.Select(c => Register(c, "low")).ToArray();
+        var pixel = Register(new(0, 0), "pixel");
+
+        ArrayOperation[] Each(Func<Cell, ArrayOperation> make)
+        {
+            ArrayOperation[] operations = [.. Cell.All.Select(make)];
+            p.Step(operations);
+            return operations;
+        }
+
+        ArrayOperation[] Constant(OpenEdgeOpcode opcode, Func<Cell, ArrayOperand> from, Func<Cell, int> constant, VirtualRegister[]? to = null) =>
+            Each(c => Binary(opcode, c, from(c), ArrayOperand.Immediate, to?[c.Index], constant(c)));
+
+        int Next(MappedAccess access, Cell cell) => (cell.Row < Cell.Side - 1 ? Cell.Side : NextPixel(_view, access)) * NestView.WordBytes;
+
+        p.Block("start");
+        var above = Constant(OpenEdgeOpcode.SAdd, _ => ArrayOperand.Zero, c => split[c.Index].Low >> LowBits);
+        above = Constant(OpenEdgeOpcode.Sll, c => above[c.Index], _ => LowBits);
+        _ = Constant(OpenEdgeOpcode.SAdd, c => above[c.Index], c => split[c.Index].Low & ((1 << LowBits) - 1), low);
+        p.Set(pixel, _view.Extent(NestView.Pixel));
+
+        var loop = p.Block("pixel");
+        p.Count(pixel);
+        var values = AddBias(Each(c => LoadStream(c, Next(Nest.Operands[0], c), value[c.Index], Sums)));
+        var fraction = Each(c => Binary(OpenEdgeOpcode.FxpMul, c, values[c.Index], low[c.Index]));
+        _ = Constant(OpenEdgeOpcode.Sra, c => fraction[c.Index], _ => RequantizePairsKernel.FractionShift, part);
+
+        // below zero the first rounding is the other way
+        var sign = Constant(OpenEdgeOpcode.Sra, c => value[c.Index], _ => 31);
+        var correction = Constant(OpenEdgeOpcode.Sll, c => sign[c.Index], _ => RequantizePairsKernel.CorrectionBits);
+        _ = Each(c => Binary(OpenEdgeOpcode.SAdd, c, part[c.Index], correction[c.Index], part[c.Index]));
+        var main = Constant(OpenEdgeOpcode.SMul, c => value[c.Index], c => split[c.Index].High);
+        var sum = Each(c => Binary(OpenEdgeOpcode.SAdd, c, part[c.Index], main[c.Index]));
+
+        // both roundings' halves at once, where they fit a constant
+        const int Half = 1 << (RequantizePairsKernel.CorrectionBits - 1);
+        ArrayOperation[] rounded;
+        if (split.All(s => FitsImmediate((1L << s.Shift) + Half)))
+        {
+            sum = Constant(OpenEdgeOpcode.SAdd, c => sum[c.Index], c => (1 << split[c.Index].Shift) + Half);
+            rounded = Constant(OpenEdgeOpcode.Sra, c => sum[c.Index], c => split[c.Index].Shift + 1);
+        }
+        else
+        {
+            sum = Constant(OpenEdgeOpcode.SAdd, c => sum[c.Index], _ => Half);
+            sum = Constant(OpenEdgeOpcode.Sra, c => sum[c.Index], c => split[c.Index].Shift);
+            sum = Constant(OpenEdgeOpcode.SAdd, c => sum[c.Index], _ => 1);
+            rounded = Constant(OpenEdgeOpcode.Sra, c => sum[c.Index], _ => 1);
+        }
+
+        var codes = RequantizeTail.Clamp(p, rounded, _form.ZeroPoint, _form.Low, _form.High);
+        p.Step(codes.Select(c => StoreStream(c.Cell, c, Next(Nest.Output, c.Cell), Output)));
+        p.LoopWhileNotZero(pixel, loop);
+        p.Exit(new(1, 0));
+        return p.Build();
+
+        // in parts that fit a constant, or put together from two of them, whichever takes fewer steps
+        ArrayOperation[] AddBias(ArrayOperation[] loaded)
+        {
+            var most = channels.Max(c => Math.Abs((long)c.Bias));
+            var parts = Math.Max(1, (int)((most + OpenEdgeInstruction.MaxImmediate - 1) / OpenEdgeInstruction.MaxImmediate));
+            if (parts <= 4)
+            {
+                var sums = loaded;
+                for (var i = 0; i < parts; i++)
+                {
+                    var (from, done, index) = (sums, i + 1 == parts, i);
+                    sums = Constant(
+                        OpenEdgeOpcode.SAdd,
+                        c => from[c.Index],
+                        c => (int)(((long)channels[c.Index].Bias * (index + 1) / parts) - ((long)channels[c.Index].Bias * index / parts)),
+                        done ? value : null);
+                }
+
+                return sums;
+            }
+
+            var high = Constant(OpenEdgeOpcode.SAdd, _ => ArrayOperand.Zero, c => channels[c.Index].Bias >> LowBits);
+            high = Constant(OpenEdgeOpcode.Sll, c => high[c.Index], _ => LowBits);
+            high = Each(c => Binary(OpenEdgeOpcode.SAdd, c, high[c.Index], value[c.Index]));
+            return Constant(OpenEdgeOpcode.SAdd, c => high[c.Index], c => channels[c.Index].Bias & ((1 << LowBits) - 1), value);
+        }
+    }
+}
