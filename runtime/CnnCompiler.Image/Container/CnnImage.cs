@@ -116,12 +116,16 @@ public sealed record Symbol(string Name, int Address, int Bytes);
 /// <param name="Layer">Index into the layers, for reports; -1 for none.</param>
 public abstract record HostStep(int Layer);
 
-/// <summary>Writes a kernel's code from flash into context memory, then its configuration word, then one more context word (the hazard of <c>openedge.md</c> section 7).</summary>
+/// <summary>Writes a kernel's code from flash or RAM into context memory, then its configuration word, then one more context word (the hazard of <c>openedge.md</c> section 7).</summary>
 /// <param name="Layer">Layer.</param>
 /// <param name="Kernel">Index into the kernels; the words come from <see cref="KernelImage.Flash"/>.</param>
 /// <param name="KernelId">Configuration word to write, 1 to 15.</param>
 /// <param name="Start">First context word S of every row bank.</param>
-public sealed record HostLoadKernel(int Layer, int Kernel, int KernelId, int Start) : HostStep(Layer);
+public sealed record HostLoadKernel(int Layer, int Kernel, int KernelId, int Start) : HostStep(Layer)
+{
+    /// <summary>RAM byte address of the same words, from where the host copies them instead; null for flash.</summary>
+    public int? Ram { get; init; }
+}
 
 /// <summary>Copies words from flash to RAM.</summary>
 /// <param name="Layer">Layer.</param>

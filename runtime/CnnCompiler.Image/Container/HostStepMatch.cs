@@ -34,4 +34,5 @@ internal enum HostStepCode
     Launch = 4,
     Wait = 5,
     Softmax = 6,
+    LoadKernelFromRam = 7,
 }

@@ -234,6 +234,7 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
         return (HostStepCode)code switch
         {
             HostStepCode.LoadKernel => ReadLoad(ref reader, layer),
+            HostStepCode.LoadKernelFromRam => ReadLoadFromRam(ref reader, layer),
             HostStepCode.CopyFlash => ReadFlashCopy(ref reader, layer),
             HostStepCode.CopyRam => ReadRamCopy(ref reader, layer),
             HostStepCode.Launch => new HostLaunch(layer, reader.Index("launch", _launches.Count)),
@@ -252,6 +253,13 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
         return start + words <= _machine.ContextWordsPerRow
             ? new(layer, kernel, id, start)
             : throw new DiagnosticException(ImageDiagnostics.ContextExceeded(file, reader.Place, start, words, _machine.ContextWordsPerRow));
+    }
+
+    private HostLoadKernel ReadLoadFromRam(ref SectionReader reader, int layer)
+    {
+        var load = ReadLoad(ref reader, layer) with { Ram = reader.Int("source") };
+        CheckRam(ref reader, "source", load.Ram.Value, _kernels[load.Kernel].Rows.Sum(row => (long)row.Count));
+        return load;
     }
 
     private HostCopyFlash ReadFlashCopy(ref SectionReader reader, int layer)

@@ -61,7 +61,7 @@ public static class ImagePrinter
     private static string Step(CnnImage image, HostStep step)
     {
         var what = step.Match(
-            load => Invariant($"load-kernel {Kernel(image, load.Kernel)} id {load.KernelId} start {load.Start}"),
+            load => Invariant($"load-kernel {Kernel(image, load.Kernel)} id {load.KernelId} start {load.Start}") + (load.Ram is { } ram ? Invariant($" from 0x{ram:x}") : string.Empty),
             copy => Invariant($"copy-flash {Hex(copy.Source)} to {Hex(copy.Destination)} {copy.Words} words"),
             copy => Invariant($"copy-ram {Hex(copy.Source)} to {Hex(copy.Destination)} {copy.Words} words"),
             launch => Invariant($"launch {launch.Launch}: {Launch(image, image.Launches[launch.Launch])}"),

@@ -53,7 +53,9 @@ public static class ImageWriter
     private static ByteWriter.Payload Write(ByteWriter.Payload bytes, HostStep step)
     {
         return step.Match(
-            load => Start(HostStepCode.LoadKernel).Int(load.Kernel).Int(load.KernelId).Int(load.Start),
+            load => load.Ram is { } ram
+                ? Start(HostStepCode.LoadKernelFromRam).Int(load.Kernel).Int(load.KernelId).Int(load.Start).Int(ram)
+                : Start(HostStepCode.LoadKernel).Int(load.Kernel).Int(load.KernelId).Int(load.Start),
             copy => Start(HostStepCode.CopyFlash).Int(copy.Source).Int(copy.Destination).Int(copy.Words),
             copy => Start(HostStepCode.CopyRam).Int(copy.Source).Int(copy.Destination).Int(copy.Words),
             launch => Start(HostStepCode.Launch).Int(launch.Launch),

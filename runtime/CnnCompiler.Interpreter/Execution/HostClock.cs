@@ -69,7 +69,8 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers)
     /// <summary>Writes a kernel into context memory.</summary>
     /// <param name="layer">Layer.</param>
     /// <param name="words">Words: instructions, configuration word and the write after it.</param>
-    public void LoadKernel(int layer, long words)
+    /// <param name="fromRam">True where they come from RAM, false from flash.</param>
+    public void LoadKernel(int layer, long words, bool fromRam = false)
     {
         ServeInterrupt();
         if (_now < _arrayEnd)
@@ -77,7 +78,7 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers)
             _now = Math.Max(_now, _arrayLoaded);
         }
 
-        Move(layer, words, host.FlashToContext);
+        Move(layer, words, fromRam ? host.RamToContext : host.FlashToContext);
     }
 
     /// <summary>Copies from flash to RAM.</summary>

@@ -103,7 +103,14 @@ internal static class ImageCheck
         }
 
         step.Match<Action>(
-            load => () => CheckIndex(span, who, "kernel", load.Kernel, image.Kernels.Count),
+            load => () =>
+            {
+                CheckIndex(span, who, "kernel", load.Kernel, image.Kernels.Count);
+                if (load.Ram is { } ram)
+                {
+                    CheckRam(image, span, who, "its source", ram, 4L * image.Kernels[load.Kernel].Rows.Sum(row => row.Count));
+                }
+            },
             copy => () =>
             {
                 CheckFlash(image, span, who, "its source", copy.Source, 4L * copy.Words);

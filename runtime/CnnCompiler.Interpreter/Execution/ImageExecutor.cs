@@ -120,12 +120,14 @@ internal sealed class ImageExecutor<TMemory>(
         {
             for (var word = 0; word < words; word++)
             {
-                _array!.WriteContext(row, load.Start + word, BinaryPrimitives.ReadUInt32LittleEndian(flash[(4 * ((row * words) + word))..]));
+                var offset = 4 * ((row * words) + word);
+                var value = load.Ram is { } ram ? Read((uint)(ram + offset)) : BinaryPrimitives.ReadUInt32LittleEndian(flash[offset..]);
+                _array!.WriteContext(row, load.Start + word, value);
             }
         }
 
         _array!.WriteConfiguration(load.KernelId, (ushort)((kernel.Steps - 1) | (load.Start & 127) << 5 | kernel.ColumnMask << 12));
-        _clock.LoadKernel(load.Layer, (4L * words) + 2);
+        _clock.LoadKernel(load.Layer, (4L * words) + 2, fromRam: load.Ram is not null);
     }
 
     private void CopyFlash(HostCopyFlash copy)
@@ -256,7 +258,7 @@ internal sealed class ImageExecutor<TMemory>(
         {
             switch (image.HostProgram[next])
             {
-                case HostCopyFlash { Words: > 0 } or HostCopyRam { Words: > 0 }:
+                case HostCopyFlash { Words: > 0 } or HostCopyRam { Words: > 0 } or HostLoadKernel { Ram: not null }:
                     return true;
                 case HostWait or HostLaunch or HostSoftmax:
                     return false;

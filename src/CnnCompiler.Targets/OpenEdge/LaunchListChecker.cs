@@ -198,11 +198,24 @@ public sealed class LaunchListChecker
             return;
         }
 
+        if (load.Ram is { } ram && (!Range(where, "the source", ram, (long)words * kernel.Rows.Count, flash: false, write: false) || !IsConstant(ram, kernel)))
+        {
+            _faults.Add(LaunchListDiagnostics.RamDiffers(where, kernel.Name, ram));
+        }
+
         // the words may belong to the kernel that runs: the cells hold their own copy, and the step waits until that launch has loaded
         var number = _kernelOfLoad.Count;
         _kernelOfLoad.Add(load.Kernel);
         Array.Fill(_wordOwner, number, load.Start, words);
         _configured[load.KernelId] = new(load.Kernel, number, load.Start, words);
+    }
+
+    // Code in RAM has to be one of the image's constants, inside one block.
+    private bool IsConstant(long address, KernelImage kernel)
+    {
+        var code = kernel.Rows.SelectMany(row => row).ToArray();
+        var block = _image.RamConstants.FirstOrDefault(b => b.Address <= address && address + (code.Length * WordBytes) <= b.Address + ((long)b.Words.Length * WordBytes));
+        return block is not null && block.Words.Span.Slice((int)(address - block.Address) / WordBytes, code.Length).SequenceEqual(code);
     }
 
     private void Launch(HostLaunch step, string where)

@@ -91,6 +91,10 @@ public static class LaunchListDiagnostics
     /// <summary>CNN0875: code in flash that is not the kernel's.</summary>
     public static Diagnostic FlashDiffers(string kernel, int row, int word) => Error(875, $"kernel {kernel}: word {word} of row {row} in flash is another one");
 
+    /// <summary>CNN0876: code in RAM that is not the kernel's.</summary>
+    public static Diagnostic RamDiffers(string where, string kernel, long address) =>
+        Error(876, $"{where}: the RAM constant at {address} is not the code of kernel {kernel}");
+
     private static Diagnostic Error(int code, FormattableString message) => new(
         string.Create(CultureInfo.InvariantCulture, $"CNN{code:0000}"),
         DiagnosticSeverity.Error,

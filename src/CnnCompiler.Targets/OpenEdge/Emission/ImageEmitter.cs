@@ -8,6 +8,9 @@ using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
+using Compiled = System.Collections.Generic.Dictionary<
+    CnnCompiler.Ir.Mapped.MappedNest, (CnnCompiler.Targets.OpenEdge.Kernels.NestKernel Kernel, CnnCompiler.Targets.OpenEdge.ArrayPrograms.ArrayAssembly Code)>;
 
 namespace CnnCompiler.Targets.OpenEdge.Emission;
 
@@ -30,18 +33,31 @@ public sealed class ImageEmitter
     private readonly List<LayerInfo> _layers = [];
     private readonly Dictionary<string, int> _layerOf = new(StringComparer.Ordinal);
     private readonly MemoryLayout _memory;
+    private readonly List<uint> _constants = [];
+    private readonly Dictionary<int, int> _codeInRam = [];
+    private readonly Dictionary<uint, int> _markInFlash = [];
+    private NestKernel? _before;
+    private readonly ResidentWords _inRam;
+    private readonly ParameterPlan? _plan;
+    private readonly Dictionary<int, int> _parametersInFlash = [];
+    private readonly List<(NestKernel Kernel, int Index, int Layer)> _planned = [];
+    private readonly int _firstConstant;
     private int _resident = -1;
     private int _residentId;
-    private int _slot;
 
-    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data) =>
+    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled)
+    {
         (_program, _machine, _memory, _data) = (program, machine, memory, data);
+        data.Memory = memory;
+        (_inRam, _plan) = PlanParameters(compiled);
+        _firstConstant = machine.Ram.Bytes - (int)(_inRam.Words * WordBytes);
+    }
 
     /// <summary>Emits an image, or reports what exceeds the machine.</summary>
     public static CnnImage? Emit(MappedProgram program, MachineDescription machine, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
         var data = new Data(program);
-        var compiled = new Dictionary<MappedNest, (NestKernel Kernel, ArrayAssembly Code)>(ReferenceEqualityComparer.Instance);
+        var compiled = new Compiled(ReferenceEqualityComparer.Instance);
         foreach (var nest in program.Steps.OfType<MappedNest>())
         {
             cancellation.ThrowIfCancellationRequested();
@@ -57,13 +73,33 @@ public sealed class ImageEmitter
         }
 
         var parameterWords = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
-        if (diagnostics.HasErrors || MemoryLayout.Plan(program, parameterWords, machine, diagnostics) is not { } memory)
+        if (diagnostics.HasErrors)
         {
             return null;
         }
 
-        data.Memory = memory;
-        var emitter = new ImageEmitter(program, machine, memory, data);
+        // where every parameter block finds room above the buffers, there need be no slots for them
+        var emitter = MemoryLayout.Plan(program, 0, machine, new DiagnosticBag()) is { } tight ? new ImageEmitter(program, machine, tight, data, compiled) : null;
+        if (emitter?._plan is null)
+        {
+            if (MemoryLayout.Plan(program, parameterWords, machine, diagnostics) is not { } roomy)
+            {
+                return null;
+            }
+
+            emitter = new(program, machine, roomy, data, compiled);
+        }
+
+        foreach (var step in program.Steps)
+        {
+            var layer = emitter.LayerOf(step.Origin.Value with { Macs = 0 });
+            if (step is MappedNest nest)
+            {
+                var kernel = compiled[nest].Kernel;
+                emitter._planned.AddRange(Enumerable.Range(0, kernel.Launches).Select(i => (kernel, i, layer)));
+            }
+        }
+
         foreach (var step in program.Steps)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -100,7 +136,99 @@ public sealed class ImageEmitter
         }
     }
 
-    private void Add(MappedStep step, Dictionary<MappedNest, (NestKernel Kernel, ArrayAssembly Code)> compiled)
+    /// <summary>What stays in RAM, and how the other parameters come there; no plan where a block finds no room.</summary>
+    private (ResidentWords InRam, ParameterPlan? Plan) PlanParameters(Compiled compiled)
+    {
+        var (launches, nests) = Launches(compiled);
+        var words = _kernels.Select(k => k.Rows.Sum(r => r.Count)).ToArray();
+        var tops = _memory.Tops(_program.Steps.Count, _machine.Ram.ReservedBytes);
+        var limit = (long)_machine.Ram.Bytes / WordBytes * WordBytes;
+        var free = (limit - tops.Max()) / WordBytes;
+        int[] slots = _memory.HasSlots ? [_memory.Slot(0), _memory.Slot(1)] : [];
+        if (new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words).AllWords > free)
+        {
+            // not all of it can stay: then it matters how long the array hides the host
+            Time(launches, nests, compiled);
+        }
+
+        // what stays takes room from what comes early: several shares are tried
+        const int Shares = 8;
+        (ResidentWords InRam, ParameterPlan? Plan) best = default;
+        for (var share = Shares; share >= 0; share--)
+        {
+            var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words);
+            inRam.Choose(free * share / Shares);
+            var plan = ParameterPlan.Make(_machine.Host, launches, inRam.HasParameters, inRam.LoadCycles, tops, limit - (inRam.Words * WordBytes), slots);
+            if (best.InRam is null || (plan is not null && (best.Plan is null || plan.Exposed < best.Plan.Exposed)))
+            {
+                best = (inRam, plan);
+            }
+
+            if (inRam.Words == inRam.AllWords)
+            {
+                break;
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>The launches in order, and the nest beside whose last launch the host prepares each; null after a softmax, which waits for the array.</summary>
+    private (List<ResidentLaunch> Launches, List<MappedNest?> Before) Launches(Compiled compiled)
+    {
+        var launches = new List<ResidentLaunch>();
+        var before = new List<MappedNest?>();
+        var resident = -1;
+        MappedNest? last = null;
+        for (var step = 0; step < _program.Steps.Count; step++)
+        {
+            if (_program.Steps[step] is not MappedNest nest)
+            {
+                last = null;
+                continue;
+            }
+
+            var (kernel, code) = compiled[nest];
+            var index = KernelOf(code);
+            for (var launch = 0; launch < kernel.Launches; launch++)
+            {
+                launches.Add(new(index, resident != index, kernel.Launch(launch, 0, _data).Parameters.Length, step, 0));
+                before.Add(last);
+                (resident, last) = (index, nest);
+            }
+        }
+
+        return (launches, before);
+    }
+
+    private void Time(List<ResidentLaunch> launches, List<MappedNest?> before, Compiled compiled)
+    {
+        var timer = new KernelTimer(_machine);
+        var cycles = new Dictionary<MappedNest, long>(ReferenceEqualityComparer.Instance);
+        for (var i = 0; i < launches.Count; i++)
+        {
+            if (before[i] is not { } nest)
+            {
+                continue;
+            }
+
+            if (!cycles.TryGetValue(nest, out var one))
+            {
+                cycles.Add(nest, one = timer.ArrayCycles(nest, _program) / compiled[nest].Kernel.Launches);
+            }
+
+            launches[i] = launches[i] with { ArrayBefore = one };
+        }
+    }
+
+    private int AddConstant(IEnumerable<uint> words)
+    {
+        var address = _firstConstant + (_constants.Count * WordBytes);
+        _constants.AddRange(words);
+        return address;
+    }
+
+    private void Add(MappedStep step, Compiled compiled)
     {
         var layer = LayerOf(step.Origin.Value);
         step.Match(
@@ -112,6 +240,8 @@ public sealed class ImageEmitter
                 {
                     AddLaunch(layer, index, kernel, launch);
                 }
+
+                _before = kernel;
 
                 return 0;
             },
@@ -132,15 +262,62 @@ public sealed class ImageEmitter
             });
     }
 
+    private void AddCopy(ParameterCopy copy)
+    {
+        var (kernel, index, layer) = _planned[copy.Launch];
+        var address = _plan!.Addresses[copy.Launch];
+        if (!_parametersInFlash.TryGetValue(copy.Launch, out var flash))
+        {
+            _parametersInFlash.Add(copy.Launch, flash = AddFlash(kernel.Launch(index, address, _data).Parameters));
+        }
+
+        _host.Add(new HostCopyFlash(layer, flash + (copy.Offset * WordBytes), address + (copy.Offset * WordBytes), copy.Words));
+    }
+
+    /// <summary>
+    /// The host puts a nest's marks into RAM beside the launch before, unless that one touches words behind the buffer's end, too: then it has to end first.
+    /// </summary>
+    private void AddMarks(int layer, NestKernel kernel)
+    {
+        var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, 0, _data).Marks).ToArray();
+        if (marks.Length > 0 && _before is not null && Touches(_before, kernel, marks.Min(m => m.Address)))
+        {
+            _host.Add(new HostWait(layer));
+        }
+
+        foreach (var (address, word) in marks)
+        {
+            if (!_markInFlash.TryGetValue(word, out var flash))
+            {
+                _markInFlash.Add(word, flash = AddFlash([word]));
+            }
+
+            _host.Add(new HostCopyFlash(layer, flash, address, 1));
+        }
+    }
+
+    /// <summary>True where a kernel may touch words of another's input from an address on. Nests of one layer that slide over channels of their own don't.</summary>
+    private bool Touches(NestKernel before, NestKernel kernel, int address)
+    {
+        var input = kernel.Nest.Operands[0];
+        return !(before.Nest.Kernel == kernel.Nest.Kernel && before.Nest.Operands[0].Target == input.Target && before.Nest.Origin.Value.Layer == kernel.Nest.Origin.Value.Layer)
+            && before.Extents.Any(e => e.Buffer == input.Target && _data.AddressOf(e.Buffer) + (e.Words * WordBytes) > address);
+    }
+
     private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)
     {
-        var slot = _memory.Slot(_slot);
-        var launch = kernel.Launch(index, slot, _data);
-        if (launch.Parameters.Length > 0)
+        var number = _launches.Count;
+        var inRam = _inRam.HasParameters(number);
+        var block = inRam ? _firstConstant + (_constants.Count * WordBytes) : _plan!.Addresses[number];
+        var launch = kernel.Launch(index, block, _data);
+        if (inRam)
         {
-            // the launch before may still read the other slot; the one before that, which read this slot, has ended
-            _host.Add(new HostCopyFlash(layer, AddFlash(launch.Parameters), slot, launch.Parameters.Length));
-            _slot = 1 - _slot;
+            _ = AddConstant(launch.Parameters);
+        }
+
+        foreach (var copy in _plan!.Copies[number])
+        {
+            AddCopy(copy);
         }
 
         if (_resident != kernelIndex)
@@ -148,12 +325,27 @@ public sealed class ImageEmitter
             // a resident id is never loaded again: new code always gets the next id
             _resident = kernelIndex;
             _residentId = (_residentId % (_machine.KernelSlots - 1)) + 1;
-            _host.Add(new HostLoadKernel(layer, kernelIndex, _residentId, 0));
+            _host.Add(new HostLoadKernel(layer, kernelIndex, _residentId, 0) { Ram = _inRam.HasCode(kernelIndex) ? CodeInRam(kernelIndex) : null });
         }
 
-        uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? slot : 0)) : null;
+        if (index == 0)
+        {
+            AddMarks(layer, kernel);
+        }
+
+        uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? block : 0)) : null;
         _host.Add(new HostLaunch(layer, _launches.Count));
         _launches.Add(new(kernelIndex, _residentId, [.. launch.Read.Select(Pointer)], [.. launch.Write.Select(Pointer)]));
+    }
+
+    private int CodeInRam(int kernel)
+    {
+        if (!_codeInRam.TryGetValue(kernel, out var address))
+        {
+            _codeInRam.Add(kernel, address = AddConstant(_kernels[kernel].Rows.SelectMany(r => r)));
+        }
+
+        return address;
     }
 
     private int KernelOf(ArrayAssembly code)
@@ -204,7 +396,7 @@ public sealed class ImageEmitter
         return new(
             _machine,
             _kernels,
-            [],
+            _constants.Count > 0 ? [new(_firstConstant, _constants.ToArray())] : [],
             _flash.ToArray(),
             [.. _program.Inputs.Select(Describe)],
             [.. _program.Outputs.Select(Describe)],

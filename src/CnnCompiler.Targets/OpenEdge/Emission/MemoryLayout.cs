@@ -21,12 +21,32 @@ public sealed class MemoryLayout
     /// <summary>RAM byte address of a buffer.</summary>
     public int AddressOf(string buffer) => (int)_plan.AddressOf(buffer);
 
+    /// <summary>For each step, and the end, the first byte address above everything that is live.</summary>
+    /// <param name="steps">Number of steps.</param>
+    /// <param name="lowest">Where nothing is live.</param>
+    public long[] Tops(int steps, long lowest)
+    {
+        var tops = Enumerable.Repeat(lowest, steps + 1).ToArray();
+        foreach (var range in Ranges)
+        {
+            for (var step = range.FirstStep; step <= range.LastStep; step++)
+            {
+                tops[step] = Math.Max(tops[step], AddressOf(range.Name) + range.Bytes);
+            }
+        }
+
+        return tops;
+    }
+
+    /// <summary>True where there are parameter slots.</summary>
+    public bool HasSlots => Ranges.Any(r => r.Name == SlotName(0));
+
     /// <summary>RAM byte address of a parameter slot, 0 or 1.</summary>
     public int Slot(int index) => AddressOf(SlotName(index));
 
     /// <summary>Plans the memory of a program, or reports what doesn't fit.</summary>
     /// <param name="program">The program.</param>
-    /// <param name="parameterWords">Words of the largest parameter block.</param>
+    /// <param name="parameterWords">Words of the largest parameter block; 0 where no slots are wanted.</param>
     /// <param name="machine">RAM and its reserve.</param>
     /// <param name="diagnostics">Takes what is wrong.</param>
     public static MemoryLayout? Plan(MappedProgram program, int parameterWords, MachineDescription machine, DiagnosticBag diagnostics)
@@ -94,7 +114,7 @@ public sealed class MemoryLayout
 
         var ranges = program.Buffers.Where(b => live[b.Name].Last >= 0)
             .Select(b => new PlannedRange(b.Name, b.Words * (long)Kernels.NestView.WordBytes, live[b.Name].First, live[b.Name].Last)).ToList();
-        ranges.AddRange(Enumerable.Range(0, 2).Select(i =>
+        ranges.AddRange(Enumerable.Range(0, parameterWords > 0 ? 2 : 0).Select(i =>
             new PlannedRange(SlotName(i), parameterWords * (long)Kernels.NestView.WordBytes, 0, program.Steps.Count)));
         return ranges;
     }

@@ -13,7 +13,11 @@ public readonly record struct LaunchPointer(bool InParameters, long Address);
 /// <param name="Parameters">Words of the parameter block: initial registers, tables and weights, as the kernel reads them.</param>
 /// <param name="Read">Read pointer of each column, or null where the kernel uses none.</param>
 /// <param name="Write">Write pointer of each column, or null where the kernel uses none.</param>
-public sealed record KernelLaunch(uint[] Parameters, LaunchPointer?[] Read, LaunchPointer?[] Write);
+public sealed record KernelLaunch(uint[] Parameters, LaunchPointer?[] Read, LaunchPointer?[] Write)
+{
+    /// <summary>Words that the host puts into RAM before the nest's first launch: byte address and word.</summary>
+    public IReadOnlyList<(int Address, uint Word)> Marks { get; init; } = [];
+}
 
 /// <summary>Where buffers are, and the constants.</summary>
 public interface IKernelData
@@ -40,6 +44,12 @@ public abstract class NestKernel(MappedNest nest)
 
     /// <summary>Number of launches.</summary>
     public abstract int Launches { get; }
+
+    /// <summary>Trips of a loop that data ends, not a constant of the code; 0 where there is no such loop. With the code it decides how long a launch takes.</summary>
+    public virtual int Trips => 0;
+
+    /// <summary>True where the code holds constants of the nest, so that no other nest shares it.</summary>
+    public virtual bool HasCodeOfItsOwn => false;
 
     /// <summary>Words of the largest parameter block.</summary>
     public abstract int ParameterWords { get; }

@@ -39,7 +39,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         // every group has one channel, which reads inputs of its own: channels take the place of groups
-        var depthwise = strategy == WindowKernel.Strategy;
+        var depthwise = strategy is WindowKernel.Strategy or SlidingKernel.Strategy;
 
         if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts, bound))
         {
@@ -51,6 +51,10 @@ public sealed partial class OpenEdgeMapper
         if (strategy == HalvesContractKernel.Strategy)
         {
             (name, element) = Halve(operation, positions, name, layout);
+        }
+        else if (strategy == DensePairsKernel.Strategy)
+        {
+            name = PairUp(operation, positions, shape.Loops(LoopKind.KernelSize).Single(), name, element).Name;
         }
 
         var contraction = new Contraction(
@@ -108,7 +112,8 @@ public sealed partial class OpenEdgeMapper
     private void MapTile(Contraction contraction, int first, int count, string suffix)
     {
         var operation = contraction.Operation;
-        LoopMap Map(bool reduced)
+        var sliding = contraction.Strategy == SlidingKernel.Strategy;
+        LoopMap Map(bool reduced, int from = 0, int channels = 0)
         {
             var map = new LoopMap(operation.Loops.Count);
             if (contraction.Groups.Extent > 1)
@@ -116,14 +121,22 @@ public sealed partial class OpenEdgeMapper
                 map.Add(NestView.Group, contraction.Groups.Extent, reduced: false, contraction.Groups.Loop);
             }
 
-            map.AddQuads(count, contraction.Channels.Loop);
+            map.AddQuads(channels > 0 ? channels : count, contraction.Channels.Loop);
             if (contraction.Channels.Loop >= 0)
             {
-                map.Offset(contraction.Channels.Loop, first);
+                map.Offset(contraction.Channels.Loop, first + from);
             }
 
             AddPositions(map, contraction.Positions);
-            if (reduced)
+            if (reduced && contraction.Strategy == DensePairsKernel.Strategy)
+            {
+                AddPairs(map, operation, contraction.Shape.Loops(LoopKind.KernelSize).Single());
+            }
+            else if (reduced && sliding)
+            {
+                AddSliding(map, operation, contraction.Shape, contraction.Positions.PixelLoop);
+            }
+            else if (reduced)
             {
                 AddReduced(map, operation, contraction.Shape);
             }
@@ -131,24 +144,38 @@ public sealed partial class OpenEdgeMapper
             return map;
         }
 
-        var map = Map(reduced: true);
-        var sums = AddAccumulators(operation.Name + suffix, map, contraction.Positions, contraction.Strategy);
-        _steps.Add(new MappedNest(
-            $"{operation.Name}.sums{suffix}",
+        // sliding code holds the weights of its channels: a nest for every sixteen
+        var sums = sliding
+            ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
+            : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy);
+        var skipped = sliding ? (SumsUnderWay(operation, contraction.Shape, contraction.Positions) - 1) * sums.Layout.Pitch[4] : 0;
+        AffineExpression SumOf(LoopMap map, int from) =>
+            SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from } : element;
+        var block = sliding ? SlidingKernel.Channels : count;
+        for (var from = 0; from < count; from += block)
+        {
+            var channels = Math.Min(block, count - from);
+            AddSums(Map(reduced: true, from, channels), channels, from, block == count ? suffix : FormattableString.Invariant($"{suffix}.{from / block}"));
+        }
+
+        void AddSums(LoopMap map, int channels, int from, string name) => _steps.Add(new MappedNest(
+            $"{operation.Name}.sums{name}",
             contraction.Strategy,
             map.Loops,
-            [map.ChannelGuard(count)],
+            [map.ChannelGuard(channels)],
             [
-                new(contraction.Input.Buffer, InputElement(map, contraction)),
+                new(
+                    contraction.Input.Buffer,
+                    contraction.Strategy == DensePairsKernel.Strategy ? PairElement(map, contraction.Input.Buffer) : InputElement(map, contraction)),
                 new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
             ],
-            new(sums.Name, SumElement(map, sums)),
+            new(sums.Name, SumOf(map, from)),
             GconvReduction.Add,
             new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
             new ScalarAccumulator())
         {
             // every channel has the same number of MACs
-            Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * count },
+            Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels },
         });
 
         var point = Map(reduced: false);
@@ -161,7 +188,7 @@ public sealed partial class OpenEdgeMapper
                 contraction.Requantize,
                 point.Loops,
                 [point.ChannelGuard(count), .. HalvesGuards(point, contraction.Positions)],
-                [new(sums.Name, SumElement(point, sums)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
+                [new(sums.Name, SumOf(point, 0)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
                 new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
@@ -192,6 +219,8 @@ public sealed partial class OpenEdgeMapper
             spreads.AddRange(Spreads(operation, shape, "window", WindowKernel.Strategy));
         }
 
+        var windows = spreads.ToArray();
+
         var contract = Spreads(operation, shape, "contract", ContractKernel.Strategy);
         spreads.AddRange(contract);
         if (channels > 1 && HalvesContractKernel.LanesHold(LargestWeight(operation)))
@@ -200,12 +229,21 @@ public sealed partial class OpenEdgeMapper
                 .Select(p => new Spread(MappingCandidates.Of("halves", operation, p.PixelLoop), HalvesContractKernel.Strategy, Halved(p))));
         }
 
+        if (shape.Single(LoopKind.Group) is var (channelLoop, _) && windows.Length > 0)
+        {
+            spreads.AddRange(SlidingSpreads(operation, shape, channelLoop, windows));
+        }
+
         var taps = shape.Loops(LoopKind.KernelSize).ToArray();
         if (groups == 1 && taps.Length == 1 && Element(operation, operation.Input, LayoutOf(operation.Input.Tensor)).Coefficients[taps[0]] == 1
             && contract.FirstOrDefault(s => s.Positions.Pixels == 1)?.Positions is { } points)
         {
             var dense = new Spread(MappingCandidates.Of("dense", operation, -1), DenseKernel.Strategy, points);
-            return points.Outer * points.Lines == 1 ? [dense, .. spreads] : [.. spreads, dense];
+            spreads = points.Outer * points.Lines == 1 ? [dense, .. spreads] : [.. spreads, dense];
+            if (operation.Loops[taps[0]].Extent % HalvesKernel.Halves == 0 && DensePairsKernel.LanesHold(LargestWeight(operation)))
+            {
+                spreads.Add(new(MappingCandidates.Of("pairs", operation, -1), DensePairsKernel.Strategy, points));
+            }
         }
 
         return spreads;
@@ -281,7 +319,7 @@ public sealed partial class OpenEdgeMapper
         return (padded.Name, padded.Layout);
     }
 
-    private static int RoundUp(int count) => (count + LoopMap.Lanes - 1) / LoopMap.Lanes * LoopMap.Lanes;
+    private static int RoundUp(int count, int unit = LoopMap.Lanes) => (count + unit - 1) / unit * unit;
 
     private static void AddPositions(LoopMap map, Positions positions)
     {

@@ -30,12 +30,15 @@ public sealed class KernelTimer(MachineDescription machine)
         try
         {
             var (kernel, data) = Compile(nest, program);
-            var (first, next) = ArrayCycles(ArrayAssembler.Assemble(kernel.Program, machine), kernel, data);
+            var code = ArrayAssembler.Assemble(kernel.Program, machine);
+            var (first, next) = ArrayCycles(code, kernel, data);
             var launch = kernel.Launch(0, data.Parameters, data);
+            var marks = Enumerable.Range(0, kernel.Launches).Sum(i => (long)kernel.Launch(i, data.Parameters, data).Marks.Count) * machine.Host.FlashToRam;
+            var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (code.Rows.Sum(r => (long)r.Count) * machine.Host.RamToContext) - next) : 0;
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
             var copy = (long)launch.Parameters.Length * machine.Host.FlashToRam;
             var slower = machine.Bus.Kind == BusKind.Shared ? launch.Parameters.Length : 0;
-            return Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy))
+            return marks + load + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy))
                 + (kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite)));
         }
         catch (ArrayResourceException)
@@ -62,16 +65,17 @@ public sealed class KernelTimer(MachineDescription machine)
     /// <summary>Cycles of the first launch, which loads the code, and of each of the others.</summary>
     private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
-        var key = Key(code);
+        var key = Key(code, kernel.Trips);
         var first = _measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0));
         return (first, kernel.Launches < 2 ? first : _measured.Get(key + " resident", () => Run(code, kernel, data, before: 1)));
     }
 
-    /// <summary>The code decides the time: loop counts are constants in it.</summary>
-    private static string Key(ArrayAssembly code)
+    /// <summary>The code decides the time: loop counts are constants in it, or known beside it.</summary>
+    private static string Key(ArrayAssembly code, int trips)
     {
         var words = code.Rows.SelectMany(r => r).ToArray();
-        return Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
+        var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
+        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {trips}");
     }
 
     private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
@@ -81,6 +85,11 @@ public sealed class KernelTimer(MachineDescription machine)
         for (var i = 0; i < launch.Parameters.Length; i++)
         {
             words.TrySet((uint)(data.Parameters + (i * NestView.WordBytes)), launch.Parameters[i]);
+        }
+
+        foreach (var (address, word) in launch.Marks)
+        {
+            words.TrySet((uint)address, word);
         }
 
         var array = new OpenEdgeArray(machine.Bus);

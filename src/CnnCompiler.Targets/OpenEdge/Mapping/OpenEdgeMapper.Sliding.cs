@@ -1,0 +1,95 @@
+using CnnCompiler.Core;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <content>Depthwise convolutions that slide along a line of outputs.</content>
+public sealed partial class OpenEdgeMapper
+{
+    /// <summary>The reduced loop along the line of a sliding operator, or -1 where there is none.</summary>
+    private static int SlideLoop(GconvOperator operation, OperatorShape shape, int pixelLoop) =>
+        operation.Input.Index.FirstOrDefault(i => i.Coefficients[pixelLoop] != 0) is { } index
+            ? shape.Loops(LoopKind.KernelSize).Where(l => index.Coefficients[l] != 0).DefaultIfEmpty(-1).First()
+            : -1;
+
+    /// <summary>
+    /// The lines along which a depthwise operator can slide: along the outermost dimension of its input's buffer, so that what comes behind a line's
+    /// last input lies behind the buffer's end.
+    /// </summary>
+    private IEnumerable<Spread> SlidingSpreads(GconvOperator operation, OperatorShape shape, int channelLoop, IReadOnlyList<Spread> spreads)
+    {
+        var layout = LayoutOf(operation.Input.Tensor);
+        if (operation.Input.OutOfRange == OutOfRange.SkipTap && !ValueLayouts.Covers(layout, operation))
+        {
+            layout = ValueLayouts.Around(layout.Shape, operation, shape.InputZeroPoint!.Value);
+        }
+
+        var element = Element(operation, operation.Input, layout);
+        foreach (var positions in spreads.Select(s => s.Positions).Where(p => p.PixelLoop >= 0))
+        {
+            var along = operation.Input.Index.Where(i => i.Coefficients[positions.PixelLoop] != 0).ToArray();
+            var slide = SlideLoop(operation, shape, positions.PixelLoop);
+            if (along.Length != 1 || element.Coefficients.Any(c => c < 0) || element.Coefficients[channelLoop] != 1
+                || Enumerable.Range(0, operation.Loops.Count).Any(l => l != positions.PixelLoop && l != slide && operation.Loops[l].Extent > 1 && along[0].Coefficients[l] != 0)
+                || (slide >= 0 && along[0].Coefficients[slide] != 1))
+            {
+                continue;
+            }
+
+            var (taps, stride) = slide >= 0 ? (operation.Loops[slide].Extent, (int)along[0].Coefficients[positions.PixelLoop]) : (1, 1);
+            var steps = SlidingKernel.Steps(positions.Pixels, SlidingKernel.UnderWay(taps, stride));
+            int[] across = [0];
+            foreach (var loop in shape.Loops(LoopKind.KernelSize).Where(l => l != slide))
+            {
+                across = [.. across.SelectMany(a => Enumerable.Range(0, operation.Loops[loop].Extent).Select(i => a + (i * (int)element.Coefficients[loop])))];
+            }
+
+            var channels = RoundUp(operation.Loops[channelLoop].Extent, SlidingKernel.Channels);
+            var pitch = (int)element.Coefficients[slide >= 0 ? slide : positions.PixelLoop];
+            if (SlidingKernel.Fits(taps, stride, pitch, across, channels) && element.Constant + (steps * element.Coefficients[positions.PixelLoop]) >= layout.Elements)
+            {
+                yield return new(MappingCandidates.Of("slide", operation, positions.PixelLoop), SlidingKernel.Strategy, positions);
+            }
+        }
+    }
+
+    private static void AddSliding(LoopMap map, GconvOperator operation, OperatorShape shape, int pixelLoop)
+    {
+        var slide = SlideLoop(operation, shape, pixelLoop);
+        map.Add(SlidingKernel.Slide, slide >= 0 ? operation.Loops[slide].Extent : 1, reduced: true, slide);
+        foreach (var loop in shape.Loops(LoopKind.KernelSize).Where(l => l != slide))
+        {
+            map.Add(operation.Loops[loop].Name, operation.Loops[loop].Extent, reduced: true, loop);
+        }
+    }
+
+    /// <summary>The buffer of raw sums, [quad][line][pixel][lane] with the channels of a pixel side by side: as many pixels a line as the kernel takes steps.</summary>
+    private MappedBuffer AddSlidingSums(string name, GconvOperator operation, OperatorShape shape, Positions positions, int channels)
+    {
+        var steps = SlidingSteps(operation, shape, positions);
+        var pixel = RoundUp(channels, SlidingKernel.Channels);
+        int[] extents = [1, pixel / LoopMap.Lanes, positions.Outer, positions.Lines, steps, LoopMap.Lanes];
+        return AddBuffer(
+            $"{name}.sums",
+            BufferRole.Accumulator,
+            new(
+                extents.ToEquatableArray(),
+                1,
+                new int[extents.Length].ToEquatableArray(),
+                new int[extents.Length].ToEquatableArray(),
+                [positions.Outer * positions.Lines * steps * pixel, LoopMap.Lanes, positions.Lines * steps * pixel, steps * pixel, pixel, 1],
+                null));
+    }
+
+    private static int SlidingSteps(GconvOperator operation, OperatorShape shape, Positions positions) =>
+        SlidingKernel.Steps(positions.Pixels, SumsUnderWay(operation, shape, positions));
+
+    private static int SumsUnderWay(GconvOperator operation, OperatorShape shape, Positions positions)
+    {
+        var slide = SlideLoop(operation, shape, positions.PixelLoop);
+        var index = operation.Input.Index.First(i => i.Coefficients[positions.PixelLoop] != 0);
+        return slide >= 0 ? SlidingKernel.UnderWay(operation.Loops[slide].Extent, (int)index.Coefficients[positions.PixelLoop]) : 1;
+    }
+}

@@ -1,0 +1,99 @@
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+using CnnCompiler.Targets.OpenEdge.Mapping;
+
+namespace CnnCompiler.OpenEdge.Tests;
+
+/// <summary>Depthwise convolutions that slide along a line: exact for every window, stride, padding and number of channels.</summary>
+public class SlidingTests
+{
+    /// <summary>Height, width, channels, kernel height and width, stride, dilation across the line, padding.</summary>
+    public static TheoryData<int, int, int, int, int, int, int, int> Shapes() => new()
+    {
+        { 25, 5, 64, 3, 3, 1, 1, 1 },
+        { 1, 1, 1, 1, 1, 1, 1, 0 },
+        { 3, 3, 256, 3, 3, 1, 1, 1 },
+        { 9, 7, 17, 3, 3, 2, 1, 1 },
+        { 8, 6, 5, 3, 3, 2, 1, 0 },
+        { 7, 4, 16, 3, 1, 1, 1, 1 },
+        { 6, 9, 33, 1, 3, 1, 1, 1 },
+        { 10, 3, 20, 2, 2, 1, 1, 0 },
+        { 12, 5, 8, 2, 3, 2, 1, 1 },
+        { 11, 8, 12, 3, 3, 1, 2, 2 },
+        { 13, 4, 3, 3, 2, 3, 1, 1 },
+        { 9, 5, 7, 4, 2, 2, 1, 1 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Every_window_is_exact_with_extreme_weights_and_codes(int height, int width, int channels, int kernelHeight, int kernelWidth, int stride, int dilation, int padding)
+    {
+        foreach (var weights in (ReadOnlySpan<string>)["lowest", "signs"])
+        {
+            var network = Layer(height, width, channels, kernelHeight, kernelWidth, stride, dilation, padding, weights);
+            foreach (var codes in (ReadOnlySpan<string>)["highest", "lowest", "signs"])
+            {
+                var shape = network.Inputs[0].Type.Shape;
+                var values = Enumerable.Range(0, (int)shape.Elements).Select(i => Extreme(codes, i)).ToArray();
+                var nests = ForcedMappings.Check(network, "slide-h", SlidingKernel.Strategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]);
+                Assert.Equal((channels + SlidingKernel.Channels - 1) / SlidingKernel.Channels, channels > 1 ? nests.Count : 1);
+            }
+        }
+    }
+
+    [Fact]
+    public void Two_in_a_row_find_their_marks_although_the_first_writes_the_input_of_the_second()
+    {
+        var first = Layer(12, 6, 24, 3, 3, 1, 1, 1, "signs");
+        var second = (DepthwiseConv2D)first.Layers[0] with { Name = "z", Inputs = ["y"] };
+        var network = first with { Layers = [first.Layers[0], second], Outputs = ["z"] };
+        var shape = network.Inputs[0].Type.Shape;
+        var values = Enumerable.Range(0, (int)shape.Elements).Select(i => (sbyte)((i * 41 % 256) - 128)).ToArray();
+        Assert.Equal(4, ForcedMappings.Check(network, "slide-h", SlidingKernel.Strategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]).Count);
+    }
+
+    [Theory]
+    [InlineData(9, 9, 5, 5, 1, 1, "more steps than a kernel has")]
+    [InlineData(12, 4, 4, 1, 1, 1, "more sums under way than registers")]
+    public void What_the_array_cannot_hold_is_not_offered(int height, int width, int kernelHeight, int kernelWidth, int stride, int dilation, string why)
+    {
+        var gconv = LowerToGconv.Lower(Layer(height, width, 8, kernelHeight, kernelWidth, stride, dilation, 0, "signs"), new())!;
+        var decisions = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions;
+        Assert.False(decisions.SelectMany(d => d.Candidates).Any(c => c.Name == "slide-h"), why);
+    }
+
+    private static sbyte Extreme(string kind, int index) => kind switch
+    {
+        "highest" => sbyte.MaxValue,
+        "lowest" => sbyte.MinValue,
+        _ => (index * 7 % 5) < 2 ? sbyte.MinValue : sbyte.MaxValue,
+    };
+
+    private static NetworkGraph Layer(int height, int width, int channels, int kernelHeight, int kernelWidth, int stride, int dilation, int padding, string weights)
+    {
+        var scale = 0.5f * 0.1f * kernelHeight * kernelWidth * 255 * 127 / 100;
+        int Out(int size, int kernel, int step) => ((size + (2 * padding) - (step * (kernel - 1)) - 1) / stride) + 1;
+        var values = Enumerable.Range(0, channels * kernelHeight * kernelWidth).Select(i => Extreme(weights, i)).ToArray();
+        return new(
+            "depthwise",
+            [new("x", new(ElementType.Int8, Shape.Of(1, height, width, channels), Quantization.PerTensor(0.5f, 5)))],
+            [
+                new DepthwiseConv2D(
+                    "y",
+                    ["x"],
+                    new(ElementType.Int8, Shape.Of(1, Out(height, kernelHeight, 1), Out(width, kernelWidth, dilation), channels), Quantization.PerTensor(scale, -4)),
+                    Tensor.From<sbyte>(ElementType.Int8, Shape.Of(1, kernelHeight, kernelWidth, channels), values),
+                    Quantization.PerTensor(0.1f, 0),
+                    null,
+                    new(stride, stride),
+                    new(1, dilation),
+                    new(padding, padding, padding, padding),
+                    1,
+                    FusedActivation.None,
+                    RoundingScheme.TfliteDouble),
+            ],
+            ["y"]);
+    }
+}
