@@ -17,6 +17,9 @@ public sealed class PlanesKernel : NestKernel
     /// <summary>The reduced loop.</summary>
     public const string Plane = "plane";
 
+    /// <summary>Planes that are added without a loop.</summary>
+    private const int Unrolled = 12;
+
     private const string Planes = "planes";
     private const string Sums = "sums";
 
@@ -73,19 +76,33 @@ public sealed class PlanesKernel : NestKernel
             return loads;
         }
 
+        void AddPlane()
+        {
+            var loaded = Load(first: false);
+            p.Step(cells.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], loaded[c.Index], sum[c.Index])));
+        }
+
         p.Block("start");
         p.Set(position, Share);
 
         var positionBlock = p.Block("position");
         Load(first: true);
         p.Count(position);
-        p.Set(plane, _planes - 1);
-
-        var planeBlock = p.Block("plane");
-        var loaded = Load(first: false);
-        p.Count(plane);
-        p.Step(cells.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], loaded[c.Index], sum[c.Index])));
-        p.LoopWhileNotZero(plane, planeBlock);
+        if (_planes <= Unrolled)
+        {
+            for (var i = 1; i < _planes; i++)
+            {
+                AddPlane();
+            }
+        }
+        else
+        {
+            p.Set(plane, _planes - 1);
+            var planeBlock = p.Block("plane");
+            AddPlane();
+            p.Count(plane);
+            p.LoopWhileNotZero(plane, planeBlock);
+        }
 
         p.Block("position end");
         p.Step(cells.Select(c => StoreStream(c, sum[c.Index], NestView.WordBytes, Sums)));
