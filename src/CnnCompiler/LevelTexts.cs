@@ -16,7 +16,10 @@ internal static class LevelTexts
     /// <summary>True for a file that holds a level's text by its name.</summary>
     public static bool IsLevelText(string file) => file.EndsWith(Extension, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>The program of the request's source; null after reporting why not. It is not verified: the pass runner does that.</summary>
+    /// <summary>
+    /// The program of the request's source, verified; null after reporting why not. What the verifier says of the program as a whole, or of something that remembers no place, is told where the
+    /// program begins.
+    /// </summary>
     /// <param name="request">The request.</param>
     /// <param name="target">The request's target.</param>
     /// <param name="expected">The level that it has to be of, or null for any.</param>
@@ -44,9 +47,31 @@ internal static class LevelTexts
             return null;
         }
 
-        return found == IrLevel.Mapped
+        var module = found == IrLevel.Mapped
             ? target.Mapped.Parse(new(text, request.FileName, constants), request.Machine ?? target.DefaultMachine, diagnostics)
             : ModuleText.Parse(found, text, request.FileName, constants, diagnostics);
+        if (module is null)
+        {
+            return null;
+        }
+
+        var problems = module.Verify();
+        if (problems.All(problem => problem.Severity != DiagnosticSeverity.Error))
+        {
+            return module;
+        }
+
+        var begin = Begin(request.FileName, text);
+        diagnostics.Report(problems.Select(problem => problem.Span.IsNone ? problem with { Span = begin } : problem));
+        return null;
+    }
+
+    // Where the level's name stands, behind comments.
+    private static SourceSpan Begin(string file, string text)
+    {
+        var lines = text.Split('\n');
+        var line = Array.FindIndex(lines, candidate => candidate.Trim() is { Length: > 0 } content && !content.StartsWith("//", StringComparison.Ordinal));
+        return line < 0 ? SourceSpan.WholeFile(file) : SourceSpan.At(file, line + 1, lines[line].Length - lines[line].TrimStart().Length + 1);
     }
 
     private static ConstantStore? Constants(CompileRequest request, DiagnosticBag diagnostics)

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;

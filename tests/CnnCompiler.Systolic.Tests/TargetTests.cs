@@ -1,4 +1,5 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Interpreter.Execution;
