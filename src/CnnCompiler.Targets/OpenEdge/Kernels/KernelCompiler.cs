@@ -13,6 +13,8 @@ public static class KernelCompiler
         ContractKernel.Strategy => new ContractKernel(nest),
         HalvesKernel.Strategy => new HalvesKernel(nest),
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
+        DirectKernel.Strategy => new DirectKernel(nest, data),
+        PlanesKernel.Strategy => new PlanesKernel(nest),
         WindowKernel.Strategy => new WindowKernel(nest),
         SlidingKernel.Strategy => new SlidingKernel(nest, data),
         DenseKernel.Strategy => new DenseKernel(nest),

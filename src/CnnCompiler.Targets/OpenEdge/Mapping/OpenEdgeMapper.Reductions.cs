@@ -154,7 +154,13 @@ public sealed partial class OpenEdgeMapper
         AffineExpression SumOf(LoopMap map, int from) =>
             SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from } : element;
         var block = sliding ? SlidingKernel.Channels : count;
-        for (var from = 0; from < count; from += block)
+        if (contraction.Strategy == DirectKernel.Strategy)
+        {
+            AddDirectSums(contraction, sums, first, count, suffix);
+            block = 0;
+        }
+
+        for (var from = 0; block > 0 && from < count; from += block)
         {
             var channels = Math.Min(block, count - from);
             AddSums(Map(reduced: true, from, channels), channels, from, block == count ? suffix : FormattableString.Invariant($"{suffix}.{from / block}"));
@@ -251,6 +257,11 @@ public sealed partial class OpenEdgeMapper
         {
             spreads.AddRange(contract.Select(s => s.Positions).Where(p => CanHalve(operation, p))
                 .Select(p => new Spread(MappingCandidates.Of("halves", operation, p.PixelLoop), HalvesContractKernel.Strategy, Halved(p))));
+        }
+
+        if (groups == 1)
+        {
+            spreads.AddRange(DirectSpreads(operation, shape, channels, contract));
         }
 
         if (shape.Single(LoopKind.Group) is var (channelLoop, _) && windows.Length > 0)

@@ -34,7 +34,7 @@ public sealed class KernelTimer(MachineDescription machine)
             var (first, next) = ArrayCycles(code, kernel, data);
             var launch = kernel.Launch(0, data.Parameters, data);
             var marks = Enumerable.Range(0, kernel.Launches).Sum(i => (long)kernel.Launch(i, data.Parameters, data).Marks.Count) * machine.Host.FlashToRam;
-            var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (code.Rows.Sum(r => (long)r.Count) * machine.Host.RamToContext) - next) : 0;
+            var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (code.Rows.Sum(r => (long)r.Count) * (kernel.StaysInFlash ? machine.Host.FlashToContext : machine.Host.RamToContext)) - next) : 0;
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
             var copy = (long)launch.Parameters.Length * machine.Host.FlashToRam;
             var slower = machine.Bus.Kind == BusKind.Shared ? launch.Parameters.Length : 0;
