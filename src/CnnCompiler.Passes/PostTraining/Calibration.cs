@@ -88,6 +88,25 @@ internal sealed class Calibration
         return options.Method == CalibrationMethod.MinMax || Narrow(runner, graph.Inputs.Count, ranges, samples, options, diagnostics, cancellation) ? new(runner, ranges, means) : null;
     }
 
+    /// <summary>Largest magnitude of each channel (the last dimension) of some values; null, and reported, where a value is not defined.</summary>
+    public static IReadOnlyDictionary<string, float[]>? ChannelMagnitudes(NetworkGraph graph, SampleSet samples, IReadOnlySet<string> values, DiagnosticBag diagnostics, CancellationToken cancellation)
+    {
+        var runner = new SampleRunner(graph);
+        var largest = graph.Layers.Where(layer => values.Contains(layer.Name)).ToDictionary(layer => layer.Name, layer => new float[layer.Type.Shape.Dimensions[^1]], StringComparer.Ordinal);
+        return runner.Run(samples, (_, batch) => Parallel.ForEach(largest, entry =>
+        {
+            foreach (var sample in batch)
+            {
+                var elements = sample[runner.Places[entry.Key]].AsSpan<float>();
+                for (var i = 0; i < elements.Length; i++)
+                {
+                    var c = i % entry.Value.Length;
+                    entry.Value[c] = Math.Max(entry.Value[c], Math.Abs(elements[i]));
+                }
+            }
+        }), diagnostics, cancellation) ? largest : null;
+    }
+
     // The ends of inputs are what users know; the rest may lose outliers.
     private static bool Narrow(SampleRunner runner, int inputs, ValueRange[] ranges, SampleSet samples, QuantizationOptions options, DiagnosticBag diagnostics, CancellationToken cancellation)
     {

@@ -10,6 +10,8 @@ internal static class EntropyThreshold
     private const int TwoSided = 128;
     private const int Step = 8;
 
+    private const long FewestElements = 8L * Histogram.Bins;
+
     // Stands for probabilities that the quantised distribution lacks.
     private const double Least = 1e-10;
 
@@ -18,7 +20,8 @@ internal static class EntropyThreshold
     /// <param name="range">The whole range.</param>
     public static ValueRange Choose(Histogram magnitudes, ValueRange range)
     {
-        if (magnitudes.Width == 0)
+        // So few elements don't show the shape of a distribution.
+        if (magnitudes.Width == 0 || magnitudes.Counts.Sum() < FewestElements)
         {
             return range;
         }

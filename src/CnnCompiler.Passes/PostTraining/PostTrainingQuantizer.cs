@@ -73,6 +73,16 @@ public static class PostTrainingQuantizer
             return null;
         }
 
+        if (options.EqualizeChannels && ChannelEqualization.Candidates(real) is { Count: > 0 } candidates)
+        {
+            if (Calibration.ChannelMagnitudes(real, samples, candidates, diagnostics, cancellation) is not { } largest)
+            {
+                return null;
+            }
+
+            real = ChannelEqualization.Equalize(real, largest);
+        }
+
         var averaged = real.Layers.Where(layer => options.CorrectBias && layer.StoredWeights() is not null).Select(layer => layer.Inputs[0]).ToHashSet(StringComparer.Ordinal);
         if (Calibration.Run(real, samples, options, averaged, diagnostics, cancellation) is not { } calibration)
         {

@@ -48,6 +48,9 @@ public sealed record QuantizationOptions
     /// <summary>Share of the elements that <see cref="CalibrationMethod.Percentile"/> keeps at each end, in percent; above 50, at most 100.</summary>
     public double Percentile { get; init; } = 99.99;
 
+    /// <summary>True to bring the channels of values between two layers to like ranges before.</summary>
+    public bool EqualizeChannels { get; init; } = true;
+
     /// <summary>True to move biases by the mean error that rounded weights cause.</summary>
     public bool CorrectBias { get; init; } = true;
 }
