@@ -15,6 +15,7 @@ public sealed class QuantizedResNet8Tests
     private const int Calibrating = 50;
     private const int Testing = 500;
     private const double Required = 0.97;
+    private const double Watched = 0.94;
 
     [Fact]
     public void The_largest_class_is_that_of_the_float_network_in_97_percent_and_no_less_often_than_with_the_vendors_model()
@@ -24,13 +25,19 @@ public sealed class QuantizedResNet8Tests
         var (calibration, tests) = (ImageVariants.Make(inputs, Calibrating, seed: 1), ImageVariants.Make(inputs, Testing, seed: 2));
         var real = Read("float", "resnet8_cifar10_float.tflite");
         var theirs = Agreement(Vendor(tests), Largest<float>(real, tests));
-        foreach (var (m, e) in Enum.GetValues<CalibrationMethod>().SelectMany(m => new[] { (m, false), (m, true) }))
+        foreach (var method in Enum.GetValues<CalibrationMethod>())
         {
             var diagnostics = new DiagnosticBag();
-            var quantized = PostTrainingQuantizer.Quantize(real, calibration, new() { Method = m, EqualizeChannels = e }, diagnostics, TestContext.Current.CancellationToken);
-            Assert.Empty(diagnostics.Diagnostics);
+            var quantized = PostTrainingQuantizer.Quantize(real, calibration, new() { Method = method }, diagnostics, TestContext.Current.CancellationToken);
             var measured = SignalToNoise.Measure(quantized!, tests, diagnostics, TestContext.Current.CancellationToken)!;
-            TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant($"{m.Name()} {e}: {measured.Agreements} of {Testing - measured.Ties} ({(double)measured.Agreements / (Testing - measured.Ties):P2}), vendor {theirs}; logits {measured.Values[^2].Decibels:0.0} dB"));
+            Assert.Empty(diagnostics.Diagnostics);
+            var ours = (double)measured.Agreements / (Testing - measured.Ties);
+            var figures = FormattableString.Invariant($"{method.Name()}: {measured.Agreements} of {Testing - measured.Ties} agree, {ours:P2}; the vendor's model {theirs:P2}; logits {measured.Values[^2].Decibels:0.0} dB");
+            TestContext.Current.TestOutputHelper!.WriteLine(figures);
+
+            // The method that is used unless another is asked for has to reach what is required, the others are watched.
+            var isDefault = method == new QuantizationOptions().Method;
+            Assert.True(ours >= (isDefault ? Math.Max(Required, theirs) : Watched), figures);
         }
     }
 
@@ -45,7 +52,7 @@ public sealed class QuantizedResNet8Tests
         return graph!;
     }
 
-    /// <summary>The pixels, 0 to 255, of the inputs beside the vendor's model, which are stored as its codes.</summary>
+    /// <summary>The pixels, 0 to 255, of the inputs beside the vendor's model, which are stored as its codes. Crops of an image of one colour are all the same image, so that those are left out.</summary>
     private static List<byte[]> Inputs()
     {
         var files = Directory.GetFiles(SharedMaterial.Find("models", "resnet8_cifar10", "golden")!, "*.input.bin").Order(StringComparer.Ordinal).ToList();

@@ -43,7 +43,7 @@ public static class CalibrationMethods
 public sealed record QuantizationOptions
 {
     /// <summary>How ranges of values are chosen.</summary>
-    public CalibrationMethod Method { get; init; } = CalibrationMethod.MinMax;
+    public CalibrationMethod Method { get; init; } = CalibrationMethod.Percentile;
 
     /// <summary>Share of the elements that <see cref="CalibrationMethod.Percentile"/> keeps at each end, in percent; above 50, at most 100.</summary>
     public double Percentile { get; init; } = 99.99;
