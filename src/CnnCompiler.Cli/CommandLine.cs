@@ -31,6 +31,7 @@ internal static class CommandLine
             RunCommand.Create(session),
             QuantizeCommand.Create(session),
             CompareCommand.Create(session),
+            FuzzCommand.Create(session),
             OptCommand.Create(session),
             DisassembleCommand.Create(session),
             VerifyVectorsCommand.Create(session),
