@@ -30,9 +30,32 @@ public class CompareCommandTests
         var reference = scratch.Write("reference.npz", NpzFile.Write(values.Select(value => new KeyValuePair<string, Tensor>(value.Key, value.Key == "pool1" ? changed : value.Value))));
         var result = Cnnc.Run("compare", Cnnc.Lenet5, "--input", Cnnc.Digit(5), "--reference", reference, "--levels", "network").Exits(1);
         var (expected, actual) = (changed.GetInteger(place), values["pool1"].GetInteger(place));
-        Assert.Equal(
-            FormattableString.Invariant($"level network, tensor pool1, element [0, 3, 5, 2]: reference has {expected}, network has {actual}; 2 elements of this tensor differ"),
-            result.LastLine);
+        var lines = result.Out.Split('\n').ToList();
+        var first = lines.IndexOf(FormattableString.Invariant($"level network, tensor pool1, element [0, 3, 5, 2]: reference has {expected}, network has {actual}; 2 elements of this tensor differ"));
+        Assert.True(first >= 0, result.Out);
+
+        // then all tensors, each with its shape and type
+        var table = string.Join('\n', lines.Skip(first + 1));
+        Assert.All(values, value => Assert.Matches($@"\| {value.Key} +\| {value.Value.Shape} +\| i8 +\|", table));
+        Assert.Matches(@"\| pool1 .*\| +2 of [\d,]+ \| +1 \|", table);
+        Assert.Matches(@"\| conv1 .*\| +- \| +- \|", table);
+    }
+
+    [Fact]
+    public void Two_targets_are_compared_level_by_level()
+    {
+        var result = Cnnc.Run("compare", Cnnc.Lenet5, "--input", Cnnc.Digit(5), "-t", "openedge", "--with", "arrayflex", "--levels", "network,image").Exits(0);
+        Assert.All(["network", "openedge image", "arrayflex image"], level => Assert.Contains($"| {level} ", result.Out, StringComparison.Ordinal));
+        Assert.Equal("all levels are equal", result.LastLine);
+        Assert.Contains("CNN0002", Cnnc.Run("compare", Cnnc.Lenet5, "--input", Cnnc.Digit(5), "--with", "arrayflux").Exits(2).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_table_of_all_tensors_can_be_had_where_all_are_equal()
+    {
+        var result = Cnnc.Run("compare", Cnnc.Lenet5, "--input", Cnnc.Digit(5), "--levels", "network,gconv", "--tensors").Exits(0);
+        Assert.All(Values(), value => Assert.Matches($@"\| {value.Key} +\| {value.Value.Shape} +\| i8 +\| +- \|", result.Out));
+        Assert.Equal("all levels are equal", result.LastLine);
     }
 
     [Fact]

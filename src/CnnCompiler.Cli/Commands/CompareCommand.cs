@@ -32,6 +32,14 @@ internal sealed class CompareCommand
         HelpName = "DIR|FILE.npz",
     };
 
+    private readonly Option<string> _with = new("--with")
+    {
+        Description = "Another target: the network is compiled for it too, and its levels are compared with those of the first (on its default machine, without --force and --set)",
+        HelpName = "TARGET",
+    };
+
+    private readonly Option<bool> _tensors = new("--tensors") { Description = "Print the table of all tensors also where all are equal" };
+
     private CompareCommand(CliSession session) => _session = session;
 
     /// <summary>The verb.</summary>
@@ -42,12 +50,15 @@ internal sealed class CompareCommand
             "compare",
             "Runs a network at every level on the same input and names the first level, tensor and element that differ.",
             "cnnc compare samples/lenet5.cnn --input samples/digits/7.npy",
+            "cnnc compare samples/lenet5.cnn --input samples/digits/7.npy -t openedge --with arrayflex --levels image",
             "cnnc compare model.tflite --input 00.input.bin --reference 00.tensors --levels network,gconv");
         command.Arguments.Add(verb._file);
         verb._compilation.AddTo(command);
         command.Options.Add(verb._inputs);
         command.Options.Add(verb._levels);
         command.Options.Add(verb._reference);
+        command.Options.Add(verb._with);
+        command.Options.Add(verb._tensors);
         command.SetAction(verb.Run);
         return command;
     }
@@ -55,7 +66,8 @@ internal sealed class CompareCommand
     private int Run(ParseResult parse)
     {
         var chosen = ChooseLevels(parse.GetValue(_levels));
-        _compilation.ChooseTarget(parse);
+        var target = _compilation.ChooseTarget(parse);
+        var other = parse.GetValue(_with) is { } with ? CompilationOptions.FindTarget(with) : null;
         var file = parse.GetRequiredValue(_file);
         var source = _session.Read(file, "a network", InputFiles.LargestSource);
         if (_compilation.Compile(parse, _session, file, source, chosen.Max()) is not { } compiled)
@@ -69,26 +81,38 @@ internal sealed class CompareCommand
             throw new DiagnosticException(CompilerDiagnostics.StopsBeforeStart(compiled.Modules.Keys.Min().Name(), chosen.First(level => !compiled.Modules.ContainsKey(level)).Name()));
         }
 
+        // the other target has the network and the GCONV chain in common with the first
+        var runs = levels.Select(level => (Name: other is null || level <= IrLevel.Gconv ? level.Name() : $"{target.Name} {level.Name()}", Compiled: compiled, Level: level)).ToList();
+        if (other is not null)
+        {
+            if (_compilation.Compile(parse, _session, file, source, chosen.Max(), other: other) is not { } second)
+            {
+                return ExitCodes.Failure;
+            }
+
+            runs.AddRange(levels.Where(level => level > IrLevel.Gconv && second.Modules.ContainsKey(level)).Select(level => ($"{other.Name} {level.Name()}", second, level)));
+        }
+
         var program = ComparedProgram.Of(compiled.Modules.Values.MinBy(module => module.Level)!);
         var inputs = TensorFiles.ReadInputs(_session, file, parse.GetValue(_inputs) ?? [], program.Inputs.Select(input => new TensorPort(input.Name, input.Type)).ToList());
         var against = parse.GetValue(_reference) is { } reference
             ? (Name: ReferenceLevel, Values: ReferenceTensors.Read(_session, reference, program.Types, compiled.TensorNames))
             : default((string Name, IReadOnlyDictionary<string, Tensor> Values)?);
         var results = new List<LevelComparison>();
-        foreach (var level in levels)
+        foreach (var (name, of, level) in runs)
         {
-            if (Evaluate(compiled, level, inputs, program.Outputs) is not { } values)
+            if (Evaluate(of, level, inputs, program.Outputs) is not { } values)
             {
                 return ExitCodes.Failure;
             }
 
-            var result = LevelComparison.Of(level.Name(), program.Order, against?.Values ?? values, values);
-            if (result.Difference is not null && compiled.Modules[level] is ImageModule image)
+            var result = LevelComparison.Of(name, program.Order, against?.Values ?? values, values);
+            if (result.Difference is not null && of.Modules[level] is ImageModule image)
             {
-                result = Localize(image, inputs, program.Order, against!.Value.Values) ?? result;
+                result = Localize(name, image, inputs, program.Order, against!.Value.Values) ?? result;
             }
 
-            against ??= (level.Name(), values);
+            against ??= (name, values);
             results.Add(result);
             if (result.Difference is not null)
             {
@@ -96,7 +120,7 @@ internal sealed class CompareCommand
             }
         }
 
-        Print(results, against!.Value.Name, compiled.TensorNames);
+        Print(results, against!.Value.Name, compiled.TensorNames, parse.GetValue(_tensors));
         return results[^1].Difference is null ? ExitCodes.Success : ExitCodes.Failure;
     }
 
@@ -134,24 +158,20 @@ internal sealed class CompareCommand
         return values;
     }
 
-    /// <summary>An image that gives other outputs is run again layer by layer, until the first tensor that differs is found.</summary>
-    private LevelComparison? Localize(ImageModule image, IReadOnlyList<Tensor> inputs, IEnumerable<string> order, IReadOnlyDictionary<string, Tensor> expected)
+    /// <summary>An image that gives other outputs is run again layer by layer, which shows all its tensors.</summary>
+    private LevelComparison? Localize(string name, ImageModule image, IReadOnlyList<Tensor> inputs, IEnumerable<string> order, IReadOnlyDictionary<string, Tensor> expected)
     {
         _session.Environment.Error.WriteLine("cnnc: the image gives other outputs; running it layer by layer");
         var values = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        foreach (var (name, value) in ImageTensors.Read(image, inputs, new DiagnosticBag(), _session.Environment.Cancellation))
+        foreach (var (tensor, value) in ImageTensors.Read(image, inputs, new DiagnosticBag(), _session.Environment.Cancellation))
         {
-            values[name] = value;
-            if (LevelComparison.Of(image.Level.Name(), order, expected, values) is { Difference: not null } found)
-            {
-                return found;
-            }
+            values[tensor] = value;
         }
 
-        return null;
+        return LevelComparison.Of(name, order, expected, values) is { Difference: not null } found ? found : null;
     }
 
-    private void Print(IReadOnlyList<LevelComparison> results, string against, IReadOnlyDictionary<string, string> labels)
+    private void Print(IReadOnlyList<LevelComparison> results, string against, IReadOnlyDictionary<string, string> labels, bool allTensors)
     {
         var environment = _session.Environment;
         var (console, table) = Consoles.CreateTable(environment.Out, environment.OutRedirected);
@@ -162,11 +182,12 @@ internal sealed class CompareCommand
         foreach (var result in results)
         {
             var verdict = result.Difference is not null ? "differs" : result.Level == against ? "-" : "equal";
-            table.AddRow(result.Level, result.Tensors.ToString("N0", CultureInfo.InvariantCulture), result.Elements.ToString("N0", CultureInfo.InvariantCulture), verdict);
+            table.AddRow(result.Level, result.Tensors.Count.ToString("N0", CultureInfo.InvariantCulture), result.Elements.ToString("N0", CultureInfo.InvariantCulture), verdict);
         }
 
         console.Write(table);
-        if (results[^1] is { Difference: { } difference } last)
+        var last = results[^1];
+        if (last.Difference is { } difference)
         {
             var label = labels.TryGetValue(difference.Tensor, out var name) ? $" ({name})" : string.Empty;
             var place = difference.Place.Length == 0 ? "type" : $"element {difference.Place}";
@@ -174,7 +195,13 @@ internal sealed class CompareCommand
             console.WriteLine(DiagnosticPrinter.OneLine(
                 $"level {last.Level}, tensor {difference.Tensor}{label}, {place}: {against} has {difference.Expected}, {last.Level} has {difference.Actual}{count}"));
         }
-        else
+
+        if (last.Difference is not null || allTensors)
+        {
+            console.Write(TensorTable.Of(last, labels, environment.OutRedirected));
+        }
+
+        if (last.Difference is null)
         {
             console.WriteLine("all levels are equal");
         }

@@ -101,12 +101,12 @@ internal sealed class CompilationOptions
 
     /// <summary>The target that the command line names.</summary>
     /// <exception cref="UsageException">There is none of that name.</exception>
-    public CompilerTarget ChooseTarget(ParseResult parse)
-    {
-        var name = parse.GetValue(Target) ?? DefaultTarget;
-        return CompilerTargets.Find(name)
-            ?? throw new UsageException(FileDiagnostics.UnknownName("target", name, CompilerTargets.All.Select(target => target.Name).ToList()));
-    }
+    public CompilerTarget ChooseTarget(ParseResult parse) => FindTarget(parse.GetValue(Target) ?? DefaultTarget);
+
+    /// <summary>A target by its name.</summary>
+    /// <exception cref="UsageException">There is none of that name.</exception>
+    public static CompilerTarget FindTarget(string name) =>
+        CompilerTargets.Find(name) ?? throw new UsageException(FileDiagnostics.UnknownName("target", name, CompilerTargets.All.Select(target => target.Name).ToList()));
 
     /// <summary>The machine that the command line names: the target's default, a shipped one, or one of a file.</summary>
     /// <exception cref="UsageException">There is none of that name.</exception>
@@ -146,12 +146,13 @@ internal sealed class CompilationOptions
     }
 
     /// <summary>Compiles a source as the command line says, or runs just some passes on it; prints its diagnostics; null where there were errors.</summary>
-    public CompileResult? Compile(ParseResult parse, CliSession session, string file, byte[] source, IrLevel stopLevel, IReadOnlyList<string>? passes = null)
+    public CompileResult? Compile(ParseResult parse, CliSession session, string file, byte[] source, IrLevel stopLevel, IReadOnlyList<string>? passes = null, CompilerTarget? other = null)
     {
-        var target = ChooseTarget(parse);
-        var machine = ChooseMachine(parse, target, session);
-        var printAfter = CheckPasses(parse, target.Pipeline(machine, []));
-        var dump = parse.GetValue(DumpDirectory) is { } folder ? new PassDump(session, folder) : null;
+        // What is said about passes and machines is said about the target that the command line names.
+        var target = other ?? ChooseTarget(parse);
+        var machine = other?.DefaultMachine ?? ChooseMachine(parse, target, session);
+        var printAfter = other is null ? CheckPasses(parse, target.Pipeline(machine, [])) : [];
+        var dump = other is null && parse.GetValue(DumpDirectory) is { } folder ? new PassDump(session, folder) : null;
         session.Printer.AddSource(file, source);
         var files = new DiagnosticBag();
         var request = new CompileRequest(file, source, target.Name)
@@ -161,8 +162,8 @@ internal sealed class CompilationOptions
             Elements = ChooseElements(parse, file),
             Passes = passes,
             StopLevel = stopLevel,
-            Forced = [.. (parse.GetValue(Force) ?? []).Select(ParseForce)],
-            Options = (parse.GetValue(Set) ?? []).Select(ParseSet).GroupBy(set => set.Key, StringComparer.Ordinal).ToDictionary(sets => sets.Key, sets => sets.Last().Value, StringComparer.Ordinal),
+            Forced = other is null ? [.. (parse.GetValue(Force) ?? []).Select(ParseForce)] : [],
+            Options = (other is null ? parse.GetValue(Set) ?? [] : []).Select(ParseSet).GroupBy(set => set.Key, StringComparer.Ordinal).ToDictionary(sets => sets.Key, sets => sets.Last().Value, StringComparer.Ordinal),
             VerifyEach = parse.GetValue(VerifyEach),
             Companion = name => ReadCompanion(file, name, session, files),
             Cancellation = session.Environment.Cancellation,

@@ -11,22 +11,31 @@ namespace CnnCompiler.Cli.Reporting;
 /// <param name="Elements">Number of elements that differ in this tensor.</param>
 internal sealed record TensorDifference(string Tensor, string Place, string Expected, string Actual, long Elements);
 
+/// <summary>One tensor of a comparison.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Value">The tensor that is compared with.</param>
+/// <param name="Elements">Elements that differ; all where shapes or types do.</param>
+/// <param name="Largest">Largest difference of two elements; NaN where they can't be subtracted.</param>
+internal sealed record TensorComparison(string Name, Tensor Value, long Elements, double Largest);
+
 /// <summary>The result of comparing one level.</summary>
 /// <param name="Level">Its name.</param>
-/// <param name="Tensors">Values compared.</param>
-/// <param name="Elements">Elements compared.</param>
+/// <param name="Tensors">Values compared, in the order of the network.</param>
 /// <param name="Difference">The first difference; null where there is none.</param>
-internal sealed record LevelComparison(string Level, int Tensors, long Elements, TensorDifference? Difference)
+internal sealed record LevelComparison(string Level, IReadOnlyList<TensorComparison> Tensors, TensorDifference? Difference)
 {
-    /// <summary>Compares the values that both have, in the given order, up to the first that differs.</summary>
+    /// <summary>Elements compared.</summary>
+    public long Elements => Tensors.Sum(tensor => tensor.Value.Shape.Elements);
+
+    /// <summary>Compares the values that both have, in the given order.</summary>
     /// <param name="level">Name of the level.</param>
     /// <param name="order">Names of values in the order in which the network computes them.</param>
     /// <param name="expected">Values of the level compared with.</param>
     /// <param name="actual">Values of the level.</param>
     public static LevelComparison Of(string level, IEnumerable<string> order, IReadOnlyDictionary<string, Tensor> expected, IReadOnlyDictionary<string, Tensor> actual)
     {
-        var tensors = 0;
-        var elements = 0L;
+        var tensors = new List<TensorComparison>();
+        TensorDifference? first = null;
         foreach (var name in order)
         {
             if (!expected.TryGetValue(name, out var left) || !actual.TryGetValue(name, out var right))
@@ -34,47 +43,39 @@ internal sealed record LevelComparison(string Level, int Tensors, long Elements,
                 continue;
             }
 
-            tensors++;
-            elements += left.Shape.Elements;
-            if (Compare(name, left, right) is { } difference)
-            {
-                return new(level, tensors, elements, difference);
-            }
+            var (compared, difference) = Compare(name, left, right);
+            tensors.Add(compared);
+            first ??= difference;
         }
 
-        return new(level, tensors, elements, null);
+        return new(level, tensors, first);
     }
 
-    private static TensorDifference? Compare(string name, Tensor expected, Tensor actual)
+    private static (TensorComparison Compared, TensorDifference? Difference) Compare(string name, Tensor expected, Tensor actual)
     {
         // a level may see the same elements under another shape, and hold codes in whole words
         if (expected.Shape.Elements != actual.Shape.Elements || (expected.Element != actual.Element && (IsReal(expected) || IsReal(actual))))
         {
-            return new(name, string.Empty, expected.ToString(), actual.ToString(), 0);
+            return (new(name, expected, expected.Shape.Elements, double.NaN), new(name, string.Empty, expected.ToString(), actual.ToString(), 0));
         }
 
         if (expected.Element == actual.Element && expected.Bytes.SequenceEqual(actual.Bytes))
         {
-            return null;
+            return (new(name, expected, 0, 0), null);
         }
 
-        var first = -1L;
-        var count = 0L;
+        var (first, count, largest) = (-1L, 0L, 0.0);
         for (var index = 0L; index < expected.Shape.Elements; index++)
         {
             if (!Same(expected, actual, index))
             {
                 first = first < 0 ? index : first;
                 count++;
+                largest = Math.Max(largest, IsReal(expected) ? Math.Abs(expected.GetReal(index) - actual.GetReal(index)) : Math.Abs((double)expected.GetInteger(index) - actual.GetInteger(index)));
             }
         }
 
-        if (first < 0)
-        {
-            return null;
-        }
-
-        return new(name, Coordinates(expected.Shape, first), Value(expected, first), Value(actual, first), count);
+        return (new(name, expected, count, largest), first < 0 ? null : new(name, Coordinates(expected.Shape, first), Value(expected, first), Value(actual, first), count));
     }
 
     private static bool IsReal(Tensor tensor) => tensor.Element == ElementType.Float32;

@@ -42,12 +42,17 @@ internal static class TfliteCopies
         return new(numbers.Where((_, i) => i % 2 == 0).Select(n => (int)n).ToEquatableArray(), numbers.Where((_, i) => i % 2 == 1).Select(n => (int)n).ToEquatableArray());
     }
 
-    public static IReadOnlyList<Layer> BuildPad(TfliteOperatorContext operation, Paddings paddings) => BuildPad(operation, paddings, operation.Output.Type.Quantization!.ZeroPoint);
+    public static IReadOnlyList<Layer> BuildPad(TfliteOperatorContext operation, Paddings paddings) => BuildPad(operation, paddings, operation.Output.Type.Quantization?.ZeroPoint ?? 0);
 
     public static IReadOnlyList<Layer> BuildPadV2(TfliteOperatorContext operation, Paddings paddings)
     {
-        var (code, quantization) = operation.ConstantCode(2);
         var output = operation.Output;
+        if (output.IsReal)
+        {
+            throw operation.Unsupported("it pads float32 with a value of its own", "pad with zero (PAD)");
+        }
+
+        var (code, quantization) = operation.ConstantCode(2);
         return quantization is null || quantization == output.Quantization
             ? BuildPad(operation, paddings, code)
             : throw operation.Unsupported($"the value it pads with doesn't have {output.DisplayQuantization}, as its output does", "pad with zero (PAD), or give the value the scale of the output");

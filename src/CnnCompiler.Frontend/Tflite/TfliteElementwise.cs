@@ -35,7 +35,7 @@ internal static class TfliteElementwise
     {
         var (input, output) = (operation.Value(0), operation.Output);
         operation.RequireShape(input.Shape);
-        if (output.Quantization is not { Scale: 1f / 256, ZeroPoint: -128 })
+        if (!output.IsReal && output.Quantization is not { Scale: 1f / 256, ZeroPoint: -128 })
         {
             throw operation.Unsupported($"its output has {output.DisplayQuantization} instead of 1/256 and -128", "convert the model with TensorFlow's int8 scheme");
         }

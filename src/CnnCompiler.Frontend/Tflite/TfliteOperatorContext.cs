@@ -29,6 +29,13 @@ internal sealed class TfliteOperatorContext
         }
 
         Output = file.Tensor(@operator.Outputs[0]);
+        foreach (var index in @operator.Inputs)
+        {
+            if (index != -1 && file.Tensor(index) is { IsConstant: false } input && input.IsReal != Output.IsReal)
+            {
+                throw Unsupported($"its input {input.Display} is {TfliteSchema.NameOfType(input.TypeCode)} and its output is {TfliteSchema.NameOfType(Output.TypeCode)}", ConvertInt8);
+            }
+        }
     }
 
     /// <summary>The tensor that the operator makes.</summary>
@@ -54,8 +61,8 @@ internal sealed class TfliteOperatorContext
             : tensor;
     }
 
-    /// <summary>Constant int8 weights of a rank with zero points 0 and scales for the whole or along <paramref name="axis"/>.</summary>
-    public Tensor Weights(int input, int rank, int axis, out Quantization quantization)
+    /// <summary>Constant weights of a rank: int8 with zero points 0 and scales for the whole or along <paramref name="axis"/>, or float32 as the value.</summary>
+    public Tensor Weights(int input, int rank, int axis, out Quantization? quantization)
     {
         var tensor = Input(input);
         if (!tensor.IsConstant)
@@ -63,14 +70,17 @@ internal sealed class TfliteOperatorContext
             throw Unsupported($"its weights, {tensor.Display}, are not constant", "freeze the weights before converting");
         }
 
-        if (tensor.Element != ElementType.Int8)
-        {
-            throw Unsupported($"its weights, {tensor.Display}, are {TfliteSchema.NameOfType(tensor.TypeCode)} instead of INT8", ConvertInt8);
-        }
+        RequireElement(tensor, "weights", "are", Output.IsReal ? TfliteSchema.Float32Type : TfliteSchema.Int8Type);
 
         if (tensor.Shape.Rank != rank)
         {
             throw Inconsistent(FormattableString.Invariant($"its weights have shape {tensor.Shape}, not {rank} dimensions"));
+        }
+
+        if (Output.IsReal)
+        {
+            quantization = null;
+            return _file.Constant(tensor);
         }
 
         quantization = tensor.Quantization ?? throw Unsupported($"its weights, {tensor.Display}, have no scale", ConvertInt8);
@@ -88,7 +98,7 @@ internal sealed class TfliteOperatorContext
         return _file.Constant(tensor);
     }
 
-    /// <summary>The int32 bias as [channels], or null where there is none.</summary>
+    /// <summary>The int32 (of a float32 layer: float32) bias as [channels], or null where there is none.</summary>
     public Tensor? Bias(int input, int channels)
     {
         if (input >= InputCount || _operator.Inputs[input] == -1)
@@ -102,10 +112,7 @@ internal sealed class TfliteOperatorContext
             throw Unsupported($"its bias, {tensor.Display}, is not constant", "freeze the weights before converting");
         }
 
-        if (tensor.Element != ElementType.Int32)
-        {
-            throw Unsupported($"its bias, {tensor.Display}, is {TfliteSchema.NameOfType(tensor.TypeCode)} instead of INT32", ConvertInt8);
-        }
+        RequireElement(tensor, "bias", "is", Output.IsReal ? TfliteSchema.Float32Type : TfliteSchema.Int32Type);
 
         return tensor.Shape.Elements == channels
             ? _file.Constant(tensor).Reshape(Shape.Of(channels))
@@ -212,7 +219,7 @@ internal sealed class TfliteOperatorContext
     /// <summary>Refuses two tensors whose codes don't mean the same.</summary>
     public void RequireSameScale(TfliteTensor input, TfliteTensor output)
     {
-        if (input.Quantization != output.Quantization)
+        if (!output.IsReal && input.Quantization != output.Quantization)
         {
             throw Unsupported(
                 $"{input.Display} has {input.DisplayQuantization}, {output.Display} has {output.DisplayQuantization}, and codes are copied",
@@ -230,6 +237,14 @@ internal sealed class TfliteOperatorContext
 
     /// <summary>Exception: shapes or numbers contradict each other.</summary>
     public DiagnosticException Inconsistent(string why) => new(TfliteDiagnostics.Inconsistent(_file.File, _operator.Index, _name, why));
+
+    private void RequireElement(TfliteTensor tensor, string what, string verb, byte wanted)
+    {
+        if (tensor.TypeCode != wanted)
+        {
+            throw Unsupported($"its {what}, {tensor.Display}, {verb} {TfliteSchema.NameOfType(tensor.TypeCode)} instead of {TfliteSchema.NameOfType(wanted)}", ConvertInt8);
+        }
+    }
 
     private TfliteTensor Input(int input)
     {

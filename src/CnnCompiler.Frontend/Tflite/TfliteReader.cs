@@ -11,7 +11,7 @@ namespace CnnCompiler.Frontend.Tflite;
 public sealed record TfliteModel(NetworkGraph Graph, IReadOnlyDictionary<string, string> TensorNames);
 
 /// <summary>
-/// Reads int8 TFLite models (schema version 3) from untrusted bytes. What is imported is what <see cref="TfliteOperators"/> lists; each operator
+/// Reads int8 and float32 TFLite models (schema version 3) from untrusted bytes; a float model becomes an f32 network. What is imported is what <see cref="TfliteOperators"/> lists; each operator
 /// that is not supported gets a diagnostic of its own with its name, number and tensor (CNN0320 to CNN0331). Memory stays within a small multiple
 /// of the file's size.
 /// </summary>
@@ -137,7 +137,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
         _defined.UnionWith(operation.Outputs);
     }
 
-    /// <summary>True where all tensors at run time are int8 with known shapes and were made before; collects those that are not.</summary>
+    /// <summary>True where all tensors at run time are int8 or float32 with known shapes and were made before; collects those that are not.</summary>
     private bool HasUsableTensors(TfliteOperator operation, string name)
     {
         var usable = true;
@@ -177,7 +177,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             return false;
         }
 
-        if (tensor.IsConstant || tensor.TypeCode == TfliteSchema.Int8Type)
+        if (tensor.IsConstant || tensor.TypeCode is TfliteSchema.Int8Type or TfliteSchema.Float32Type)
         {
             return true;
         }

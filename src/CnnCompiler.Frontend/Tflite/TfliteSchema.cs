@@ -148,6 +148,9 @@ internal static class TfliteSchema
         "RESOURCE", "VARIANT", "UINT32", "UINT16", "INT4",
     ];
 
+    /// <summary>Value of <c>TensorType.FLOAT32</c>.</summary>
+    public const byte Float32Type = 0;
+
     /// <summary>Value of <c>TensorType.INT32</c>.</summary>
     public const byte Int32Type = 2;
 

@@ -27,8 +27,11 @@ internal sealed record TfliteTensor(
     /// <summary>As messages name it: tensor t22 'conv/Relu'.</summary>
     public string Display => $"tensor {ValueName} {TfliteDiagnostics.Quote(Label)}";
 
-    /// <summary>Type of the value; only for int8 tensors.</summary>
-    public TensorType Type => new(ElementType.Int8, Shape, Quantization);
+    /// <summary>True for a FLOAT32 tensor.</summary>
+    public bool IsReal => TypeCode == TfliteSchema.Float32Type;
+
+    /// <summary>Type of the value; only for INT8 and FLOAT32 tensors.</summary>
+    public TensorType Type => IsReal ? new(ElementType.Float32, Shape) : new(ElementType.Int8, Shape, Quantization);
 
     /// <summary>Scale and zero point as messages show them.</summary>
     public string DisplayQuantization => Quantization is { } q

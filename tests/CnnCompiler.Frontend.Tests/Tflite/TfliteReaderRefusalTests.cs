@@ -1,3 +1,4 @@
+using CnnCompiler.Core.Tensors;
 using CnnCompiler.Frontend.Tflite;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
@@ -62,7 +63,7 @@ public sealed class TfliteReaderRefusalTests
 
     public static TheoryData<byte, string, string> Types => new()
     {
-        { Builder.Float32, "FLOAT32", "TFLITE_BUILTINS_INT8" },
+        { 1, "FLOAT16", "TFLITE_BUILTINS_INT8" },
         { Builder.UInt8, "UINT8", "signed" },
         { Builder.Int16, "INT16", "16x8" },
         { Builder.Int32, "INT32", "fixed input shapes" },
@@ -103,17 +104,29 @@ public sealed class TfliteReaderRefusalTests
     }
 
     [Fact]
-    public void The_float_models_are_refused_for_their_type()
+    public void The_float_models_become_networks_of_f32()
     {
         Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
         var files = Directory.GetFiles(SharedMaterial.Find("models", "float")!, "*.tflite");
         Assert.NotEmpty(files);
         foreach (var file in files)
         {
-            var diagnostic = Assert.Single(Refuse(File.ReadAllBytes(file)));
-            Assert.Equal("CNN0325", diagnostic.Code);
-            Assert.Contains("is FLOAT32", diagnostic.Message, StringComparison.Ordinal);
+            var diagnostics = new DiagnosticBag();
+            var graph = TfliteReader.Read(File.ReadAllBytes(file), "m.tflite", diagnostics);
+            Assert.Empty(diagnostics.Diagnostics);
+            Assert.All(graph!.Layers, layer => Assert.Equal(new(ElementType.Float32, layer.Type.Shape), layer.Type));
         }
+    }
+
+    [Fact]
+    public void An_operator_with_float_and_int8_values_is_refused()
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [1, 7], Builder.Float32), model.Value("y", [1, 7]));
+        model.Operator(19, [x], [y]);
+        var diagnostic = Assert.Single(Refuse(model.Build([x], [y])));
+        Assert.Equal("CNN0324", diagnostic.Code);
+        Assert.Contains("t0 'x' is FLOAT32 and its output is INT8", diagnostic.Message, StringComparison.Ordinal);
     }
 
     [Fact]
