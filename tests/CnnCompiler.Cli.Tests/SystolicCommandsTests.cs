@@ -41,7 +41,7 @@ public class SystolicCommandsTests
     {
         Assert.Contains("gemm groups 1 M 784 N 6 K 25", Cnnc.Run("compile", Network, "-t", "arrayflex", "--emit", "mapped").Exits(0).Out, StringComparison.Ordinal);
         Assert.Contains("vector-unit", Cnnc.Run("compile", Network, "-t", "arrayflex", "--emit", "choices").Exits(0).Out, StringComparison.Ordinal);
-        Assert.Contains("k 4x4", Cnnc.Run("compile", Network, "-t", "arrayflex", "--emit", "mapped", "--set", "map-to-systolic.depth=4").Exits(0).Out, StringComparison.Ordinal);
+        Assert.Contains("depths [4 4, 4 4", Cnnc.Run("compile", Network, "-t", "arrayflex", "--emit", "mapped", "--set", "map-to-systolic.depth=4").Exits(0).Out, StringComparison.Ordinal);
         Assert.Contains("CNN0980", Cnnc.Run("compile", Network, "-t", "arrayflex", "--emit", "mapped", "--set", "nothing.at=all").Exits(1).Error, StringComparison.Ordinal);
         Cnnc.Run("compile", Network, "-t", "arrayflex", "--emit", "mapped", "--set", "nothing").Exits(2);
     }

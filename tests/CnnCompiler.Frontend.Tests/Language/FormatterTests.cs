@@ -1,8 +1,8 @@
 using System.Text;
 using Antlr4.Runtime;
 using CnnCompiler.Frontend.Syntax.Generated;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
-using CnnCompiler.Samples.Digits;
 
 namespace CnnCompiler.Frontend.Tests.Language;
 
@@ -88,17 +88,17 @@ public sealed class FormatterTests
     public void Comments_and_line_breaks_anywhere_survive(string text)
     {
         string[] insertions = [" ", "\n", "\n\n\n", " // c\n", "\n// own\n", " /* i */ ", "\n/* two\n   lines */\n", " /**/ /* x */ // y\n", "\t"];
-        var random = new SplitMix64(11);
+        var random = new SeededRandom(11);
         for (var round = 0; round < 60; round++)
         {
             var mixed = new StringBuilder();
             foreach (var token in Tokens(text, spaces: true))
             {
                 mixed.Append(token.Text);
-                if (random.NextInteger(4) == 0)
+                if (random.Below(4) == 0)
                 {
                     // A comment needs its line end, and two words a space, wherever they are.
-                    mixed.Append(token.Type == CnnLexer.LINE_COMMENT ? "\n" : insertions[random.NextInteger(insertions.Length)]);
+                    mixed.Append(token.Type == CnnLexer.LINE_COMMENT ? "\n" : insertions[random.Below(insertions.Length)]);
                 }
             }
 

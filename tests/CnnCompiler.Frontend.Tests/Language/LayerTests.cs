@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Network;
 
 namespace CnnCompiler.Frontend.Tests.Language;
@@ -105,11 +106,10 @@ public sealed class LayerTests
     [Fact]
     public void Scales_are_read_back_bit_by_bit_from_their_shortest_text()
     {
-        var state = 1UL;
+        var random = new SeededRandom(1);
         for (var i = 0; i < 2_000; i++)
         {
-            state = (state * 6364136223846793005) + 1442695040888963407;
-            var scale = BitConverter.UInt32BitsToSingle((uint)(state >> 33));
+            var scale = BitConverter.UInt32BitsToSingle(random.NextBits() >> 1);
             if (!float.IsFinite(scale) || scale <= 0)
             {
                 continue;

@@ -1,5 +1,5 @@
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
-using CnnCompiler.Samples.Digits;
 
 namespace CnnCompiler.Frontend.Tests.Language;
 
@@ -55,13 +55,13 @@ public sealed class RobustnessTests
             Examples.Folder(Examples.Documented["every_layer"]),
             _ => null,
         ];
-        var random = new SplitMix64(7);
+        var random = new SeededRandom(7);
         var refused = 0;
         for (var i = 0; i < Mutants; i++)
         {
             var which = i % texts.Length;
             var text = texts[which];
-            for (var edits = 1 + random.NextInteger(3); edits > 0; edits--)
+            for (var edits = 1 + random.Below(3); edits > 0; edits--)
             {
                 text = Mutate(text, random);
             }
@@ -169,7 +169,7 @@ public sealed class RobustnessTests
         return graph is null;
     }
 
-    private static string Mutate(string text, SplitMix64 random)
+    private static string Mutate(string text, SeededRandom random)
     {
         const string alphabet = "(){}[]=:,-+%\"/*.xe0159 \n@#\u0000\u00e9aelmnopst_";
         if (text.Length < 2)
@@ -177,11 +177,11 @@ public sealed class RobustnessTests
             return text + "x";
         }
 
-        var at = random.NextInteger(text.Length - 1);
-        var other = random.NextInteger(text.Length - 1);
-        var length = 1 + random.NextInteger(Math.Min(12, text.Length - at - 1));
-        var character = alphabet[random.NextInteger(alphabet.Length)];
-        return random.NextInteger(7) switch
+        var at = random.Below(text.Length - 1);
+        var other = random.Below(text.Length - 1);
+        var length = 1 + random.Below(Math.Min(12, text.Length - at - 1));
+        var character = alphabet[random.Below(alphabet.Length)];
+        return random.Below(7) switch
         {
             0 => text.Remove(at, 1),
             1 => text.Remove(at, length),
