@@ -240,7 +240,7 @@ public sealed class ImageTests
             ("HOST", bytes => bytes[..^4], "CNN0613", "section host program, step 5: the section ends inside least difference"),
             ("HOST", bytes => [.. bytes, 0, 0, 0, 0], "CNN0614", "4 bytes behind"),
             ("HOST", bytes => Set(bytes, 0, uint.MaxValue), "CNN0615", "4294967295 steps"),
-            ("HOST", bytes => Set(bytes, 4, 7), "CNN0627", "host step 7"),
+            ("HOST", bytes => Set(bytes, 4, 8), "CNN0627", "host step 8"),
             ("LAYR", bytes => Set(bytes, 4, 4097), "CNN0616", "too long"),
             ("LAYR", bytes => Set(bytes, 4, 4096), "CNN0613", "a name"),
             ("LAYR", bytes => Set(bytes, 8, 0xFFFFFFFF), "CNN0616", "not valid UTF-8"),
