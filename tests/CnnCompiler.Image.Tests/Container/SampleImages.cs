@@ -66,7 +66,7 @@ internal static class SampleImages
 
         HostStep Step() => g.Below(6) switch
         {
-            0 when kernels.Count > 0 && g.Below(kernels.Count) is var k => new HostLoadKernel(Layer(), k, g.Next(1, 15), g.Below(129 - kernels[k].Rows[0].Count) is var s && s == 128 ? 127 : s),
+            0 when kernels.Count > 0 && g.Below(kernels.Count) is var k => new HostLoadKernel(Layer(), k, g.Next(1, 15), g.Below(129 - kernels[k].Rows[0].Count) is var s && s == 128 ? 127 : s) { Ram = g.OneIn(2) ? Address() : null },
             1 when launches.Count > 0 => new HostLaunch(Layer(), g.Below(launches.Count)),
             2 => new HostCopyFlash(Layer(), 4 * g.Below(bytes.Length / 4 - 10), Address(), g.Next(1, 10)),
             3 => new HostCopyRam(Layer(), 50_000 + 4 * g.Below(100), 60_000 + 4 * g.Below(100), g.Next(1, 100)),
