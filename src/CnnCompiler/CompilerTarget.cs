@@ -2,6 +2,7 @@ using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge;
+using CnnCompiler.Targets.Overlay;
 using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler;
@@ -28,6 +29,7 @@ public static class CompilerTargets
     [
         new("openedge", "OpenEdgeCGRA: a 4x4 array of 32-bit cells beside a host processor (HEEPsilon)", BuiltInMachines.All, OpenEdgeTarget.Pipeline),
         new("arrayflex", "systolic arrays whose pipeline depth is set for each layer (ArrayFlex)", BuiltInMachines.ArrayFlex, ArrayFlexTarget.Pipeline),
+        new("overlay", "DYNAMAP's overlay: im2col, kn2row or Winograd and a dataflow for each convolution", BuiltInMachines.Overlay, OverlayTarget.Pipeline),
     ];
 
     /// <summary>The target of this name, or null.</summary>

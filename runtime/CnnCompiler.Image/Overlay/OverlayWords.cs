@@ -72,6 +72,9 @@ public sealed record OverlayWindow(int Batch, OverlayAxis Rows, OverlayAxis Colu
     /// <summary>Element of the form: transformed windows have 16 bits.</summary>
     public SystolicElement Element => Rows.IsPlain && Columns.IsPlain ? SystolicElement.Int8 : SystolicElement.Int16;
 
+    /// <summary>Bytes of the tensor that the form is made from.</summary>
+    public long InputBytes => (long)Batch * Rows.Input * Columns.Input * Channels;
+
     /// <summary>Bytes of the form.</summary>
     public long Bytes => (long)Points * TileRows * Columns.Tiles * Rounds.Count * Channels * Element.Size();
 }
@@ -117,6 +120,12 @@ public sealed record OverlayConvolution(
 
     /// <summary>Terms of a sum in one product.</summary>
     public int Terms => IsSeparate ? Window.GroupChannels : Window.Rounds.Count * Window.GroupChannels;
+
+    /// <summary>Bytes of <see cref="Corrections"/>.</summary>
+    public long CorrectionBytes => sizeof(int) * (IsSeparate ? Window.Rounds.Count : 1L) * Window.Groups * GroupColumns;
+
+    /// <summary>Elements of the weights in the order of the passes.</summary>
+    public long WeightElements => (long)Window.Groups * GroupColumns * Products * Terms;
 
     /// <summary>Products of a pass.</summary>
     public int Products => IsSeparate ? Window.Rounds.Count : Window.Points;

@@ -8,6 +8,7 @@ using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Overlay;
 
 namespace CnnCompiler.Targets.Systolic;
 
@@ -22,6 +23,12 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
 {
     /// <inheritdoc/>
     public SelectionExplanation? Selection { get; init; }
+
+    /// <summary>Convolutions on an overlay's unit; empty on a systolic array.</summary>
+    internal EquatableArray<OverlayPlan> Conversions { get; init; } = [];
+
+    /// <summary>Cycles that the cost model predicts for the convolutions on an overlay and what brings their inputs into form, by operator.</summary>
+    public IReadOnlyDictionary<string, long> PredictedCycles => Conversions.ToDictionary(plan => plan.Operator, plan => plan.Predicted, StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Mapped;
@@ -38,10 +45,11 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"// {Program.Name} on {Machine.Name}: {Machine.Rows} rows, {Machine.Columns} columns\n");
         var plans = Plans.ToDictionary(plan => plan.Operator, StringComparer.Ordinal);
+        var conversions = Conversions.ToDictionary(plan => plan.Operator, StringComparer.Ordinal);
         foreach (var step in Program.Steps)
         {
             var what = step.Match(
-                operation => plans.TryGetValue(operation.Name, out var plan) ? Product(operation, plan) : Vector(operation),
+                operation => plans.TryGetValue(operation.Name, out var plan) ? Product(operation, plan) : conversions.TryGetValue(operation.Name, out var conversion) ? conversion.Print() : Vector(operation),
                 view => $"{view.Kind.ToString().ToLowerInvariant()} of {string.Join(", ", view.Sources)}",
                 softmax => $"softmax of {softmax.Source}, in the vector unit",
                 host => $"{host.Layer.Keyword} of {string.Join(", ", host.Layer.Inputs)}, a step of the host");
