@@ -38,7 +38,7 @@ internal sealed record OverlayPlan(string Operator, OverlayAlgorithm Algorithm, 
     public SystolicStep[] Encode(DescriptorBuilder builder, int layer, Func<string, int> addressOf)
     {
         var form = Algorithm.Form;
-        var original = builder.Build(form.Operation, layer, null);
+        var original = builder.Build(form.Operation with { Kernel = null, Pre = Scalar.Input, Main = Scalar.Input }, layer, null);
         var source = addressOf(form.Operation.Input.Tensor);
 
         // loops of the kernel are in the window and its rounds
