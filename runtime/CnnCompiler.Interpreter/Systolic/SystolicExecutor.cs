@@ -35,6 +35,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
             Layers[step.Layer + 1] += cost;
             arrayCycles += cost.ArrayCycles;
             options.AfterSystolicStep?.Invoke(_step, memory);
+            options.AfterSystolicStepCost?.Invoke(_step, cost);
             options.Progress?.Invoke(new(_step, steps.Count, step.Layer, arrayCycles));
         }
     }

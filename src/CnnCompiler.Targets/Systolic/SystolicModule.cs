@@ -27,8 +27,9 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
     /// <summary>Convolutions on an overlay's unit; empty on a systolic array.</summary>
     internal EquatableArray<OverlayPlan> Conversions { get; init; } = [];
 
-    /// <summary>Cycles that the cost model predicts for the convolutions on an overlay and what brings their inputs into form, by operator.</summary>
-    public IReadOnlyDictionary<string, long> PredictedCycles => Conversions.ToDictionary(plan => plan.Operator, plan => plan.Predicted, StringComparer.Ordinal);
+    /// <summary>Convolutions on an overlay with the cycles that the cost model predicts, what brings their inputs into form included, in the order of the program.</summary>
+    public IReadOnlyList<(string Operator, string Algorithm, string Dataflow, long Cycles)> Predictions =>
+        [.. Program.Steps.Select(step => Conversions.FirstOrDefault(plan => plan.Operator == step.Name)).OfType<OverlayPlan>().Select(plan => (plan.Operator, plan.Algorithm.Name, OverlayPlan.NameOf(plan.Dataflow), plan.Predicted))];
 
     /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Mapped;
