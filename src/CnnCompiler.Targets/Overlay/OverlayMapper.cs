@@ -77,6 +77,20 @@ internal sealed class OverlayMapper
         };
     }
 
+    /// <summary>Cycles of the convolutions of a network, optimally mapped.</summary>
+    public static long Convolutions(GconvProgram program, MachineDescription machine)
+    {
+        var mapper = new OverlayMapper(program, machine);
+        var menu = program.Steps.OfType<GconvOperator>().Select(operation => mapper.Menu(operation, new())).OfType<OverlayChoice>().ToList();
+        if (menu.Count == 0)
+        {
+            return 0;
+        }
+
+        var problem = new OverlayProblem(menu, layouts: true);
+        return SelectionSolver.Solve(CostGraphBuilder.Build(problem.Description, problem).Graph!).Selection!.Cost;
+    }
+
     private OverlayChoice? Menu(GconvOperator operation, OverlayOptions options)
     {
         if (ConvolutionForm.Of(operation, _tensors, _names) is not { } form)
