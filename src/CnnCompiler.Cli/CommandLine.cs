@@ -30,6 +30,7 @@ internal static class CommandLine
             CompileCommand.Create(session),
             RunCommand.Create(session),
             CompareCommand.Create(session),
+            FuzzCommand.Create(session),
             OptCommand.Create(session),
             DisassembleCommand.Create(session),
             VerifyVectorsCommand.Create(session),

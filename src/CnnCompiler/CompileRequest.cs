@@ -1,4 +1,5 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Frontend;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
@@ -26,6 +27,9 @@ public sealed record CompileRequest(string FileName, ReadOnlyMemory<byte> Source
     /// does not hold are in the companion named like the source with <c>.npz</c> behind it.
     /// </summary>
     public IrLevel? From { get; init; }
+
+    /// <summary>What the type <c>value</c> of a network description is; null for i8. Other sources say the types of their values themselves.</summary>
+    public NetworkElements? Elements { get; init; }
 
     /// <summary>Names of the passes to run, in order, in place of the target's whole pipeline; null for that.</summary>
     public IReadOnlyList<string>? Passes { get; init; }

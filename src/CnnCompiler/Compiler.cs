@@ -55,7 +55,7 @@ public static class Compiler
             }
 
             request.Cancellation.ThrowIfCancellationRequested();
-            var module = request.From is not null || LevelTexts.IsLevelText(request.FileName) ? LevelTexts.Read(request, request.From, Diagnostics) : ReadNetwork();
+            var module = request.From is not null || LevelTexts.IsLevelText(request.FileName) ? LevelTexts.Read(request, target, request.From, Diagnostics) : ReadNetwork();
             if (module is null || Diagnostics.HasErrors)
             {
                 return;

@@ -37,6 +37,14 @@ public static class CompilerDiagnostics
     public static Diagnostic OtherMachine(string machine, string target) => new(
         "CNN0096", DiagnosticSeverity.Error, SourceSpan.None, $"target {target} does not compile for machine '{machine}', which is of another kind", "choose one that cnnc targets lists for it, or the other target");
 
+    /// <summary>CNN0098: a program mapped for machines of another kind.</summary>
+    public static Diagnostic OtherTarget(string file, string level, string target, IEnumerable<string> others) => new(
+        "CNN0098",
+        DiagnosticSeverity.Error,
+        SourceSpan.WholeFile(file),
+        $"this is the text of the {level} level of another target than {target}",
+        string.Join(" or ", others) is { Length: > 0 } names ? $"compile it with -t {names}, or go on from the gconv level" : "give a file that cnnc compile --emit wrote for this target");
+
     /// <summary>CNN0097: a file that holds no results of SCALE-Sim.</summary>
     public static Diagnostic NotScaleSim() => new(
         "CNN0097",

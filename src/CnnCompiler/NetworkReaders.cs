@@ -50,6 +50,6 @@ internal static class NetworkReaders
             return null;
         }
 
-        return CnnFrontend.Parse(SourceText.Decode(request.Source.Span), request.FileName, name => request.Companion(name)?.ToArray(), diagnostics) is { } graph ? new(graph, NoNames) : null;
+        return CnnFrontend.Parse(SourceText.Decode(request.Source.Span), request.FileName, name => request.Companion(name)?.ToArray(), diagnostics, request.Elements) is { } graph ? new(graph, NoNames) : null;
     }
 }

@@ -17,7 +17,8 @@ public class ReferenceGraphTests
         ["CnnCompiler.Passes"] = ["CnnCompiler.Ir"],
         ["CnnCompiler.Targets"] = ["CnnCompiler.Passes", "CnnCompiler.Image", "CnnCompiler.Interpreter"],
         ["CnnCompiler"] = ["CnnCompiler.Frontend", "CnnCompiler.Targets"],
-        ["CnnCompiler.Cli"] = ["CnnCompiler", "CnnCompiler.Interpreter"],
+        ["CnnCompiler.Fuzzing"] = ["CnnCompiler"],
+        ["CnnCompiler.Cli"] = ["CnnCompiler", "CnnCompiler.Fuzzing", "CnnCompiler.Interpreter"],
 
         // Build order only: it starts the command line in a process of its own.
         ["CnnCompiler.MSBuild"] = ["CnnCompiler.Cli"],

@@ -14,6 +14,28 @@ public class CompileCommandTests
 
     public static TheoryData<string> TextLevels => ["network", "gconv", "mapped", "asm"];
 
+    [Theory]
+    [InlineData("i8", "i8[1x4x4x2] scale 0.5 zero 3")]
+    [InlineData("f32", "f32[1x4x4x2]")]
+    [InlineData("fixed12", "i32[1x4x4x2] scale 0.00024414062 zero 0")]
+    public void Values_are_of_the_elements_that_the_command_line_names(string elements, string type)
+    {
+        using var scratch = new Scratch();
+        var source = scratch.Write("n.cnn", "network n {\n    weights seed 1\n    input x : value[1x4x4x2] scale 0.5 zero 3\n    y = max_pool2d(x, kernel=2, stride=2)\n    output y\n}\n");
+        Assert.Contains($"input %x : {type}\n", Cnnc.Run("compile", source, "-t", "arrayflex", "--elements", elements, "--emit", "network").Exits(0).Out, StringComparison.Ordinal);
+        Cnnc.Run("compile", source, "-t", "arrayflex", "--elements", elements, "-o", scratch["n.cnnb"]).Exits(0);
+        Cnnc.Run("check", source, "--elements", elements).Exits(0);
+    }
+
+    [Fact]
+    public void Elements_that_do_not_exist_or_have_no_effect_are_refused()
+    {
+        using var scratch = new Scratch();
+        Assert.Contains("f32 or fixed0 to fixed30, not 'fixed31'", Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--elements", "fixed31", "-o", scratch["n.cnnb"]).Exits(2).Error, StringComparison.Ordinal);
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "-o", scratch["n.cnnb"]).Exits(0);
+        Assert.Contains("--elements", Cnnc.Run("run", scratch["n.cnnb"], "--elements", "f32", "--input", Cnnc.Digit(1)).Exits(2).Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_image_is_written_under_the_given_name_and_the_same_bytes_come_out_again()
     {

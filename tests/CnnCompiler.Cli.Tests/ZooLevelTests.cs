@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
@@ -68,7 +69,7 @@ public class ZooLevelTests
         var notes = new InterleavedSource(source, ((NetworkModule)modules[IrLevel.Network]).Graph);
         foreach (var level in (IrLevel[])[IrLevel.Network, IrLevel.Gconv])
         {
-            Snapshot.Check($"{LevelTextTests.Snapshots}/{name}.{level.Name()}.verified.txt", ModuleText.Of(modules[level], notes.Of).Text);
+            Snapshot.Check($"{LevelTextTests.Snapshots}/{name}.{level.Name()}.verified.txt", modules[level].Text(notes.Of).Text);
         }
     }
 

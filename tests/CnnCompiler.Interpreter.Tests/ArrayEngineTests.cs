@@ -1,3 +1,4 @@
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Primitives.Machines;
@@ -126,12 +127,12 @@ public sealed class ArrayEngineTests
     /// <summary>A program of up to three kernels and four launches: what every launch did, and the memory.</summary>
     private static List<string> RunProgram(BusDescription bus, uint seed, bool walk, long slice)
     {
-        var generator = new TestGenerator((seed * 2654435761u) | 1);
+        var generator = new SeededRandom((seed * 2654435761u) | 1);
         var array = new OpenEdgeArray(bus) { AlwaysWalkCycles = walk };
         var words = new SparseWords();
         for (uint address = 0; address < 1024; address += 4)
         {
-            words.TrySet(address, generator.Next() % (generator.Below(2) == 0 ? 1024u : uint.MaxValue));
+            words.TrySet(address, generator.NextBits() % (generator.Below(2) == 0 ? 1024u : uint.MaxValue));
         }
 
         for (var id = 1; id <= 3; id++)
@@ -157,8 +158,8 @@ public sealed class ArrayEngineTests
         {
             for (var column = 0; column < 4; column++)
             {
-                array.WriteReadPointer(column, generator.Next() & 1023);
-                array.WriteWritePointer(column, generator.Next() & 1023);
+                array.WriteReadPointer(column, generator.NextBits() & 1023);
+                array.WriteWritePointer(column, generator.NextBits() & 1023);
             }
 
             var stop = array.Begin(1 + generator.Below(3));
@@ -179,14 +180,14 @@ public sealed class ArrayEngineTests
         return log;
     }
 
-    private static uint Word(TestGenerator generator, int steps, bool last)
+    private static uint Word(SeededRandom generator, int steps, bool last)
     {
         if (last && generator.Below(4) != 0)
         {
             return (uint)OpenEdgeOpcode.Exit << 19;
         }
 
-        var word = generator.Next();
+        var word = generator.NextBits();
         var opcode = generator.Below(10) switch
         {
             0 or 1 => 21u + (uint)generator.Below(4),

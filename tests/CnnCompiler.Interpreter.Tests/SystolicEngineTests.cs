@@ -1,3 +1,4 @@
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Interpreter.Systolic;
 using CnnCompiler.TestSupport;

@@ -1,6 +1,7 @@
 using System.Numerics;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;

@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Primitives.Arithmetic;
@@ -28,7 +29,7 @@ public sealed class MappedEvaluatorTests
     [InlineData(8, 8, 16, 8, 127)]
     public void A_convolution_equals_its_definition_and_every_value_is_found(int height, int width, int inputs, int outputs, int zeroPoint)
     {
-        var random = new Xorshift(42);
+        var random = new SeededRandom(42);
         var weights = random.Many(outputs * 9 * inputs, -128, 127);
         var bias = random.Many(outputs, -10000, 10000);
         var image = random.Many(height * width * inputs, -128, 127);
@@ -75,7 +76,7 @@ public sealed class MappedEvaluatorTests
     public void Softmax_runs_on_rows()
     {
         var (multiplier, shift, diffMin) = Int8Softmax.Prepare(1f, 0.1f);
-        var logits = new Xorshift(7).Many(6, -128, 127);
+        var logits = new SeededRandom(7).Many(6, -128, 127);
         var result = Evaluate(OneStep(new MappedSoftmax("softmax", "in", "out", 2, 3, multiplier, shift, diffMin), [2, 3], [2, 3]), Bytes([2, 3], logits));
         var expected = new sbyte[6];
         for (var row = 0; row < 2; row++)
@@ -122,7 +123,7 @@ public sealed class MappedEvaluatorTests
     [Fact]
     public void A_read_outside_of_a_constant_is_refused_also_in_a_contraction()
     {
-        var random = new Xorshift(1);
+        var random = new SeededRandom(1);
         var program = Convolution(2, 2, 1, 1, 0, random.Many(9, -1, 1), [0], 1 << 30, 0);
         var broken = program.WithNest(2, nest => nest with { Operands = [nest.Operands[0], new("weights", Affine(2, 0, 0, 9, 3, 1, 1)), nest.Operands[2]] });
         Refuses("CNN0962", "step contract at y=0, x=0, k=0, r=2, s=1, c=0: reads element 9 of weights, which has 9", broken, 2, 2, 1);
@@ -139,7 +140,7 @@ public sealed class MappedEvaluatorTests
     [Fact]
     public void A_halo_that_was_not_filled_is_refused_in_a_contraction()
     {
-        var program = Convolution(2, 2, 1, 1, 0, new Xorshift(1).Many(9, -1, 1), [0], 1 << 30, 0);
+        var program = Convolution(2, 2, 1, 1, 0, new SeededRandom(1).Many(9, -1, 1), [0], 1 << 30, 0);
         var broken = program with
         {
             Steps = [.. program.Steps.Skip(1)],

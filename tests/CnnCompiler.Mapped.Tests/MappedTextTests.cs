@@ -1,4 +1,5 @@
 using CnnCompiler.Core;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Primitives.Diagnostics;
@@ -8,7 +9,7 @@ namespace CnnCompiler.Mapped.Tests;
 
 public sealed class MappedTextTests
 {
-    private static readonly MappedProgram Small = Convolution(3, 4, 2, 2, 5, new Xorshift(3).Many(36, -9, 9), [1, 2], 1 << 30, -2);
+    private static readonly MappedProgram Small = Convolution(3, 4, 2, 2, 5, new SeededRandom(3).Many(36, -9, 9), [1, 2], 1 << 30, -2);
 
     public static TheoryData<string> Examples => [.. Named.Keys];
 
@@ -83,7 +84,7 @@ public sealed class MappedTextTests
     public void Damaged_text_is_never_a_crash()
     {
         var (text, constants) = MappedPrinter.Print(Small);
-        var random = new Xorshift(23);
+        var random = new SeededRandom(23);
         const string noise = "{}[]%@\"#0-9a<>*+, x\n";
         for (var round = 0; round < 500; round++)
         {

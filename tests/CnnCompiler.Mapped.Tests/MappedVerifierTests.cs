@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Primitives.Diagnostics;
@@ -9,7 +10,7 @@ namespace CnnCompiler.Mapped.Tests;
 
 public sealed class MappedVerifierTests
 {
-    private static readonly MappedProgram Small = Convolution(3, 4, 2, 2, 5, new Xorshift(3).Many(36, -9, 9), [1, 2], 1 << 30, -2);
+    private static readonly MappedProgram Small = Convolution(3, 4, 2, 2, 5, new SeededRandom(3).Many(36, -9, 9), [1, 2], 1 << 30, -2);
 
     [Fact]
     public void Right_programs_have_no_errors()
@@ -226,7 +227,7 @@ public sealed class MappedVerifierTests
     public void The_evaluator_runs_what_the_verifier_admits()
     {
         // random changes of one number: whatever passes the verifier has to run
-        var random = new Xorshift(17);
+        var random = new SeededRandom(17);
         var admitted = 0;
         for (var round = 0; round < 400; round++)
         {
@@ -238,13 +239,13 @@ public sealed class MappedVerifierTests
 
             admitted++;
             var bag = new DiagnosticBag();
-            Assert.NotNull(MappedEvaluator.Run(program, [Bytes([3, 4, 2], new Xorshift(1).Many(24, -20, 20))], bag, keepValues: true));
+            Assert.NotNull(MappedEvaluator.Run(program, [Bytes([3, 4, 2], new SeededRandom(1).Many(24, -20, 20))], bag, keepValues: true));
         }
 
         Assert.InRange(admitted, 20, 380);
     }
 
-    private static MappedProgram Changed(Xorshift random)
+    private static MappedProgram Changed(SeededRandom random)
     {
         var index = random.Below(4);
         return Small.WithNest(index, nest =>

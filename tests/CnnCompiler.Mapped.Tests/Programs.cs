@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
@@ -139,20 +140,7 @@ internal static class Programs
         steps[index] = change((MappedNest)steps[index]);
         return program with { Steps = steps.ToEquatableArray() };
     }
-}
 
-/// <summary>A documented generator of test data: Marsaglia's xorshift64 with shifts 13, 7, 17.</summary>
-internal sealed class Xorshift(ulong seed)
-{
-    private ulong _state = seed == 0 ? 1 : seed;
-
-    public int Below(int bound)
-    {
-        _state ^= _state << 13;
-        _state ^= _state >> 7;
-        _state ^= _state << 17;
-        return (int)(_state % (ulong)bound);
-    }
-
-    public int[] Many(int count, int low, int high) => [.. Enumerable.Range(0, count).Select(_ => low + Below(high - low + 1))];
+    /// <summary>Numbers from low to high, both included.</summary>
+    public static int[] Many(this SeededRandom random, int count, int low, int high) => [.. Enumerable.Range(0, count).Select(_ => random.Next(low, high))];
 }

@@ -1,3 +1,4 @@
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.TestSupport;

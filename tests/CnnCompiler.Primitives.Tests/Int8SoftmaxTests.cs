@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Text.Json;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Arithmetic;
 using CnnCompiler.TestSupport;
 

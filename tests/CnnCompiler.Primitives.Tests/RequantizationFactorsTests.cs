@@ -1,4 +1,5 @@
 using System.Numerics;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Arithmetic;
 using CnnCompiler.TestSupport;
 

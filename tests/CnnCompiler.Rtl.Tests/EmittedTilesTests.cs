@@ -1,4 +1,5 @@
 using System.Globalization;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Primitives.Diagnostics;

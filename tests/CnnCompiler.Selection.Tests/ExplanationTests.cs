@@ -1,5 +1,6 @@
 using System.Text.Json;
 using CnnCompiler.Core;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.TestSupport;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CnnCompiler.Core;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.TestSupport;
 

@@ -1,4 +1,5 @@
 using CnnCompiler.Core;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.TestSupport;
 

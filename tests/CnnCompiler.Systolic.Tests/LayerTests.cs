@@ -1,4 +1,6 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
+using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
@@ -57,6 +59,28 @@ public class LayerTests
             Assert.All(expected.Values, value => Assert.True(value.Value.Bytes.SequenceEqual(actual!.Values[value.Key].Bytes), $"{layer.Graph.Name}: {value.Key} {value.Value}"));
             Assert.Equal(expected.Outputs, actual!.Outputs);
         }
+    }
+
+    [Theory]
+    [InlineData(Elements.Code)]
+    [InlineData(Elements.Fixed)]
+    [InlineData(Elements.Real)]
+    public void A_resize_to_any_size_runs_on_the_host_or_in_the_vector_unit(Elements elements)
+    {
+        var onHost = 0;
+        for (var seed = 0; seed < 40; seed++)
+        {
+            var diagnostics = new DiagnosticBag();
+            var layer = RandomLayers.MakeResize(elements, seed);
+            var image = AllLevels.Compile(layer.Graph, AllLevels.Machine(5, 7), diagnostics)!;
+            var expected = new NetworkModule(layer.Graph).Evaluate(layer.Inputs, diagnostics, default)!;
+            Assert.Equal(expected.Outputs, image.Evaluate(layer.Inputs, diagnostics, default)!.Outputs);
+            var run = AllLevels.Run(image, layer.Inputs);
+            Assert.True(run.Cycles.ExposedHost > 0, layer.Graph.Name);
+            onHost += image.Image.Systolic!.Steps.OfType<SystolicHostStep>().Count();
+        }
+
+        Assert.InRange(onHost, 10, 39);
     }
 
     [Theory]

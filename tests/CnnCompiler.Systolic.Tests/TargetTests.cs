@@ -1,4 +1,5 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Interpreter.Execution;
@@ -152,8 +153,58 @@ public class TargetTests
         var source = System.Text.Encoding.UTF8.GetBytes("network n { weights seed 1\n input x : i8[1x4x4x1] scale 0.1 zero 0\n y = conv2d(x, filters=1, kernel=3)\n output y }");
         Assert.Equal("CNN0096", Assert.Single(Compiler.Compile(new("n.cnn", source, "arrayflex") { Machine = BuiltInMachines.Default }).Diagnostics).Code);
         var mapped = Compiler.Compile(new("n.cnn", source, "openedge") { StopLevel = IrLevel.Mapped }).Modules[IrLevel.Mapped];
-        var text = System.Text.Encoding.UTF8.GetBytes(ModuleText.Of(mapped).Text);
-        Assert.Contains(Compiler.Compile(new("n.cnnir", text, "arrayflex") { From = IrLevel.Mapped }).Diagnostics, diagnostic => diagnostic.Code == "CNN0984");
+        var text = System.Text.Encoding.UTF8.GetBytes(mapped.Text().Text);
+        Assert.Contains(Compiler.Compile(new("n.cnnir", text, "arrayflex") { From = IrLevel.Mapped }).Diagnostics, diagnostic => diagnostic.Code == "CNN0098");
+    }
+
+    [Fact]
+    public void The_text_of_the_mapped_level_is_read_back_as_the_same_module()
+    {
+        Dictionary<string, string> options = new() { ["map-to-systolic.asymmetric"] = "on", ["map-to-systolic.depth-per-tile"] = "on", ["map-to-systolic.double-buffered"] = "on", ["map-to-systolic.trimmed"] = "on" };
+        for (var seed = 0; seed < 60; seed++)
+        {
+            var diagnostics = new DiagnosticBag();
+            if (AllLevels.Compile(RandomNetworks.Network(seed), Small, diagnostics, seed % 2 == 0 ? options : null) is not { } image)
+            {
+                Assert.Fail(string.Join('\n', diagnostics.Diagnostics));
+                return;
+            }
+
+            var text = image.Mapped.Text();
+            var read = SystolicText.Parse(text.Text, "n.cnnir", text.Constants, Small, diagnostics);
+            Assert.Empty(diagnostics.Diagnostics);
+            Assert.Equal(image.Mapped with { Selection = null }, read);
+            Assert.Empty(read!.Verify());
+            Assert.Equal(text.Text, read.Text().Text);
+        }
+    }
+
+    public static TheoryData<string, string, string> BrokenTexts => new()
+    {
+        { "packed 1", "packed 0", "CNN0895" },
+        { "packed 1", "packed 17", "CNN0895" },
+        { "packed 1", "packed many", "CNN0903" },
+        { "vectors 64", "vectors 65", "CNN0895" },
+        { "product %y", "product %z", "CNN0895" },
+        { "depths [", "depths [3 1, 1 1, 1 1, 1 1] product %y packed 1 vectors 1 columns_outer depths [", "CNN0895" },
+        { "columns_outer", "rows_outer", "CNN0903" },
+        { " on \"array-16x16\"", " on \"array-8x8\"", "CNN0894" },
+        { "}\ngconv", "gconv", "CNN0903" },
+    };
+
+    [Theory]
+    [MemberData(nameof(BrokenTexts))]
+    public void A_text_that_is_broken_or_not_sound_is_diagnosed(string from, string to, string code)
+    {
+        var source = System.Text.Encoding.UTF8.GetBytes("network n { weights seed 1\n input x : i8[1x8x8x20] scale 0.1 zero 0\n y = conv2d(x, filters=24, kernel=3, padding=same)\n output y }");
+        var options = new Dictionary<string, string> { ["map-to-systolic.vector-products"] = "off" };
+        var text = Compiler.Compile(new("n.cnn", source, "arrayflex") { Machine = Small, StopLevel = IrLevel.Mapped, Options = options }).Modules[IrLevel.Mapped].Text();
+        var broken = text.Text.Replace(from, to, StringComparison.Ordinal);
+        Assert.NotEqual(text.Text, broken);
+        var constants = Core.Numpy.NpzFile.Write(text.Constants.Constants.Select(constant => new KeyValuePair<string, Core.Tensors.Tensor>(constant.Name, constant.Value)));
+        var result = Compiler.Compile(new("n.cnnir", System.Text.Encoding.UTF8.GetBytes(broken), "arrayflex") { Machine = Small, Companion = _ => constants });
+        Assert.Equal(code, result.Diagnostics[0].Code);
+        Assert.Null(result.Image);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Globalization;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Network;
 
 namespace CnnCompiler.TestSupport;

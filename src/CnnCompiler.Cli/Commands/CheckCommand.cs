@@ -19,6 +19,7 @@ internal sealed class CheckCommand
         var verb = new CheckCommand(session);
         var command = new VerbCommand("check", "Reads a network and reports its mistakes; makes nothing.", "cnnc check samples/lenet5.cnn");
         command.Arguments.Add(verb._file);
+        command.Options.Add(verb._compilation.Elements);
         command.SetAction(verb.Run);
         return command;
     }

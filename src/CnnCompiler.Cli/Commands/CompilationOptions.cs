@@ -1,10 +1,11 @@
-using System.CommandLine;
 using CnnCompiler.Cli.Files;
 using CnnCompiler.Core;
+using CnnCompiler.Frontend;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
+using System.CommandLine;
 
 namespace CnnCompiler.Cli.Commands;
 
@@ -37,6 +38,13 @@ internal sealed class CompilationOptions
     {
         Description = $"Go on from the text of a level, as --emit wrote it ({string.Join(", ", ModuleText.Levels.Select(level => level.Name()))}); not needed for a .cnnir file",
         HelpName = "LEVEL",
+    };
+
+    /// <summary>--elements.</summary>
+    public Option<string> Elements { get; } = new("--elements")
+    {
+        Description = "What the type 'value' of a .cnn description is: i8 (the default), f32, or fixed0 to fixed30 (fixed point with so many bits behind the point)",
+        HelpName = "TYPE",
     };
 
     /// <summary>--verify-each.</summary>
@@ -82,6 +90,7 @@ internal sealed class CompilationOptions
         command.Options.Add(Target);
         command.Options.Add(Machine);
         command.Options.Add(From);
+        command.Options.Add(Elements);
         command.Options.Add(Force);
         command.Options.Add(Set);
         command.Options.Add(PrintAfter);
@@ -149,6 +158,7 @@ internal sealed class CompilationOptions
         {
             Machine = machine,
             From = ChooseFrom(parse),
+            Elements = ChooseElements(parse, file),
             Passes = passes,
             StopLevel = stopLevel,
             Forced = [.. (parse.GetValue(Force) ?? []).Select(ParseForce)],
@@ -184,6 +194,21 @@ internal sealed class CompilationOptions
             : throw new UsageException(FileDiagnostics.UnknownName("level to go on from", name, ModuleText.Levels.Select(known => known.Name()).ToList()));
     }
 
+    private NetworkElements? ChooseElements(ParseResult parse, string file)
+    {
+        if (parse.GetValue(Elements) is not { } name)
+        {
+            return null;
+        }
+
+        if (!file.EndsWith(".cnn", StringComparison.OrdinalIgnoreCase))
+        {
+            throw CliSession.Usage("--elements has an effect on .cnn descriptions only: other sources say the types of their values", "leave it out");
+        }
+
+        return NetworkElements.Parse(name) ?? throw CliSession.Usage($"--elements takes i8, f32 or fixed0 to fixed30, not '{name}'", "choose one of these");
+    }
+
     private static ForcedChoice ParseForce(string text) =>
         ForcedChoice.Parse(text) ?? throw CliSession.Usage($"--force takes LAYER=CANDIDATE, not '{text}'", "cnnc compile ... --emit choices lists both");
 
@@ -203,6 +228,7 @@ internal sealed class CompilationOptions
         var given = new (string Name, bool Given)[]
         {
             ("--from", parse.GetValue(From) is not null),
+            ("--elements", parse.GetValue(Elements) is not null),
             ("--force", parse.GetValue(Force) is { Length: > 0 }),
             ("--set", parse.GetValue(Set) is { Length: > 0 }),
             ("--print-after", parse.GetValue(PrintAfter) is { Length: > 0 }),

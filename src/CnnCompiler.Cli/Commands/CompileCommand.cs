@@ -92,7 +92,7 @@ internal sealed class CompileCommand
         }
         else
         {
-            LevelFiles.Write(_session, output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : ModuleText.Of(result.Modules[level], notes));
+            LevelFiles.Write(_session, output, emit == "asm" ? new(result.Modules[level].Print(), ConstantStore.Empty) : result.Modules[level].Text(notes));
         }
 
         if (parse.GetValue(_depfile) is { } depfile)

@@ -51,7 +51,7 @@ internal sealed class OptCommand
         }
 
         _session.Environment.Cancellation.ThrowIfCancellationRequested();
-        LevelFiles.Write(_session, parse.GetValue(_output), ModuleText.Of(result.Modules[result.Modules.Keys.Max()]));
+        LevelFiles.Write(_session, parse.GetValue(_output), result.Modules[result.Modules.Keys.Max()].Text());
         return ExitCodes.Success;
     }
 }

@@ -32,7 +32,7 @@ internal sealed class PassDump
     /// <summary>Writes the program that a pass, or a front end, made.</summary>
     public void Add(string maker, IrModule module)
     {
-        var text = ModuleText.Of(module);
+        var text = module.Text();
         var name = Path.Join(_folder, string.Create(CultureInfo.InvariantCulture, $"{_number:00}-{maker}"));
         var isLevel = ModuleText.Levels.Contains(module.Level);
         var file = name + (isLevel ? ".cnnir" : ".txt");

@@ -15,20 +15,13 @@ internal sealed record ComparedProgram(
     /// <summary>Of the highest level that a compilation has.</summary>
     public static ComparedProgram Of(IrModule module)
     {
-        var (tensors, outputs) = module switch
-        {
-            NetworkModule network => (network.Graph.Layers.Select(layer => (layer.Name, layer.Type)), network.Graph.Outputs.ToList()),
-            GconvModule gconv => (gconv.Program.Steps.Select(step => (step.Name, step.Type)), gconv.Program.Outputs.ToList()),
-            MappedModule mapped => (mapped.Program.Outputs.Select(port => (port.Name, port.Type)), mapped.Program.Outputs.Select(port => port.Name).ToList()),
-            _ => throw new InvalidOperationException($"a compilation does not begin at the {module.Level.Name()} level"),
-        };
-        var all = module.Inputs.Select(input => (input.Name, input.Type)).Concat(tensors).ToList();
+        var all = module.Inputs.Select(input => (input.Name, input.Type)).Concat(module.Tensors).ToList();
         var types = new Dictionary<string, TensorType>(StringComparer.Ordinal);
         foreach (var (name, type) in all)
         {
             types[name] = type;
         }
 
-        return new([.. module.Inputs], [.. all.Select(tensor => tensor.Name)], types, outputs);
+        return new([.. module.Inputs], [.. all.Select(tensor => tensor.Name)], types, [.. module.Outputs]);
     }
 }

@@ -48,9 +48,14 @@ public readonly record struct IrToken(IrTokenKind Kind, string Text, int Line, i
     public string Describe() => Kind switch
     {
         IrTokenKind.End => "the end of the text",
-        IrTokenKind.Value => $"%{Text}",
-        IrTokenKind.Constant => $"@{Text}",
-        IrTokenKind.Hash => $"#{Text}",
-        _ => $"'{Text}'",
+        IrTokenKind.Value => $"%{Shown}",
+        IrTokenKind.Constant => $"@{Shown}",
+        IrTokenKind.Hash => $"#{Shown}",
+        _ => $"'{Shown}'",
     };
+
+    private const int MostShown = 60;
+
+    // The rest of a line may follow a quotation mark that is never closed.
+    private string Shown => string.Concat(Text.Take(MostShown).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c)) + (Text.Length > MostShown ? "..." : string.Empty);
 }

@@ -62,11 +62,21 @@ public abstract record IrModule
     /// <summary>The network's inputs in graph order.</summary>
     public abstract EquatableArray<NetworkInput> Inputs { get; }
 
+    /// <summary>The tensors that levels may share, inputs left out, in the order of the program.</summary>
+    public abstract IEnumerable<(string Name, TensorType Type)> Tensors { get; }
+
+    /// <summary>Names of the outputs in graph order.</summary>
+    public abstract IEnumerable<string> Outputs { get; }
+
     /// <summary>What the level's verifier finds; nothing for a sound module.</summary>
     public abstract IReadOnlyList<Diagnostic> Verify();
 
+    /// <summary>The level's text form with the constants beside it; that of an image is a listing, which can't be read back.</summary>
+    /// <param name="notes">Comment lines before what a layer became, by the layer's name (see <see cref="InterleavedSource"/>); null for none.</param>
+    public abstract ModuleText Text(Func<string, IEnumerable<string>>? notes = null);
+
     /// <summary>The level's text form.</summary>
-    public abstract string Print();
+    public string Print() => Text().Text;
 
     /// <summary>Executes the module, or reports why it can't be executed and returns null.</summary>
     /// <param name="inputs">One tensor for each of <see cref="Inputs"/>.</param>

@@ -28,10 +28,20 @@ public sealed record MappedModule(MappedProgram Program) : IrModule, IExplainedM
     public override EquatableArray<NetworkInput> Inputs => Program.Inputs.Select(p => new NetworkInput(p.Name, p.Type)).ToEquatableArray();
 
     /// <inheritdoc/>
+    public override IEnumerable<(string Name, TensorType Type)> Tensors => Program.Outputs.Select(port => (port.Name, port.Type));
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Outputs => Program.Outputs.Select(port => port.Name);
+
+    /// <inheritdoc/>
     public override IReadOnlyList<Diagnostic> Verify() => MappedVerifier.Check(Program);
 
     /// <inheritdoc/>
-    public override string Print() => MappedPrinter.Print(Program).Text;
+    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null)
+    {
+        var text = MappedPrinter.Print(Program, notes);
+        return new(text.Text, text.Constants);
+    }
 
     /// <inheritdoc/>
     public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation)

@@ -1,5 +1,4 @@
 using CnnCompiler.Ir.Gconv;
-using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Primitives.Diagnostics;
@@ -14,29 +13,8 @@ public sealed record ModuleText(string Text, ConstantStore Constants)
     /// <summary>Levels that have a text which can be read back, in order.</summary>
     public static IReadOnlyList<IrLevel> Levels { get; } = [IrLevel.Network, IrLevel.Gconv, IrLevel.Mapped];
 
-    /// <summary>The text form of a program. That of an image is a listing, which can't be read back.</summary>
-    /// <param name="module">The program.</param>
-    /// <param name="notes">Comment lines before what a layer became, by the layer's name (see <see cref="InterleavedSource"/>); null for none.</param>
-    public static ModuleText Of(IrModule module, Func<string, IEnumerable<string>>? notes = null)
-    {
-        switch (module)
-        {
-            case NetworkModule network:
-                var graph = NetworkPrinter.Print(network.Graph, notes);
-                return new(graph.Text, graph.Constants);
-            case GconvModule gconv:
-                var chain = GconvPrinter.Print(gconv.Program, notes);
-                return new(chain.Text, chain.Constants);
-            case MappedModule mapped:
-                var program = MappedPrinter.Print(mapped.Program, notes);
-                return new(program.Text, program.Constants);
-            default:
-                return new(module.Print(), ConstantStore.Empty);
-        }
-    }
-
-    /// <summary>The program of a text, or null and diagnostics. It is not verified.</summary>
-    /// <param name="level">One of <see cref="Levels"/>.</param>
+    /// <summary>The program of a text, or null and diagnostics. It is not verified. The mapped level is each target's own.</summary>
+    /// <param name="level">One of <see cref="Levels"/> before the mapped one.</param>
     /// <param name="text">The text.</param>
     /// <param name="file">Its name in diagnostics.</param>
     /// <param name="constants">The companion it was written with.</param>
@@ -46,12 +24,13 @@ public sealed record ModuleText(string Text, ConstantStore Constants)
     {
         IrLevel.Network => NetworkParser.Parse(text, file, constants, diagnostics) is { } graph ? new NetworkModule(graph) : null,
         IrLevel.Gconv => GconvParser.Parse(text, file, constants, diagnostics) is { } chain ? new GconvModule(chain) : null,
-        IrLevel.Mapped => MappedParser.Parse(text, file, constants, diagnostics) is { } program ? new MappedModule(program) : null,
-        _ => throw new ArgumentOutOfRangeException(nameof(level), level, "this level has no text that can be read back"),
+        _ => throw new ArgumentOutOfRangeException(nameof(level), level, "this level has no text that all targets share"),
     };
 
-    /// <summary>The level of a text, which is its first word before a name in quotation marks; null for other texts.</summary>
-    public static IrLevel? LevelOf(ReadOnlySpan<char> text)
+    /// <summary>
+    /// The level of a text, which is its first word before a name in quotation marks, and the word between them, which says whose mapped level it is where a target has one of its own; null for other texts.
+    /// </summary>
+    public static (IrLevel Level, string Dialect)? LevelOf(ReadOnlySpan<char> text)
     {
         text = text.TrimStart();
         while (text.StartsWith("//", StringComparison.Ordinal))
@@ -61,8 +40,16 @@ public sealed record ModuleText(string Text, ConstantStore Constants)
         }
 
         // The quotation mark tells a program from a network description, which begins with a bare name.
-        var length = text.IndexOfAnyExcept(Letters);
-        return length > 0 && text[length..].TrimStart().StartsWith('"') && IrLevels.Parse(text[..length].ToString()) is { } level && Levels.Contains(level) ? level : null;
+        var (name, dialect) = (Word(ref text), Word(ref text));
+        return text.StartsWith('"') && IrLevels.Parse(name) is { } level && Levels.Contains(level) ? (level, dialect) : null;
+    }
+
+    private static string Word(ref ReadOnlySpan<char> text)
+    {
+        var length = Math.Max(0, text.IndexOfAnyExcept(Letters));
+        var word = text[..length].ToString();
+        text = text[length..].TrimStart();
+        return word;
     }
 
     private static readonly System.Buffers.SearchValues<char> Letters = System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyz");

@@ -17,10 +17,20 @@ public sealed record NetworkModule(NetworkGraph Graph) : IrModule
     public override EquatableArray<NetworkInput> Inputs => Graph.Inputs;
 
     /// <inheritdoc/>
+    public override IEnumerable<(string Name, TensorType Type)> Tensors => Graph.Layers.Select(layer => (layer.Name, layer.Type));
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Outputs => Graph.Outputs;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<Diagnostic> Verify() => NetworkVerifier.Check(Graph);
 
     /// <inheritdoc/>
-    public override string Print() => NetworkPrinter.Print(Graph).Text;
+    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null)
+    {
+        var text = NetworkPrinter.Print(Graph, notes);
+        return new(text.Text, text.Constants);
+    }
 
     /// <inheritdoc/>
     public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation)
@@ -41,10 +51,20 @@ public sealed record GconvModule(GconvProgram Program) : IrModule
     public override EquatableArray<NetworkInput> Inputs => Program.Inputs;
 
     /// <inheritdoc/>
+    public override IEnumerable<(string Name, TensorType Type)> Tensors => Program.Steps.Select(step => (step.Name, step.Type));
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Outputs => Program.Outputs;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<Diagnostic> Verify() => GconvVerifier.Check(Program);
 
     /// <inheritdoc/>
-    public override string Print() => GconvPrinter.Print(Program).Text;
+    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null)
+    {
+        var text = GconvPrinter.Print(Program, notes);
+        return new(text.Text, text.Constants);
+    }
 
     /// <inheritdoc/>
     public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation) =>

@@ -34,9 +34,14 @@ internal static class Broadcast
         return Enumerable.Range(0, operand.Rank).Select(d => Has(operand, d + missing, result) ? nest.At(d + missing) : nest.At(0, [])).ToEquatableArray();
     }
 
-    // Whether an operand varies along a dimension of the result; one of extent 1 is had by both.
+    // Whether an operand varies along a dimension of the result; one of extent 1 is had by both. A table has a dimension even where the result is a scalar.
     private static bool Has(Shape operand, int dimension, Shape result)
     {
+        if (dimension < 0)
+        {
+            return false;
+        }
+
         var own = dimension - (result.Rank - operand.Rank);
         return result[dimension] == 1 || (own >= 0 && operand[own] != 1);
     }

@@ -17,7 +17,8 @@ namespace CnnCompiler.Passes.Lowering;
 ///   f32                        input       input * kernel           f64           acc + bias, clamped by an activation
 /// </code>
 /// bias, multiplier, shift and s_w are further operands, each indexed by the output channel; what is 0 is left out. One scale for all weights gives arrays of equal multipliers. Weights
-/// whose channels have zero points of their own are stored less them, in i16.
+/// whose channels have zero points of their own are stored less them, in i16. Where weights and bias allow sums beyond 32 bits, acc is i64, and the sum is taken modulo 2^32
+/// (<see cref="Lowering.Values.Wrapped"/>) as the definition's accumulator is.
 /// </summary>
 /// <param name="Kernel">Name of the tensor that is the kernel operand.</param>
 /// <param name="Extra">Further operands.</param>
@@ -52,6 +53,8 @@ internal sealed record ContractionSlots(
         var kernelZero = perChannel || quantization is null ? 0 : quantization.ZeroPoint;
         var extra = new List<OperandAccess>();
         var (main, accumulator) = (Scalar.Multiply(Scalar.Input, Offset(Scalar.Kernel, kernelZero)), ElementType.Int32);
+        var wraps = input.Kind() == ValueKind.Code && ExceedsInt32(layer.Type, input, weights.Values, quantization!, bias);
+        accumulator = wraps ? ElementType.Int64 : accumulator;
         ScalarExpression post;
         switch (input.Kind(), layer.Type.Kind())
         {
@@ -64,14 +67,14 @@ internal sealed record ContractionSlots(
                 post = Biased(Values.Rescaled(Scalar.Accumulator, Values.Fraction(input) + Values.Fraction(quantization!.Scale), Values.Fraction(layer.Type)));
                 break;
             case (_, ValueKind.Fixed):
-                post = Biased(Scalar.Accumulator);
+                post = Sum();
                 break;
             case (_, _) when rounding == RoundingScheme.OnnxHalfEven:
-                var sum = Biased(Scalar.Accumulator);
+                var sum = Sum();
                 post = HalfEven(sum, input, Operand("scale", Scales(quantization!, factors().Length)), layer.Type);
                 break;
             default:
-                sum = Biased(Scalar.Accumulator);
+                sum = Sum();
                 var prepared = factors();
                 var shape = Shape.Of(prepared.Length);
                 var multiplier = Operand("multiplier", Tensor.From<int>(ElementType.Int32, shape, prepared.Select(factor => factor.Multiplier).ToArray()));
@@ -83,6 +86,8 @@ internal sealed record ContractionSlots(
         var kernel = chain.Constant(layer, "weights", perChannel ? Centred(weights.Values, quantization!) : weights.Values);
         return new(kernel, extra.ToEquatableArray(), accumulator, chain.WithoutZeroPoint(layer.Inputs[0]), main, Clamped(post, activation, input, layer.Type));
 
+        ScalarExpression Sum() => wraps ? Values.Wrapped(Biased(Scalar.Accumulator)) : Biased(Scalar.Accumulator);
+
         ScalarExpression Biased(ScalarExpression value) => bias is null ? value : Scalar.Add(value, Operand("bias", bias));
 
         ScalarExpression Operand(string part, Tensor value)
@@ -93,16 +98,24 @@ internal sealed record ContractionSlots(
     }
 
     /// <summary>Slots of the product of two values.</summary>
-    public static ContractionSlots OfValues(Layer layer, ChainBuilder chain, Func<Requantization> factor, RoundingScheme rounding, FusedActivation activation)
+    /// <param name="layer">The layer.</param>
+    /// <param name="chain">The chain.</param>
+    /// <param name="terms">Products a sum.</param>
+    /// <param name="factor">The prepared factor of the TFLite roundings; not called for others.</param>
+    /// <param name="rounding">Rounding scheme.</param>
+    /// <param name="activation">Fused activation.</param>
+    public static ContractionSlots OfValues(Layer layer, ChainBuilder chain, int terms, Func<Requantization> factor, RoundingScheme rounding, FusedActivation activation)
     {
         var (first, second, result) = (chain.Type(layer.Inputs[0]), chain.Type(layer.Inputs[1]), layer.Type);
+        var wraps = first.Kind() == ValueKind.Code && terms * LargestInput(ChainBuilder.ZeroPoint(first)) * LargestInput(ChainBuilder.ZeroPoint(second)) > int.MaxValue;
+        var (sum, sumType) = wraps ? (Values.Wrapped(Scalar.Accumulator), ElementType.Int64) : (Scalar.Accumulator, ElementType.Int32);
         var (post, accumulator) = (first.Kind(), result.Kind()) switch
         {
             (ValueKind.Real, _) => (Scalar.Accumulator, ElementType.Float64),
             (ValueKind.Fixed, _) => (Values.Rescaled(Scalar.Accumulator, Values.Fraction(first) + Values.Fraction(second), Values.Fraction(result)), ElementType.Int64),
-            (_, ValueKind.Fixed) => (Scalar.Accumulator, ElementType.Int32),
-            _ when rounding == RoundingScheme.OnnxHalfEven => (HalfEven(Scalar.Accumulator, first, Scalar.Real(second.Quantization!.Scale), result), ElementType.Int32),
-            _ => (Requantized(factor()), ElementType.Int32),
+            (_, ValueKind.Fixed) => (sum, sumType),
+            _ when rounding == RoundingScheme.OnnxHalfEven => (HalfEven(sum, first, Scalar.Real(second.Quantization!.Scale), result), sumType),
+            _ => (Requantized(factor()), sumType),
         };
         return new(
             layer.Inputs[1],
@@ -113,7 +126,7 @@ internal sealed record ContractionSlots(
             Clamped(post, activation, first, result));
 
         ScalarExpression Requantized(Requantization prepared) => Scalar.Add(
-            Scalar.Requantize(rounding, Scalar.Accumulator, Scalar.Literal(prepared.Multiplier), Scalar.Literal(prepared.Shift)), Scalar.Literal(ChainBuilder.ZeroPoint(result)));
+            Scalar.Requantize(rounding, sum, Scalar.Literal(prepared.Multiplier), Scalar.Literal(prepared.Shift)), Scalar.Literal(ChainBuilder.ZeroPoint(result)));
     }
 
     /// <summary>The ONNX requantisation: half_even_scale(sum, s, s_w, s') + z'.</summary>
@@ -121,7 +134,29 @@ internal sealed record ContractionSlots(
         Scalar.Call(ScalarFunction.HalfEvenScale, sum, Scalar.Real(input.Quantization!.Scale), kernelScale, Scalar.Real(result.Quantization!.Scale)),
         Scalar.Literal(ChainBuilder.ZeroPoint(result)));
 
-    // A raw sum is what the accumulator is: it fits or is refused.
+    // Whether any input could lead to a sum beyond 32 bits.
+    private static bool ExceedsInt32(TensorType result, TensorType input, Tensor weights, Quantization quantization, Tensor? bias)
+    {
+        var (zero, kernelZeros) = (ChainBuilder.ZeroPoint(input), quantization.ZeroPoints);
+        var largestWeight = 0L;
+        foreach (var weight in weights.AsSpan<sbyte>())
+        {
+            largestWeight = Math.Max(largestWeight, Math.Max(Math.Abs(weight - (long)kernelZeros.Min()), Math.Abs(weight - (long)kernelZeros.Max())));
+        }
+
+        var largestBias = 0L;
+        foreach (var value in bias is null ? [] : bias.AsSpan<int>())
+        {
+            largestBias = Math.Max(largestBias, Math.Abs((long)value));
+        }
+
+        var terms = weights.Shape.Elements / result.Shape.Dimensions[^1];
+        return (terms * largestWeight * LargestInput(zero)) + largestBias > int.MaxValue;
+    }
+
+    private static long LargestInput(int zero) => Math.Max(sbyte.MaxValue - (long)zero, zero - (long)sbyte.MinValue);
+
+    // A raw sum is what the accumulator is.
     private static ScalarExpression Clamped(ScalarExpression post, FusedActivation activation, TensorType input, TensorType result) =>
         (input.Kind(), result.Kind(), activation) is (ValueKind.Code, ValueKind.Fixed, FusedActivation.None) ? post : Values.Clamp(post, activation, result);
 

@@ -35,6 +35,7 @@ internal static class MatMulLowering
         var slots = ContractionSlots.OfValues(
             layer,
             chain,
+            depth,
             () => RequantizationFactors.Quantize(RequantizationFactors.DensePerTensor(first.Quantization!.Scale, second.Quantization!.Scale, layer.Type.Quantization!.Scale)),
             layer.Rounding,
             layer.Activation);

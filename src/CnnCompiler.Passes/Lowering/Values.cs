@@ -81,4 +81,8 @@ internal static class Values
         > 0 and var fewer => Scalar.Call(ScalarFunction.ShiftRightRound, sum, Scalar.Literal(fewer)),
         var more => Scalar.ShiftLeft(sum, -more),
     };
+
+    /// <summary>A sum that may exceed 32 bits as the i32 accumulator of the definition holds it, modulo 2^32: less the multiple of 2^32 that leaves -2^31 to 2^31 - 1.</summary>
+    public static ScalarExpression Wrapped(ScalarExpression sum) => Scalar.Subtract(
+        sum, Scalar.ShiftLeft(Scalar.Call(ScalarFunction.ShiftRight, Scalar.Add(sum, Scalar.Literal(1L << 31)), Scalar.Literal(32)), 32));
 }

@@ -1,9 +1,10 @@
-using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Core;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
+using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -25,6 +26,12 @@ public sealed record ImageModule(CnnImage Image, EquatableArray<NetworkInput> Po
     public byte[] Bytes() => ImageWriter.Write(Image);
 
     /// <inheritdoc/>
+    public override IEnumerable<(string Name, TensorType Type)> Tensors => Mapped.Outputs.Select(port => (port.Name, port.Type));
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Outputs => Mapped.Outputs.Select(port => port.Name);
+
+    /// <inheritdoc/>
     public override IReadOnlyList<Diagnostic> Verify()
     {
         var diagnostics = new DiagnosticBag();
@@ -32,7 +39,7 @@ public sealed record ImageModule(CnnImage Image, EquatableArray<NetworkInput> Po
     }
 
     /// <inheritdoc/>
-    public override string Print() => ImagePrinter.Print(Image);
+    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null) => new(ImagePrinter.Print(Image), ConstantStore.Empty);
 
     /// <inheritdoc/>
     public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Text;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Targets.Systolic;
@@ -18,6 +19,22 @@ public static class SystolicDiagnostics
     /// <summary>CNN0892: an input or output of a type that images have no edges of.</summary>
     public static Diagnostic EdgeType(string tensor, string type) => new(
         "CNN0892", DiagnosticSeverity.Error, SourceSpan.None, Text($"input or output {tensor} is {type}; images have edges of i8, u8, i16, i32, i64 and f32"), "end the network in a layer of such a type");
+
+    /// <summary>CNN0894: the text of a program that was mapped for another machine.</summary>
+    public static Diagnostic OtherMachine(SourceSpan span, string mappedFor, string machine) => new(
+        "CNN0894",
+        DiagnosticSeverity.Error,
+        span,
+        $"this was mapped for machine {IrTextFormat.String(mappedFor)}, not for {IrTextFormat.String(machine)}",
+        "compile it for the machine it was mapped for (--machine), or go on from the gconv level");
+
+    /// <summary>CNN0895: a plan that the machine can't execute.</summary>
+    public static Diagnostic UnsoundPlan(string operation, string what) => new(
+        "CNN0895",
+        DiagnosticSeverity.Error,
+        SourceSpan.None,
+        $"the plan of product {IrTextFormat.String(operation)} can't be executed: {what}",
+        "this is a fault of whatever made the program; please report it where that was cnnc");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,9 +1,10 @@
-using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Core;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
+using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -24,6 +25,12 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
     public byte[] Bytes() => ImageWriter.Write(Image);
 
     /// <inheritdoc/>
+    public override IEnumerable<(string Name, TensorType Type)> Tensors => Mapped.Tensors;
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Outputs => Mapped.Outputs;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<Diagnostic> Verify()
     {
         var diagnostics = new DiagnosticBag();
@@ -32,7 +39,7 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
     }
 
     /// <inheritdoc/>
-    public override string Print() => ImagePrinter.Print(Image);
+    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null) => new(ImagePrinter.Print(Image), ConstantStore.Empty);
 
     /// <inheritdoc/>
     public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation)

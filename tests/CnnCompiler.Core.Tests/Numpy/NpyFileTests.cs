@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using CnnCompiler.Core.Numpy;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
 
@@ -115,13 +116,13 @@ public sealed class NpyFileTests
             Assert.Equal(DiagnosticSeverity.Error, Refused(whole[..length]).Severity);
         }
 
-        var random = new SeededGenerator(1);
+        var random = new SeededRandom(1);
         for (var at = 0; at < whole.Length; at++)
         {
             for (var i = 0; i < 20; i++)
             {
                 var changed = whole.ToArray();
-                changed[at] = (byte)random.Next();
+                changed[at] = (byte)random.NextBits();
                 var diagnostics = new DiagnosticBag();
                 Assert.NotEqual(NpyFile.Read(changed, "a.npy", diagnostics) is null, diagnostics.Diagnostics.Count == 0);
             }

@@ -1,6 +1,7 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Frontend.Onnx;
 using CnnCompiler.Frontend.Onnx.Wire;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
@@ -158,7 +159,7 @@ public sealed class OnnxGraphTests
     /// <summary>A model of input x and output y.</summary>
     private sealed class Builder
     {
-        private readonly SeededGenerator _random = new(7);
+        private readonly SeededRandom _random = new(7);
         private readonly GraphProto _graph = new() { Output = { new ValueInfoProto { Name = "y" } } };
 
         public Builder(int[] shape, int type = 1)

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using CnnCompiler.Frontend.Onnx;
 using CnnCompiler.Frontend.Onnx.Wire;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
 using Google.Protobuf;
@@ -18,7 +19,7 @@ public sealed class OnnxHostileTests
     {
         Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
         var models = OnnxCase.Folders.Select(folder => new OnnxCase(folder).Baked()).ToList();
-        var random = new SeededGenerator(20_251);
+        var random = new SeededRandom(20_251);
         var read = 0;
         for (var i = 0; i < Mutants; i++)
         {
@@ -136,7 +137,7 @@ public sealed class OnnxHostileTests
         return read;
     }
 
-    private static void Change(byte[] bytes, SeededGenerator random)
+    private static void Change(byte[] bytes, SeededRandom random)
     {
         var at = random.Below(bytes.Length);
         switch (random.Below(4))
@@ -150,7 +151,7 @@ public sealed class OnnxHostileTests
                 bytes[at] ^= (byte)(1 << random.Below(8));
                 break;
             default:
-                bytes[at] = (byte)random.Next();
+                bytes[at] = (byte)random.NextBits();
                 break;
         }
     }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using CnnCompiler.Frontend.Tflite;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
 using Builder = CnnCompiler.Frontend.Tests.Tflite.TfliteModelBuilder;
@@ -41,7 +42,7 @@ public sealed class TfliteReaderHostileTests
     [Fact]
     public void Thousands_of_changed_models_are_read_or_refused()
     {
-        var random = new SeededGenerator(7);
+        var random = new SeededRandom(7);
         var (read, refused) = (0, 0);
         foreach (var model in SmallModels)
         {
@@ -68,7 +69,7 @@ public sealed class TfliteReaderHostileTests
     {
         Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
         var model = File.ReadAllBytes(SharedMaterial.Find("models", "resnet8_cifar10", "resnet8_cifar10.tflite")!);
-        var random = new SeededGenerator(8);
+        var random = new SeededRandom(8);
         for (var i = 0; i < 500; i++)
         {
             var changed = model.ToArray();
@@ -149,11 +150,11 @@ public sealed class TfliteReaderHostileTests
         Assert.Equal("CNN0331", diagnostics[^1].Code);
     }
 
-    private static void Change(byte[] bytes, SeededGenerator random)
+    private static void Change(byte[] bytes, SeededRandom random)
     {
         if (random.Below(2) == 0)
         {
-            bytes[random.Below(bytes.Length)] = (byte)random.Next();
+            bytes[random.Below(bytes.Length)] = (byte)random.NextBits();
             return;
         }
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -35,14 +36,14 @@ public sealed class ImageFuzzTests
     [Fact]
     public void Mutants_with_right_checksums_are_read_safely()
     {
-        var generator = new Generator(20261121);
+        var generator = new SeededRandom(20261121);
         var seeds = Enumerable.Range(0, 40).Select(seed => ImageWriter.Write(SampleImages.Random((ulong)seed))).Append(Small).ToArray();
         var codes = new Dictionary<string, int>();
         var accepted = 0;
         for (var i = 0; i < 25_000; i++)
         {
             var file = ImageFile.Parse(seeds[generator.Below(seeds.Length)]);
-            for (var n = generator.Between(1, 3); n > 0; n--)
+            for (var n = generator.Next(1, 3); n > 0; n--)
             {
                 Mutate(file, generator);
             }
@@ -51,7 +52,7 @@ public sealed class ImageFuzzTests
             if (generator.Below(8) == 0)
             {
                 // The table too: offsets, lengths, flags, ids and number of sections.
-                bytes[generator.Between(12, Math.Min(bytes.Length - 5, 32 + 32 * file.Sections.Count - 1))] = (byte)generator.Pick(0, 1, 0x7F, 0xFF, generator.Below(256));
+                bytes[generator.Next(12, Math.Min(bytes.Length - 5, 32 + 32 * file.Sections.Count - 1))] = (byte)generator.Choose(0, 1, 0x7F, 0xFF, generator.Below(256));
                 ImageFile.Seal(bytes);
             }
 
@@ -97,7 +98,7 @@ public sealed class ImageFuzzTests
         }
     }
 
-    private static void Mutate(ImageFile file, Generator generator)
+    private static void Mutate(ImageFile file, SeededRandom generator)
     {
         var index = generator.Below(file.Sections.Count);
         var (code, flags, payload) = file.Sections[index];
@@ -115,7 +116,7 @@ public sealed class ImageFuzzTests
             case 1 or 2:
                 var word = payload.AsSpan(4 * generator.Below(payload.Length / 4), 4);
                 var old = BinaryPrimitives.ReadUInt32LittleEndian(word);
-                BinaryPrimitives.WriteUInt32LittleEndian(word, generator.Pick<uint>(0, 1, 2, 3, 4, 8, 15, 16, 32, 128, 0x7FFFFFFF, 0x80000000, uint.MaxValue, old + 1, old - 1, old + 4, old << 1, old >> 1, generator.Word()));
+                BinaryPrimitives.WriteUInt32LittleEndian(word, generator.Choose<uint>(0, 1, 2, 3, 4, 8, 15, 16, 32, 128, 0x7FFFFFFF, 0x80000000, uint.MaxValue, old + 1, old - 1, old + 4, old << 1, old >> 1, generator.NextBits()));
                 break;
             case 3:
                 payload = payload[..generator.Below(payload.Length + 1)];

@@ -1,4 +1,5 @@
 using System.Numerics;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Primitives.Machines;
 
@@ -13,24 +14,24 @@ internal static class SampleImages
     /// <summary>A valid image from a seed.</summary>
     public static CnnImage Random(ulong seed)
     {
-        var g = new Generator(seed);
+        var g = new SeededRandom(seed);
         var machine = BuiltInMachines.All[g.Below(BuiltInMachines.All.Count)];
         if (g.Below(4) == 0)
         {
-            machine = machine with { Name = "vector", Ram = machine.Ram with { Sparse = true }, Bus = new(BusKind.Banked, 4, 10, BusArbitration.Fixed, 20, g.Word(), 1, 2), MinStepsPerKernel = 1 };
+            machine = machine with { Name = "vector", Ram = machine.Ram with { Sparse = true }, Bus = new(BusKind.Banked, 4, 10, BusArbitration.Fixed, 20, g.NextBits(), 1, 2), MinStepsPerKernel = 1 };
         }
 
         var flash = new FlashBuilder();
         flash.Add(Words(g, g.Below(50)));
         var kernels = List(g, 6, i =>
         {
-            var (steps, mask) = (g.Between(machine.MinStepsPerKernel, 32), g.Between(1, 15));
+            var (steps, mask) = (g.Next(machine.MinStepsPerKernel, 32), g.Next(1, 15));
             var rows = Enumerable.Range(0, 4).Select(_ => Words(g, steps * BitOperations.PopCount((uint)mask))).ToArray();
             return flash.Add(new KernelImage(Name(g, i), steps, mask, rows, 0));
         });
         flash.Add(Words(g, 16));
-        var layers = List(g, 5, i => new LayerInfo(Name(g, i), g.Pick("conv2d", "softmax"), (long)(g.Next() >> 1)));
-        var launches = kernels.Count == 0 ? [] : List(g, 8, _ => new Launch(g.Below(kernels.Count), g.Between(1, 15), Pointers(), Pointers()));
+        var layers = List(g, 5, i => new LayerInfo(Name(g, i), g.Choose("conv2d", "softmax"), (long)(g.NextBits64() >> 1)));
+        var launches = kernels.Count == 0 ? [] : List(g, 8, _ => new Launch(g.Below(kernels.Count), g.Next(1, 15), Pointers(), Pointers()));
         var bytes = flash.ToArray();
         var end = 0;
         return new(
@@ -38,7 +39,7 @@ internal static class SampleImages
             kernels,
             List(g, 4, _ =>
             {
-                var block = new RamBlock(end + 4 * g.Below(10), Words(g, g.Between(1, 40)));
+                var block = new RamBlock(end + 4 * g.Below(10), Words(g, g.Next(1, 40)));
                 end = block.Address + 4 * block.Words.Length;
                 return block;
             }),
@@ -50,26 +51,26 @@ internal static class SampleImages
             launches,
             List(g, 4, i => new Symbol(Name(g, i), g.Below(1000), g.Below(1000))));
 
-        IReadOnlyList<uint?> Pointers() => [.. Enumerable.Range(0, 4).Select(_ => g.Coin() ? g.Word() : (uint?)null)];
+        IReadOnlyList<uint?> Pointers() => [.. Enumerable.Range(0, 4).Select(_ => g.OneIn(2) ? g.NextBits() : (uint?)null)];
 
-        int Address() => machine.Ram.Sparse && g.Coin() ? (int)(g.Word() & 0xFFF0_0000) : 4 * g.Below(10_000);
+        int Address() => machine.Ram.Sparse && g.OneIn(2) ? (int)(g.NextBits() & 0xFFF0_0000) : 4 * g.Below(10_000);
 
         int Layer() => g.Below(layers.Count + 1) - 1;
 
-        HostElementLayout Layout() => g.Pick(HostElementLayout.Word, HostElementLayout.PackedByte);
+        HostElementLayout Layout() => g.Choose(HostElementLayout.Word, HostElementLayout.PackedByte);
 
         TensorDescriptor Tensor(int i) =>
-            g.Coin()
-                ? new(Name(g, i), List(g, 4, _ => g.Between(1, 20)), ImageElementType.Int8, (float)g.Between(1, 1000) / 777, g.Between(-128, 127), Address())
-                : new(Name(g, i), List(g, 2, _ => g.Between(1, 50)), ImageElementType.Int32, float.Epsilon, (int)g.Word(), Address());
+            g.OneIn(2)
+                ? new(Name(g, i), List(g, 4, _ => g.Next(1, 20)), ImageElementType.Int8, (float)g.Next(1, 1000) / 777, g.Next(-128, 127), Address())
+                : new(Name(g, i), List(g, 2, _ => g.Next(1, 50)), ImageElementType.Int32, float.Epsilon, (int)g.NextBits(), Address());
 
         HostStep Step() => g.Below(6) switch
         {
-            0 when kernels.Count > 0 && g.Below(kernels.Count) is var k => new HostLoadKernel(Layer(), k, g.Between(1, 15), g.Below(129 - kernels[k].Rows[0].Count) is var s && s == 128 ? 127 : s),
+            0 when kernels.Count > 0 && g.Below(kernels.Count) is var k => new HostLoadKernel(Layer(), k, g.Next(1, 15), g.Below(129 - kernels[k].Rows[0].Count) is var s && s == 128 ? 127 : s),
             1 when launches.Count > 0 => new HostLaunch(Layer(), g.Below(launches.Count)),
-            2 => new HostCopyFlash(Layer(), 4 * g.Below(bytes.Length / 4 - 10), Address(), g.Between(1, 10)),
-            3 => new HostCopyRam(Layer(), 50_000 + 4 * g.Below(100), 60_000 + 4 * g.Below(100), g.Between(1, 100)),
-            4 => new HostSoftmax(Layer(), Address(), Layout(), Address(), Layout(), g.Between(1, 5), g.Between(1, 9), (int)(g.Word() >> 1), g.Between(20, 25), -g.Below(60)),
+            2 => new HostCopyFlash(Layer(), 4 * g.Below(bytes.Length / 4 - 10), Address(), g.Next(1, 10)),
+            3 => new HostCopyRam(Layer(), 50_000 + 4 * g.Below(100), 60_000 + 4 * g.Below(100), g.Next(1, 100)),
+            4 => new HostSoftmax(Layer(), Address(), Layout(), Address(), Layout(), g.Next(1, 5), g.Next(1, 9), (int)(g.NextBits() >> 1), g.Next(20, 25), -g.Below(60)),
             _ => new HostWait(Layer()),
         };
     }
@@ -142,9 +143,9 @@ internal static class SampleImages
             [new("arena", 0x9000, 513)]);
     }
 
-    private static uint[] Words(Generator g, int count) => [.. Enumerable.Range(0, count).Select(_ => g.Word())];
+    private static uint[] Words(SeededRandom g, int count) => [.. Enumerable.Range(0, count).Select(_ => g.NextBits())];
 
-    private static string Name(Generator g, int i) => g.Pick("conv", "a/b:0", "größe 😀", string.Empty, "x\ny") + (g.Coin() ? i.ToString(System.Globalization.CultureInfo.InvariantCulture) : string.Empty);
+    private static string Name(SeededRandom g, int i) => g.Choose("conv", "a/b:0", "größe 😀", string.Empty, "x\ny") + (g.OneIn(2) ? i.ToString(System.Globalization.CultureInfo.InvariantCulture) : string.Empty);
 
-    private static List<T> List<T>(Generator g, int most, Func<int, T> make) => [.. Enumerable.Range(0, g.Below(most + 1)).Select(make)];
+    private static List<T> List<T>(SeededRandom g, int most, Func<int, T> make) => [.. Enumerable.Range(0, g.Below(most + 1)).Select(make)];
 }

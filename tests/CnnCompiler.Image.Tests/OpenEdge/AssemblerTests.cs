@@ -1,4 +1,5 @@
 using System.Numerics;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Primitives.Diagnostics;
@@ -86,11 +87,11 @@ public sealed class AssemblerTests
     [Fact]
     public void Random_words_round_trip()
     {
-        var generator = new Generator(2);
+        var generator = new SeededRandom(2);
         var kernel = new WordCollector();
         for (var i = 0; i < 500_000; i++)
         {
-            kernel.Add(generator.Word());
+            kernel.Add(generator.NextBits());
         }
 
         kernel.Flush();
@@ -100,14 +101,14 @@ public sealed class AssemblerTests
     public void Kernels_of_all_masks_lengths_and_names_round_trip()
     {
         string[] names = ["conv", "a b", "", "\"quoted\\\" ; : \t\n", "größe", "😀", "\ud800", "a\u2028b\u0085", "R0", "12"];
-        var generator = new Generator(3);
+        var generator = new SeededRandom(3);
         for (var mask = 1; mask < 16; mask++)
         {
             var columns = BitOperations.PopCount((uint)mask);
             for (var steps = 3; steps <= 32; steps++)
             {
                 var rows = Enumerable.Range(0, 4).Select(_ => Enumerable.Range(0, columns * steps).Select(_ => Canonical(generator)).ToArray()).ToArray();
-                var kernel = new KernelImage(names[(mask + steps) % names.Length], steps, mask, rows, generator.Pick(0, 4, 0x12340, int.MaxValue, int.MinValue));
+                var kernel = new KernelImage(names[(mask + steps) % names.Length], steps, mask, rows, generator.Choose(0, 4, 0x12340, int.MaxValue, int.MinValue));
                 Same(kernel, Assembled(OpenEdgeDisassembler.Print(kernel)));
             }
         }
@@ -217,20 +218,20 @@ public sealed class AssemblerTests
     [Fact]
     public void Damaged_text_is_a_diagnostic_and_never_an_exception()
     {
-        var generator = new Generator(4);
+        var generator = new SeededRandom(4);
         var rows = Enumerable.Range(0, 4).Select(_ => Enumerable.Range(0, 16).Select(_ => Canonical(generator)).ToArray()).ToArray();
         var text = OpenEdgeDisassembler.Print(new("k", 8, 3, rows, 0));
         var refused = 0;
         for (var i = 0; i < 5_000; i++)
         {
             var mutant = text.ToCharArray();
-            for (var n = generator.Between(1, 4); n > 0; n--)
+            for (var n = generator.Next(1, 4); n > 0; n--)
             {
-                mutant[generator.Below(mutant.Length)] = generator.Pick(',', ':', '#', '@', '[', ']', '.', ';', '"', '\\', '\n', '0', '9', '-', 'R', 'x', ' ', '\ud800', '\0', 'é');
+                mutant[generator.Below(mutant.Length)] = generator.Choose(',', ':', '#', '@', '[', ']', '.', ';', '"', '\\', '\n', '0', '9', '-', 'R', 'x', ' ', '\ud800', '\0', 'é');
             }
 
             var bag = new DiagnosticBag();
-            var kernel = OpenEdgeAssembler.Assemble(new string(mutant)[..generator.Between(0, mutant.Length)], "k", bag);
+            var kernel = OpenEdgeAssembler.Assemble(new string(mutant)[..generator.Next(0, mutant.Length)], "k", bag);
             Assert.Equal(kernel is null, bag.HasErrors);
             Assert.All(bag.Diagnostics, diagnostic => Assert.InRange(diagnostic.ToString().Length, 1, 1000));
             refused += kernel is null ? 1 : 0;
@@ -262,7 +263,7 @@ public sealed class AssemblerTests
         Assert.All(actual.Rows, row => Assert.Equal(expected.Rows[0].Count, row.Count));
     }
 
-    private static uint Canonical(Generator generator)
+    private static uint Canonical(SeededRandom generator)
     {
         while (true)
         {
@@ -270,9 +271,9 @@ public sealed class AssemblerTests
                 (OpenEdgeOpcode)generator.Below(26),
                 (OpenEdgeSource)generator.Below(11),
                 (OpenEdgeSource)generator.Below(11),
-                generator.Coin() ? generator.Below(4) : null,
-                generator.Pick(0, generator.Below(32), generator.Between(-4096, 4095)),
-                (OpenEdgeFlagSource)generator.Pick(0, generator.Below(5)));
+                generator.OneIn(2) ? generator.Below(4) : null,
+                generator.Choose(0, generator.Below(32), generator.Next(-4096, 4095)),
+                (OpenEdgeFlagSource)generator.Choose(0, generator.Below(5)));
             if (OpenEdgeInstructionSet.IsCanonical(i))
             {
                 return i.Word;
@@ -280,7 +281,7 @@ public sealed class AssemblerTests
 
             if (generator.Below(100) == 0)
             {
-                return generator.Word();
+                return generator.NextBits();
             }
         }
     }

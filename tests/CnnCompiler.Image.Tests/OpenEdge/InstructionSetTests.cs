@@ -1,4 +1,5 @@
 using System.Numerics;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.OpenEdge;
 
 namespace CnnCompiler.Image.Tests.OpenEdge;
@@ -122,10 +123,10 @@ public sealed class InstructionSetTests
     [Fact]
     public void Encoding_what_was_decoded_gives_the_same_word()
     {
-        var generator = new Generator(1);
+        var generator = new SeededRandom(1);
         for (var i = 0; i < 1_000_000; i++)
         {
-            var word = generator.Word();
+            var word = generator.NextBits();
             var d = new OpenEdgeInstruction(word);
             var encoded = OpenEdgeInstruction.Encode(d.Opcode, d.A, d.B, d.WritesRegister ? d.Register : null, d.Immediate, d.Flag);
             // Without WE the register number says nothing and Encode leaves it 0.

@@ -1,3 +1,4 @@
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Image.Tests.Container;
@@ -152,7 +153,7 @@ public sealed partial class SystolicImageTests
     [Fact]
     public void Mutants_with_right_checksums_are_read_safely()
     {
-        var generator = new Generator(5);
+        var generator = new SeededRandom(5);
         var bytes = ImageWriter.Write(Whole);
         var accepted = 0;
         var codes = new HashSet<string>(StringComparer.Ordinal);
@@ -163,7 +164,7 @@ public sealed partial class SystolicImageTests
             var section = file.Sections[index];
             var payload = (byte[])section.Payload.Clone();
             var at = 4 * generator.Below(payload.Length / 4);
-            BitConverter.TryWriteBytes(payload.AsSpan(at), generator.Pick<uint>(0, 1, 2, 3, 4, 8, 16, 255, 0x7FFFFFFF, 0x80000000, uint.MaxValue, BitConverter.ToUInt32(payload, at) + 1, generator.Word()));
+            BitConverter.TryWriteBytes(payload.AsSpan(at), generator.Choose<uint>(0, 1, 2, 3, 4, 8, 16, 255, 0x7FFFFFFF, 0x80000000, uint.MaxValue, BitConverter.ToUInt32(payload, at) + 1, generator.NextBits()));
             file.Sections[index] = section with { Payload = generator.Below(10) == 0 ? payload[..(4 * generator.Below(payload.Length / 4))] : payload };
             var bag = new DiagnosticBag();
             var before = GC.GetAllocatedBytesForCurrentThread();

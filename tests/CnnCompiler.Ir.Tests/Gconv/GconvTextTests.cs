@@ -1,4 +1,5 @@
 using CnnCompiler.Core;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Text;
 using CnnCompiler.Primitives.Diagnostics;

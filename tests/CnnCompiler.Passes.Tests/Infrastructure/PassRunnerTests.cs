@@ -1,6 +1,7 @@
-using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Core;
 using CnnCompiler.Ir.Network;
+using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -130,23 +131,27 @@ public sealed class PassRunnerTests
 
     private static Diagnostic Error(string code) => new(code, DiagnosticSeverity.Error, SourceSpan.None, "made up", string.Empty);
 
-    private abstract record Word(string Text) : IrModule
+    private abstract record Word(string Letters) : IrModule
     {
         public override EquatableArray<NetworkInput> Inputs => [];
 
-        public override IReadOnlyList<Diagnostic> Verify() => Text.Contains('!', StringComparison.Ordinal) ? [Error("CNN9999")] : [];
+        public override IEnumerable<(string Name, TensorType Type)> Tensors => [];
 
-        public override string Print() => $"{(Level == IrLevel.Network ? "upper" : "lowered")} {Text}";
+        public override IEnumerable<string> Outputs => [];
+
+        public override IReadOnlyList<Diagnostic> Verify() => Letters.Contains('!', StringComparison.Ordinal) ? [Error("CNN9999")] : [];
+
+        public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null) => new($"{(Level == IrLevel.Network ? "upper" : "lowered")} {Letters}", ConstantStore.Empty);
 
         public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation) => null;
     }
 
-    private sealed record Upper(string Text) : Word(Text)
+    private sealed record Upper(string Letters) : Word(Letters)
     {
         public override IrLevel Level => IrLevel.Network;
     }
 
-    private sealed record Lowered(string Text) : Word(Text)
+    private sealed record Lowered(string Letters) : Word(Letters)
     {
         public override IrLevel Level => IrLevel.Gconv;
     }
@@ -156,12 +161,12 @@ public sealed class PassRunnerTests
         private static readonly PassOption Case = new("case", "case of the letter", "lower", ["lower", "upper"]);
 
         protected override Upper Transform(Upper module, PassContext context) =>
-            new(module.Text + (context.Value(this, Case) == "upper" ? letter.ToUpperInvariant() : letter));
+            new(module.Letters + (context.Value(this, Case) == "upper" ? letter.ToUpperInvariant() : letter));
     }
 
     private sealed class Lower() : Pass<Upper, Lowered>(new("lower", "lowers", IrLevel.Network, IrLevel.Gconv))
     {
-        protected override Lowered Transform(Upper module, PassContext context) => new(module.Text);
+        protected override Lowered Transform(Upper module, PassContext context) => new(module.Letters);
     }
 
     private sealed class Refuse(bool throws) : Pass<Upper, Upper>(new("refuse", "reports an error", IrLevel.Network, IrLevel.Network))

@@ -20,10 +20,15 @@ public static class GconvParser
     public static GconvProgram? Parse(string text, string file, ConstantStore constants, DiagnosticBag diagnostics)
     {
         var own = new DiagnosticBag();
-        var program = new Parser(new(text, file, constants, own)).Program();
+        var reader = new IrTextReader(text, file, constants, own);
+        var program = Read(reader);
+        reader.Recover(() => reader.Require(reader.AtEnd, "the end of the text"));
         diagnostics.Report(own.Diagnostics);
         return own.HasErrors ? null : program;
     }
+
+    /// <summary>The chain that comes next in a longer text; of use where the reader reported nothing.</summary>
+    public static GconvProgram Read(IrTextReader reader) => new Parser(reader).Program();
 
     private sealed class Parser(IrTextReader reader)
     {
@@ -48,11 +53,7 @@ public static class GconvParser
                 reader.Recover(() => closed = !Statement());
             }
 
-            reader.Recover(() =>
-            {
-                reader.Require(closed, "'}'");
-                reader.Require(reader.AtEnd, "the end of the text");
-            });
+            reader.Recover(() => reader.Require(closed, "'}'"));
             return new(_name, _inputs.ToEquatableArray(), _constants.ToEquatableArray(), _steps.ToEquatableArray(), _outputs.ToEquatableArray());
         }
 

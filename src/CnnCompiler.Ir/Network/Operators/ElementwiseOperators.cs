@@ -99,7 +99,7 @@ internal static class ElementwiseOperators
     private static Operator Dequantize => Declare<Dequantize>.Of(
         "dequantize",
         "the real values of codes, as f32",
-        Anything,
+        Anything & ~ValueForms.Real,
         [],
         (h, _) => new(h.Name, h.Inputs, h.Type),
         (_, inputs, _) => inputs[0].Shape,

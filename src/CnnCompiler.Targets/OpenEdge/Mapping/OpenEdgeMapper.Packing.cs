@@ -170,7 +170,7 @@ public sealed partial class OpenEdgeMapper
         var type = TypeOf(access.Tensor);
         var (lead, first, count) = RowsRead(operation, access, type.Shape);
         var pads = fill is not null && !ValueLayouts.Covers(LayoutOf(access.Tensor), operation);
-        if (source.Layout.Lanes == 1 && !(pads && count < type.Shape[lead]))
+        if (source.Layout.Lanes == 1 && !(pads && count < RowBands.Rows(type.Shape)))
         {
             return access;
         }
@@ -204,6 +204,11 @@ public sealed partial class OpenEdgeMapper
     /// <summary>The rows of a tensor that an operator reads: all it touches, from where a packed word begins.</summary>
     private static (int Dimension, int First, int Count) RowsRead(GconvOperator operation, OperandAccess access, Shape shape)
     {
+        if (shape.Rank == 0)
+        {
+            return (0, 0, 1);
+        }
+
         var lead = RowBands.Leading(shape);
         var (min, max) = OperatorShape.Range(operation, access.Index[lead]);
         var first = (int)Math.Clamp(min, 0, shape[lead] - 1);

@@ -207,6 +207,8 @@ public sealed partial class OpenEdgeMapper
     private void Complete(string tensor) =>
         _values.Add(new(tensor, _bufferOf[tensor], TypeOf(tensor).Shape.Dimensions, _steps.Count - 1));
 
+    private int CompletedBy(string tensor) => _values.FindLast(value => value.Tensor == tensor)?.CompletedBy ?? _steps.Count - 1;
+
     private TensorType TypeOf(string tensor) => _pieces.TryGetValue(tensor, out var piece) ? piece :
         _program.Steps.FirstOrDefault(s => s.Name == tensor)?.Type ?? _program.Inputs.First(i => i.Name == tensor).Type;
 
@@ -297,8 +299,9 @@ public sealed partial class OpenEdgeMapper
         var layout = _layouts.Of(view.Name);
         if (source.Layout.IsDense && (layout.IsDense || IsPacked(view.Sources[0])))
         {
+            // the same words, which were complete when the source was, however long ago
             _bufferOf[view.Name] = source.Name;
-            Complete(view.Name);
+            _values.Add(new(view.Name, source.Name, view.Type.Shape.Dimensions, CompletedBy(view.Sources[0])));
             return;
         }
 

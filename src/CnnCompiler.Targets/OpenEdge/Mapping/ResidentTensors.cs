@@ -73,7 +73,7 @@ public static class ResidentTensors
             }
 
             var name = step is GconvOperator { Destination: { } destination } ? destination : step.Name;
-            root[name] = step is GconvView { Kind: ViewKind.Reshape } view ? root[view.Sources[0]] : root.GetValueOrDefault(name) ?? New(name, types[name], i);
+            root[name] = step is GconvView { Kind: ViewKind.Reshape } view && !constants.Contains(view.Sources[0]) ? root[view.Sources[0]] : root.GetValueOrDefault(name) ?? New(name, types[name], i);
             root[name].Touch(i);
         }
 

@@ -95,6 +95,9 @@ public static class RowBands
         return dimension;
     }
 
+    /// <summary>Rows of a tensor: extent of its leading dimension, 1 of a scalar.</summary>
+    public static int Rows(Shape shape) => shape.Rank == 0 ? 1 : shape[Leading(shape)];
+
     /// <summary>Elements of a row: what lies inside of a dimension.</summary>
     public static int RowElements(Shape shape, int dimension)
     {

@@ -2,21 +2,42 @@ using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
 
-namespace CnnCompiler.TestSupport;
+namespace CnnCompiler.Fuzzing;
 
-/// <summary>Kinds of layer that <see cref="RandomNetworks"/> makes; one for each <see cref="Layer"/> record.</summary>
+/// <summary>Kinds of layer that <see cref="RandomNetworks"/> makes: those that every target has in int8. <see cref="AnyNetworks"/> makes all.</summary>
 public enum LayerKind
 {
+    /// <summary>A convolution.</summary>
     Conv2D,
+
+    /// <summary>A depthwise convolution.</summary>
     DepthwiseConv2D,
+
+    /// <summary>A dense layer.</summary>
     Dense,
+
+    /// <summary>A maximum pool.</summary>
     MaxPool2D,
+
+    /// <summary>An average pool.</summary>
     AveragePool2D,
+
+    /// <summary>A sum.</summary>
     Add,
+
+    /// <summary>A concatenation.</summary>
     Concat,
+
+    /// <summary>A pad.</summary>
     Pad,
+
+    /// <summary>A reshape.</summary>
     Reshape,
+
+    /// <summary>A clamp.</summary>
     Activation,
+
+    /// <summary>A softmax.</summary>
     Softmax,
 }
 
@@ -30,6 +51,7 @@ public enum LayerKind
 public sealed record RandomNetworkOptions(
     int MaximumExtent = 9, int MaximumChannels = 9, int MaximumBatch = 2, int MaximumLayers = 8, RoundingScheme Rounding = RoundingScheme.TfliteDouble, bool Softmax = true)
 {
+    /// <summary>What most tests take.</summary>
     public static RandomNetworkOptions Default { get; } = new();
 }
 

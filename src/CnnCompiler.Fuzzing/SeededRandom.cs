@@ -1,7 +1,7 @@
-namespace CnnCompiler.TestSupport;
+namespace CnnCompiler.Fuzzing;
 
 /// <summary>
-/// PCG32 (XSH-RR, O'Neill 2014): the generator of all tests, so that a seed means the same data everywhere and for ever.
+/// PCG32 (XSH-RR, O'Neill 2014): the generator of random networks, of all tests and of <c>cnnc fuzz</c>, so that a seed means the same data everywhere and for ever.
 /// </summary>
 public sealed class SeededRandom
 {
@@ -25,6 +25,12 @@ public sealed class SeededRandom
         return System.Numerics.BitOperations.RotateRight(shifted, (int)(old >> 59));
     }
 
+    /// <summary>64 random bits.</summary>
+    public ulong NextBits64() => ((ulong)NextBits() << 32) | NextBits();
+
+    /// <summary>A number from 0 to <paramref name="bound"/> - 1.</summary>
+    public int Below(int bound) => Next(0, bound - 1);
+
     /// <summary>A 32-bit number, all equally likely.</summary>
     public int NextInt32() => (int)NextBits();
 
@@ -38,6 +44,7 @@ public sealed class SeededRandom
     public bool OneIn(int n) => Next(1, n) == 1;
 
     /// <summary>One of the choices.</summary>
+    /// <typeparam name="T">What is chosen from.</typeparam>
     public T Choose<T>(params ReadOnlySpan<T> choices) => choices[Next(0, choices.Length - 1)];
 
     /// <summary>A number in [low, high), evenly spread in its logarithm.</summary>

@@ -2,7 +2,7 @@ using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
 
-namespace CnnCompiler.TestSupport;
+namespace CnnCompiler.Fuzzing;
 
 /// <summary>Constants of one convolution or dense layer, and the quantisation of a result in which they show.</summary>
 /// <param name="Weights">i8 weights.</param>
@@ -10,10 +10,10 @@ namespace CnnCompiler.TestSupport;
 /// <param name="Bias">i32 bias, or null.</param>
 /// <param name="Output">Quantisation of the result.</param>
 /// <param name="Activation">Fused activation.</param>
-internal sealed record RandomWeightSet(Tensor Weights, Quantization Scales, Tensor? Bias, Quantization Output, FusedActivation Activation);
+public sealed record RandomWeightSet(Tensor Weights, Quantization Scales, Tensor? Bias, Quantization Output, FusedActivation Activation);
 
 /// <summary>Weights, biases and scales whose results use the range of the codes, or miss it on purpose.</summary>
-internal sealed class RandomWeights(SeededRandom random)
+public sealed class RandomWeights(SeededRandom random)
 {
     /// <summary>Makes a set.</summary>
     /// <param name="shape">Shape of the weights.</param>
