@@ -1,3 +1,4 @@
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.Overlay;
 using CnnCompiler.Ir.Network;

@@ -1,4 +1,5 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.TestSupport;
