@@ -39,6 +39,7 @@ internal static class CommandLine
             FormatCommand.Create(session),
             TargetsCommand.Create(session),
             ReproduceCommand.Create(session),
+            ExploreCommand.Create(session),
             PassesCommand.Create(session),
         };
         var version = new Option<bool>("--version") { Description = "Show the version" };

@@ -48,7 +48,7 @@ public static class Compiler
                 return;
             }
 
-            if (request.Machine is { } machine && machine.Systolic is null != target.DefaultMachine.Systolic is null)
+            if (request.Machine is { } machine && machine.IsaRevision != target.DefaultMachine.IsaRevision)
             {
                 Diagnostics.Report(CompilerDiagnostics.OtherMachine(machine.Name, target.Name));
                 return;

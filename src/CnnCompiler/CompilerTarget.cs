@@ -5,6 +5,7 @@ using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge;
+using CnnCompiler.Targets.Overlay;
 using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler;
@@ -45,6 +46,8 @@ public static class CompilerTargets
         new("openedge", "OpenEdgeCGRA: a 4x4 array of 32-bit cells beside a host processor (HEEPsilon)", BuiltInMachines.All, OpenEdgeTarget.Pipeline, LoopNests),
         new("arrayflex", "systolic arrays whose pipeline depth is set for each layer (ArrayFlex)", BuiltInMachines.ArrayFlex, ArrayFlexTarget.Pipeline, new(
             SystolicText.Dialect, (source, machine, diagnostics) => SystolicText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
+        new("overlay", "DYNAMAP's overlay: im2col, kn2row or Winograd and a dataflow for each convolution", BuiltInMachines.Overlay, OverlayTarget.Pipeline, new(
+            OverlayText.Dialect, (source, machine, diagnostics) => OverlayText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
     ];
 
     private static MappedText LoopNests => new(

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CnnCompiler.Image.Container;
+using CnnCompiler.Image.Overlay;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 
@@ -45,6 +46,17 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
                 host =>
                 {
                     Host(host);
+                    return 0;
+                },
+                transform =>
+                {
+                    new OverlayChecker(machine, Require, Memory).Check(transform);
+                    return 0;
+                },
+                convolution =>
+                {
+                    Operator(convolution.Operation, program.Configurations.Count);
+                    new OverlayChecker(machine, Require, Memory).Check(convolution);
                     return 0;
                 });
         }

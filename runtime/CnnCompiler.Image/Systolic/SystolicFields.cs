@@ -1,3 +1,4 @@
+using CnnCompiler.Image.Overlay;
 using CnnCompiler.Primitives.HostFunctions;
 
 namespace CnnCompiler.Image.Systolic;
@@ -18,12 +19,18 @@ internal sealed class SystolicFields(FieldCodec codec)
     private const int MostDimensions = 16;
     private const int MostConfigurations = 1024;
     private const int MostAnchors = 256;
+    private const int MostRounds = 1 << 16;
+    private const int MostOffset = 1 << 20;
+    private const int MostPoints = 16;
+    private const int MostCoefficient = 1 << 10;
 
     private enum StepKind : byte
     {
         Operator = 1,
         Softmax = 2,
         Host = 3,
+        Transform = 4,
+        Convolution = 5,
     }
 
     private enum FunctionKind : byte
@@ -51,11 +58,20 @@ internal sealed class SystolicFields(FieldCodec codec)
 
     public SystolicStep Step(SystolicStep? step)
     {
-        var kind = codec.Code("kind", step is SystolicSoftmax ? StepKind.Softmax : step is SystolicHostStep ? StepKind.Host : StepKind.Operator);
+        var kind = codec.Code("kind", step switch
+        {
+            SystolicSoftmax => StepKind.Softmax,
+            SystolicHostStep => StepKind.Host,
+            OverlayTransform => StepKind.Transform,
+            OverlayConvolution => StepKind.Convolution,
+            _ => StepKind.Operator,
+        });
         return kind switch
         {
             StepKind.Operator => Operator((SystolicOperator?)step),
             StepKind.Softmax => Softmax((SystolicSoftmax?)step),
+            StepKind.Transform => Transform((OverlayTransform?)step),
+            StepKind.Convolution => Convolution((OverlayConvolution?)step),
             _ => Host((SystolicHostStep?)step),
         };
     }
@@ -133,6 +149,49 @@ internal sealed class SystolicFields(FieldCodec codec)
         codec.Int("first", step?.First ?? 0, 0, int.MaxValue),
         codec.Int("second", step?.Second ?? 0, 0, int.MaxValue),
         codec.Int("destination", step?.Destination ?? 0, 0, int.MaxValue));
+
+    private OverlayTransform Transform(OverlayTransform? step) => new(
+        codec.Int("layer", step?.Layer ?? 0, -1, int.MaxValue),
+        codec.Int("source", step?.Source ?? 0, 0, int.MaxValue),
+        codec.Int("destination", step?.Destination ?? 0, 0, int.MaxValue),
+        codec.Group("window", () => Window(step?.Window)));
+
+    private OverlayConvolution Convolution(OverlayConvolution? step) => new(
+        Operator(step?.Operation),
+        codec.Group("window", () => Window(step?.Window)),
+        codec.Flag("separate", step?.IsSeparate ?? false),
+        codec.Flag("stored", step?.IsStored ?? false),
+        codec.Code("dataflow", step?.Dataflow ?? default),
+        codec.Int("rows-per-pass", step?.RowsPerPass ?? 0, 1, int.MaxValue),
+        codec.Int("columns-per-pass", step?.ColumnsPerPass ?? 0, 1, int.MaxValue),
+        codec.Flag("columns-outer", step?.ColumnsOuter ?? false),
+        codec.Int("corrections", step?.Corrections ?? 0, 0, int.MaxValue),
+        codec.Group("loops", () => new OverlayLoops(
+            LoopIndex("batch", step?.Loops.Batch),
+            LoopIndex("row", step?.Loops.Row),
+            LoopIndex("column", step?.Loops.Column),
+            LoopIndex("group", step?.Loops.Group),
+            LoopIndex("channel", step?.Loops.Channel))));
+
+    private int LoopIndex(string name, int? index) => codec.Int(name, index ?? 0, -1, MostLoops - 1);
+
+    private OverlayWindow Window(OverlayWindow? window) => new(
+        codec.Int("batch", window?.Batch ?? 0, 1, int.MaxValue),
+        codec.Group("rows", () => Axis(window?.Rows)),
+        codec.Group("columns", () => Axis(window?.Columns)),
+        codec.Int("channels", window?.Channels ?? 0, 1, int.MaxValue),
+        codec.Int("groups", window?.Groups ?? 0, 1, int.MaxValue),
+        codec.List("round", window?.Rounds, 8, MostRounds, round => new OverlayRound(codec.Int("row", round.Row, -MostOffset, MostOffset), codec.Int("column", round.Column, -MostOffset, MostOffset))),
+        codec.Int("fill", window?.Fill ?? 0, sbyte.MinValue, sbyte.MaxValue));
+
+    private OverlayAxis Axis(OverlayAxis? axis) => new(
+        codec.Int("input", axis?.Input ?? 0, 1, MostOffset),
+        codec.Int("output", axis?.Output ?? 0, 1, MostOffset),
+        codec.Int("step", axis?.Step ?? 0, 1, MostOffset),
+        codec.Int("tile", axis?.Tile ?? 0, 1, MostPoints),
+        codec.List("b", axis?.InputMatrix, 4, MostPoints * MostPoints, value => codec.Int("b", value, -MostCoefficient, MostCoefficient)),
+        codec.List("a", axis?.OutputMatrix, 4, MostPoints * MostPoints, value => codec.Int("a", value, -MostCoefficient, MostCoefficient)),
+        codec.Int("divisor", axis?.Divisor ?? 0, 1, 1 << 16));
 
     private HostFunction Function(HostFunction? function)
     {

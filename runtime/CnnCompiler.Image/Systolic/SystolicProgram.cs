@@ -1,3 +1,4 @@
+using CnnCompiler.Image.Overlay;
 using CnnCompiler.Primitives.HostFunctions;
 
 namespace CnnCompiler.Image.Systolic;
@@ -15,11 +16,19 @@ public abstract record SystolicStep(int Layer);
 public static class SystolicStepMatch
 {
     /// <summary>Calls the case of the step's kind.</summary>
-    public static T Match<T>(this SystolicStep step, Func<SystolicOperator, T> operation, Func<SystolicSoftmax, T> softmax, Func<SystolicHostStep, T> host) => step switch
+    public static T Match<T>(
+        this SystolicStep step,
+        Func<SystolicOperator, T> operation,
+        Func<SystolicSoftmax, T> softmax,
+        Func<SystolicHostStep, T> host,
+        Func<OverlayTransform, T> transform,
+        Func<OverlayConvolution, T> convolution) => step switch
     {
         SystolicOperator it => operation(it),
         SystolicSoftmax it => softmax(it),
         SystolicHostStep it => host(it),
+        OverlayTransform it => transform(it),
+        OverlayConvolution it => convolution(it),
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 }

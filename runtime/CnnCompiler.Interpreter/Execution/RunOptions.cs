@@ -23,6 +23,9 @@ public sealed record RunOptions
     /// <summary>Called after each step of a systolic program with its index and the memory; null for none. For looking at intermediate tensors.</summary>
     public Action<int, ReadOnlyMemory<byte>>? AfterSystolicStep { get; init; }
 
+    /// <summary>Called after each step of a systolic program with its index and what it cost.</summary>
+    public Action<int, SystolicLayerRun>? AfterSystolicStepCost { get; init; }
+
     /// <summary>
     /// Called after each operator that the stepping engine ran (<see cref="AlwaysWalkCycles"/>), with its tiles and what they gave; null for none. For comparing other implementations of the
     /// array with an image's own tiles.

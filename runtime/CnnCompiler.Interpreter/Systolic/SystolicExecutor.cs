@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using CnnCompiler.Image.Container;
+using CnnCompiler.Image.Overlay;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Interpreter.Overlay;
 using CnnCompiler.Primitives.Arithmetic;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -13,6 +15,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
 {
     private const int StepsBetweenChecks = 1 << 12;
     private readonly StepCosts _costs = new(image.Machine, image.Systolic!.Configurations);
+    private readonly OverlayUnit _overlay = new(image.Machine, memory, cancellation);
     private int _step;
 
     /// <summary>What each layer cost; index 0 is for steps without layer, layer i at i + 1.</summary>
@@ -28,10 +31,11 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         {
             cancellation.ThrowIfCancellationRequested();
             var step = steps[_step];
-            var cost = step.Match(Execute, Execute, Execute);
+            var cost = step.Match(Execute, Execute, Execute, _overlay.Run, Execute);
             Layers[step.Layer + 1] += cost;
             arrayCycles += cost.ArrayCycles;
             options.AfterSystolicStep?.Invoke(_step, memory);
+            options.AfterSystolicStepCost?.Invoke(_step, cost);
             options.Progress?.Invoke(new(_step, steps.Count, step.Layer, arrayCycles));
         }
     }
@@ -91,6 +95,16 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
             operands.Count > 1 ? memory.AsSpan(host.Second, (int)operands[1]) : [],
             memory.AsSpan(host.Destination, (int)host.Function.ResultBytes));
         return cost;
+    }
+
+    private SystolicLayerRun Execute(OverlayConvolution convolution)
+    {
+        var output = new OutputUnit(convolution.Operation, memory);
+        return _overlay.Run(convolution, (loops, sum) =>
+        {
+            output.MoveTo(loops);
+            Finish(convolution.Operation, output, loops, sum, 0, null);
+        });
     }
 
     /// <summary>The vector unit: every output element, its taps, its post program.</summary>

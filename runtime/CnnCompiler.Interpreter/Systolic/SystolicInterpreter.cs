@@ -63,15 +63,20 @@ internal static class SystolicInterpreter
         foreach (var step in image.Systolic!.Steps)
         {
             end = Math.Max(end, step.Match(
-                operation => operation.Extras.Append(operation.Input).Append(operation.Output).Concat(operation.Kernel is { } kernel ? [kernel] : []).Max(End),
+                End,
                 softmax => Math.Max(softmax.Source, softmax.Destination) + ((long)softmax.Rows * softmax.Columns),
                 host => Math.Max(
                     host.Destination + host.Function.ResultBytes,
-                    Math.Max(host.First + host.Function.OperandBytes[0], host.Function.OperandBytes.Count > 1 ? host.Second + host.Function.OperandBytes[1] : 0))));
+                    Math.Max(host.First + host.Function.OperandBytes[0], host.Function.OperandBytes.Count > 1 ? host.Second + host.Function.OperandBytes[1] : 0)),
+                transform => Math.Max(transform.Destination + transform.Window.Bytes, transform.Source + transform.Window.InputBytes),
+                convolution => Math.Max(End(convolution.Operation), convolution.Corrections + convolution.CorrectionBytes)));
         }
 
         return checked((int)end);
     }
+
+    private static long End(SystolicOperator operation) =>
+        operation.Extras.Append(operation.Input).Append(operation.Output).Concat(operation.Kernel is { } kernel ? [kernel] : []).Max(End);
 
     private static long End(SystolicAccess access) =>
         access.Address + access.Dimensions.Aggregate((long)access.Element.Size(), (bytes, dimension) => bytes * dimension.Extent);

@@ -96,7 +96,7 @@ public static class MachineDescriptionJson
 
     private static void WriteSystolic(Utf8JsonWriter json, SystolicDescription systolic)
     {
-        foreach (var section in SystolicKeys.Sections)
+        foreach (var section in SystolicKeys.Sections.Where(section => SystolicKeys.All.Any(key => key.Section == section && systolic.Find(key) is not null)))
         {
             json.WriteStartObject(section);
             foreach (var key in SystolicKeys.All.Where(key => key.Section == section))

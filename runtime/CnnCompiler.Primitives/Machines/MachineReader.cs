@@ -21,7 +21,7 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
             throw new DiagnosticException(MachineDiagnostics.NotAnObject(root.Span));
         }
 
-        _systolic = root.Members!.Any(member => member is { Name: "isaRevision", Value.Text: SystolicKeys.Revision });
+        _systolic = root.Members!.Any(member => member is { Name: "isaRevision", Value.Text: SystolicKeys.Revision or SystolicKeys.OverlayRevision });
         var top = Section(root, string.Empty, requireAll: true);
         var name = MachineName(top.Text("name", string.Empty), top.Place("name") ?? root.Span);
         var baseMachine = Machine(top, name, root.Span, inherited: null);
@@ -115,6 +115,14 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
         {
             Systolic = new(values),
         };
+        var isOverlay = machine.IsaRevision == SystolicKeys.OverlayRevision;
+        foreach (var key in SystolicKeys.All.Where(key => key.Section == SystolicKeys.OverlaySection && values[key.Index] is null == isOverlay))
+        {
+            Report(isOverlay
+                ? MachineDiagnostics.MissingKey(span, new(key.Section, key.Name, MachineValueKind.Section))
+                : MachineDiagnostics.UnknownKey(span, key.Section, key.Name, []));
+        }
+
         if (!_failed)
         {
             CheckRam(machine, span);

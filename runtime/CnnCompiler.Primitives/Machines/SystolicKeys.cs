@@ -23,6 +23,12 @@ public static class SystolicKeys
     /// <summary>Revision of the configuration words that the keys belong to.</summary>
     public const string Revision = "arrayflex-1";
 
+    /// <summary>Revision of the control words of DYNAMAP's overlay; its machines have <see cref="OverlaySection"/> besides.</summary>
+    public const string OverlayRevision = "dynamap-1";
+
+    /// <summary>The section that overlays have and systolic arrays have not.</summary>
+    public const string OverlaySection = "overlay";
+
     /// <summary>Deepest collapse that a machine may have.</summary>
     public const int DeepestCollapse = 8;
 
@@ -92,6 +98,18 @@ public static class SystolicKeys
     /// <summary>Energy of a scalar operation.</summary>
     public static SystolicKey VectorOperation { get; } = Find("energy.vectorOperation");
 
+    /// <summary>Bits of the unit's right operand; the left one has <see cref="OperandBits"/>.</summary>
+    public static SystolicKey WeightBits { get; } = Find("overlay.weightBits");
+
+    /// <summary>Elements that the layout and linear transform units make in a cycle.</summary>
+    public static SystolicKey TransformLanes { get; } = Find("overlay.transformLanes");
+
+    /// <summary>Bytes of a burst: transfers are whole bursts.</summary>
+    public static SystolicKey BurstBytes { get; } = Find("overlay.burstBytes");
+
+    /// <summary>Bytes a cycle to DRAM; <see cref="OffChipBytes"/> are those from it.</summary>
+    public static SystolicKey WriteBytes { get; } = Find("overlay.writeBytesPerCycle");
+
     /// <summary>Sections in their order.</summary>
     public static IEnumerable<string> Sections => All.Select(key => key.Section).Distinct(StringComparer.Ordinal);
 
@@ -105,8 +123,8 @@ public static class SystolicKeys
         {
             string[] own = ["$schema", "name", "rows", "columns", "variants", "ram"];
             return MachineKeys.Of(section).Where(key => own.Contains(key.Name, StringComparer.Ordinal))
-                .Append(new("", "isaRevision", MachineValueKind.Text, Values: [Revision]))
-                .Concat(Sections.Select(name => new MachineKey(string.Empty, name, MachineValueKind.Section)));
+                .Append(new("", "isaRevision", MachineValueKind.Text, Values: [Revision, OverlayRevision]))
+                .Concat(Sections.Select(name => new MachineKey(string.Empty, name, MachineValueKind.Section, name != OverlaySection)));
         }
 
         if (All.FirstOrDefault(key => key.Path == section) is { } value)
@@ -148,6 +166,10 @@ public static class SystolicKeys
         Add("energy", "bufferWord", "aJ", 0, LargestEnergy, "32 bits from or to a buffer");
         Add("energy", "dramWord", "aJ", 0, LargestEnergy, "32 bits from or to DRAM");
         Add("energy", "vectorOperation", "aJ", 0, LargestEnergy, "a scalar operation of the output or vector unit");
+        Add(OverlaySection, "weightBits", "bits", 8, 32, "width of the unit's right operand, transformed weights included");
+        Add(OverlaySection, "transformLanes", "elements a cycle", 1, 1 << 16, "elements that layout and linear transform units make");
+        Add(OverlaySection, "burstBytes", "bytes", 1, 1 << 16, "smallest transfer: each run of addresses takes whole bursts");
+        Add(OverlaySection, "writeBytesPerCycle", "bytes a cycle", 1, 1 << 16, "bandwidth to DRAM, beside the one from it");
         return rows;
 
         void Add(string section, string name, string unit, long minimum, long maximum, string summary, bool required = true) =>

@@ -32,7 +32,7 @@ internal static class TargetsCommand
                 table.AddColumn(new TableColumn(Markup.Escape(machine.Name)).RightAligned());
             }
 
-            foreach (var (name, value) in target.DefaultMachine.Systolic is null ? Values : SystolicValues)
+            foreach (var (name, value) in (target.DefaultMachine.Systolic is null ? Values : SystolicValues).Where(row => target.Machines.Any(machine => row.Value(machine) != Absent)))
             {
                 table.AddRow([Markup.Escape(name), .. target.Machines.Select(machine => Markup.Escape(value(machine)))]);
             }
@@ -43,6 +43,8 @@ internal static class TargetsCommand
 
         return ExitCodes.Success;
     }
+
+    private const string Absent = "-";
 
     private static readonly (string Name, Func<MachineDescription, string> Value)[] Values =
     [
@@ -72,7 +74,7 @@ internal static class TargetsCommand
         ("DRAM, bytes", machine => N(machine.Ram.Bytes)),
         .. SystolicKeys.All.Select(key => (
             $"{key.Path}, {key.Unit}",
-            (Func<MachineDescription, string>)(machine => machine.Systolic!.Find(key) is { } value ? $"{N(value.Value)}{(value.Source.StartsWith("assumed", StringComparison.Ordinal) ? " (assumed)" : string.Empty)}" : "-"))),
+            (Func<MachineDescription, string>)(machine => machine.Systolic!.Find(key) is { } value ? $"{N(value.Value)}{(value.Source.StartsWith("assumed", StringComparison.Ordinal) ? " (assumed)" : string.Empty)}" : Absent))),
     ];
 
     private static string Bus(BusDescription bus) => bus.Kind switch

@@ -87,7 +87,7 @@ internal static class MatrixRewrite
     }
 
     /// <summary>The zero point that pre subtracts; null where pre is something else.</summary>
-    private static int? ZeroPoint(ScalarExpression pre) => pre switch
+    public static int? ZeroPoint(ScalarExpression pre) => pre switch
     {
         ScalarInput => 0,
         ScalarBinary { Operator: ScalarBinaryOperator.Subtract, Left: ScalarInput, Right: ScalarLiteral literal } => (int)Math.Clamp(literal.Value, int.MinValue, int.MaxValue),
@@ -170,7 +170,7 @@ internal static class MatrixRewrite
         return new(Name($"{operation.Name}.zeros", names), Tensor.From<int>(ElementType.Int32, shape, values));
     }
 
-    private static long Flat(OperandAccess access, Shape shape, int[] at)
+    public static long Flat(OperandAccess access, Shape shape, int[] at)
     {
         var flat = 0L;
         for (var d = 0; d < shape.Rank; d++)

@@ -7,6 +7,7 @@ using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Memory;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.Overlay;
 
 namespace CnnCompiler.Targets.Systolic;
 
@@ -20,12 +21,16 @@ internal sealed class SystolicEmitter
     private readonly List<LayerInfo> _layers = [];
     private readonly Dictionary<string, int> _layerOf = new(StringComparer.Ordinal);
     private readonly List<CollapseDepth> _depths = [];
+    private readonly Dictionary<string, OverlayPlan> _conversions;
+    private readonly Dictionary<string, long> _forms;
 
     private SystolicEmitter(SystolicModule module)
     {
         _module = module;
-        _tensors = new(module.Program);
-        foreach (var name in module.Program.Inputs.Select(input => input.Name).Concat(module.Program.Constants.Select(constant => constant.Name)))
+        _conversions = module.Conversions.ToDictionary(plan => plan.Operator, StringComparer.Ordinal);
+        _forms = module.Conversions.Where(plan => plan.Transforms).ToDictionary(plan => plan.Stored!, plan => plan.Window.Bytes, StringComparer.Ordinal);
+        _tensors = new(WithConversions(module));
+        foreach (var name in module.Program.Inputs.Select(input => input.Name).Concat(_tensors.Constants.Keys).Concat(module.Conversions.Where(plan => plan.Transforms).Select(plan => plan.Stored!)))
         {
             _storage[name] = name;
         }
@@ -76,19 +81,47 @@ internal sealed class SystolicEmitter
     {
         var plans = _module.Plans.ToDictionary(plan => plan.Operator, StringComparer.Ordinal);
         var builder = new DescriptorBuilder(_tensors.Shape, _tensors.Element, AddressOf);
-        return [.. Executed(_module.Program).Select(step => step.Match(
-            operation => (SystolicStep)builder.Build(operation, LayerOf(operation), plans.GetValueOrDefault(operation.Name)?.Encode(ConfigurationOf)),
+        return [.. Executed(_module.Program).SelectMany(step => step.Match<SystolicStep[]>(
+            operation => _conversions.TryGetValue(operation.Name, out var conversion)
+                ? conversion.Encode(builder, LayerOf(operation), AddressOf)
+                : [builder.Build(operation, LayerOf(operation), plans.GetValueOrDefault(operation.Name)?.Encode(ConfigurationOf))],
             _ => throw new InvalidOperationException("a view is no step"),
-            softmax => new SystolicSoftmax(
-                LayerOf(softmax),
-                AddressOf(softmax.Source),
-                AddressOf(softmax.Name),
-                (int)(softmax.Type.Shape.Elements / softmax.Type.Shape.Dimensions[^1]),
-                softmax.Type.Shape.Dimensions[^1],
-                softmax.Multiplier,
-                softmax.LeftShift,
-                softmax.DiffMin),
-            Host))];
+            softmax =>
+            [
+                new SystolicSoftmax(
+                    LayerOf(softmax),
+                    AddressOf(softmax.Source),
+                    AddressOf(softmax.Name),
+                    (int)(softmax.Type.Shape.Elements / softmax.Type.Shape.Dimensions[^1]),
+                    softmax.Type.Shape.Dimensions[^1],
+                    softmax.Multiplier,
+                    softmax.LeftShift,
+                    softmax.DiffMin),
+            ],
+            host => [Host(host)]))];
+    }
+
+    /// <summary>The program with the constants that convolutions on an overlay read and without those that only they replaced, and the forms that inputs are stored in.</summary>
+    private static GconvProgram WithConversions(SystolicModule module)
+    {
+        if (module.Conversions.Count == 0)
+        {
+            return module.Program;
+        }
+
+        var replaced = module.Conversions.Select(plan => plan.Operator).ToHashSet(StringComparer.Ordinal);
+        var read = module.Program.Steps.OfType<GconvOperator>()
+            .SelectMany(step => step.Extra.Concat(replaced.Contains(step.Name) || step.Kernel is null ? [] : [step.Kernel]).Concat(replaced.Contains(step.Name) ? [] : [step.Input]))
+            .Select(access => access.Tensor)
+            .Concat(module.Program.Steps.OfType<GconvHostLayer>().SelectMany(step => step.Layer.Inputs))
+            .Concat(module.Program.Steps.OfType<GconvHostSoftmax>().Select(step => step.Source))
+            .Concat(module.Program.Steps.OfType<GconvView>().SelectMany(step => step.Sources))
+            .Concat(module.Program.Outputs)
+            .ToHashSet(StringComparer.Ordinal);
+        return module.Program with
+        {
+            Constants = module.Program.Constants.Where(constant => read.Contains(constant.Name)).Concat(module.Conversions.SelectMany(plan => plan.Constants)).ToEquatableArray(),
+        };
     }
 
     private SystolicHostStep Host(GconvHostLayer host)
@@ -112,7 +145,9 @@ internal sealed class SystolicEmitter
         {
             var index = i;
             foreach (var name in steps[i].Match(
-                operation => operation.Extra.Append(operation.Input).Concat(operation.Kernel is { } kernel ? [kernel] : []).Select(access => access.Tensor).Append(operation.Name).ToList(),
+                operation => _conversions.TryGetValue(operation.Name, out var conversion)
+                    ? [.. conversion.Reads, .. operation.Extra.Select(access => access.Tensor), operation.Name]
+                    : operation.Extra.Append(operation.Input).Concat(operation.Kernel is { } kernel ? [kernel] : []).Select(access => access.Tensor).Append(operation.Name).ToList(),
                 _ => [],
                 softmax => [softmax.Source, softmax.Name],
                 host => [.. host.Layer.Inputs, host.Name]))
@@ -127,7 +162,7 @@ internal sealed class SystolicEmitter
             lives[input.Name] = (0, lives.GetValueOrDefault(input.Name).Last);
         }
 
-        foreach (var name in _module.Program.Outputs.Concat(_module.Program.Constants.Select(constant => constant.Name)))
+        foreach (var name in _module.Program.Outputs.Concat(_tensors.Constants.Keys))
         {
             var storage = _storage[name];
             lives[storage] = (_tensors.Constants.ContainsKey(storage) ? 0 : lives.GetValueOrDefault(storage).First, Math.Max(0, steps.Count - 1));
@@ -197,7 +232,7 @@ internal sealed class SystolicEmitter
 
     private int AddressOf(string name) => _addresses[_storage[name]];
 
-    private long Bytes(string name) => _tensors.Shape(name).Elements * _tensors.Element(name).Size();
+    private long Bytes(string name) => _forms.TryGetValue(name, out var bytes) ? bytes : _tensors.Shape(name).Elements * _tensors.Element(name).Size();
 
     private int ConfigurationOf(CollapseDepth depth)
     {

@@ -92,10 +92,17 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
     {
         var addresses = Image.Symbols.ToDictionary(symbol => symbol.Name, symbol => symbol.Address, StringComparer.Ordinal);
         var complete = new List<List<(GconvStep, int)>>();
+        var transformed = Mapped.Conversions.Where(plan => plan.Transforms).Select(plan => plan.Operator).ToHashSet(StringComparer.Ordinal);
         foreach (var step in Mapped.Program.Steps)
         {
             if (step is not GconvView)
             {
+                complete.Add([]);
+            }
+
+            if (transformed.Contains(step.Name))
+            {
+                // a step that brings the input into form stands before the convolution
                 complete.Add([]);
             }
 

@@ -6,6 +6,7 @@ using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Overlay;
 
 namespace CnnCompiler.Targets.Systolic;
 
@@ -20,6 +21,13 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
 {
     /// <inheritdoc/>
     public SelectionExplanation? Selection { get; init; }
+
+    /// <summary>Convolutions on an overlay's unit; empty on a systolic array.</summary>
+    internal EquatableArray<OverlayPlan> Conversions { get; init; } = [];
+
+    /// <summary>Convolutions on an overlay with the cycles that the cost model predicts, what brings their inputs into form included, in the order of the program.</summary>
+    public IReadOnlyList<(string Operator, string Algorithm, string Dataflow, long Cycles)> Predictions =>
+        [.. Program.Steps.Select(step => Conversions.FirstOrDefault(plan => plan.Operator == step.Name)).OfType<OverlayPlan>().Select(plan => (plan.Operator, plan.Algorithm.Name, OverlayPlan.NameOf(plan.Dataflow), plan.Predicted))];
 
     /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Mapped;
@@ -37,7 +45,7 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
     public override IReadOnlyList<Diagnostic> Verify() => GconvVerifier.Check(Program) is { Count: > 0 } problems ? problems : PlanVerifier.Check(this);
 
     /// <inheritdoc/>
-    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null) => SystolicText.Print(this, notes);
+    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null) => Machine.IsaRevision == SystolicKeys.OverlayRevision ? OverlayText.Print(this, notes) : SystolicText.Print(this, notes);
 
     /// <inheritdoc/>
     public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation) =>

@@ -32,7 +32,7 @@ public sealed class SystolicMachineTests
         value => Assert.True(value.Source.StartsWith("assumed", StringComparison.Ordinal) || value.Source.Contains("ArrayFlex", StringComparison.Ordinal) || value.Source.Contains("ISSCC", StringComparison.Ordinal), value.Source));
 
     [Fact]
-    public void Writing_and_reading_gives_the_same_machine_and_the_same_bytes() => Assert.All(BuiltInMachines.ArrayFlex, machine =>
+    public void Writing_and_reading_gives_the_same_machine_and_the_same_bytes() => Assert.All(BuiltInMachines.ArrayFlex.Concat(BuiltInMachines.Overlay), machine =>
     {
         var bytes = MachineDescriptionJson.Write(machine);
         var again = ParseOne(Encoding.UTF8.GetString(bytes));
@@ -44,11 +44,11 @@ public sealed class SystolicMachineTests
     [Fact]
     public void Every_number_of_the_file_reaches_its_key_and_no_other()
     {
-        var root = Root();
+        var root = OverlayRoot();
         var plain = ParseOne(root.ToJsonString()).Systolic!;
         foreach (var key in SystolicKeys.All.Where(key => plain.Find(key) is not null))
         {
-            var changed = Root();
+            var changed = OverlayRoot();
             var value = plain[key] < key.Maximum ? plain[key] + 1 : plain[key] - 1;
             changed[key.Section]![key.Name] = JsonNode.Parse($$"""{ "value": {{value}}, "source": "test" }""");
             var other = ParseOne(changed.ToJsonString()).Systolic!;
@@ -61,7 +61,7 @@ public sealed class SystolicMachineTests
     [Fact]
     public void Every_required_key_is_missed_and_every_range_is_checked() => Assert.All(SystolicKeys.All, key =>
     {
-        var root = Root();
+        var root = OverlayRoot();
         root[key.Section]!.AsObject().Remove(key.Name);
         if (key.Required)
         {
@@ -97,7 +97,38 @@ public sealed class SystolicMachineTests
     }
 
     [Fact]
-    public void The_schema_for_editors_is_what_the_keys_say() => Snapshot.Check($"{Folder}/arrayflex.schema.json", Schema());
+    public void The_schemas_for_editors_are_what_the_keys_say()
+    {
+        Snapshot.Check($"{Folder}/arrayflex.schema.json", Schema(SystolicKeys.Revision, "cnnc systolic array description", [.. SystolicKeys.Sections.Where(section => section != SystolicKeys.OverlaySection)]));
+        Snapshot.Check($"{Folder}/overlay.schema.json", Schema(SystolicKeys.OverlayRevision, "cnnc overlay description", [.. SystolicKeys.Sections]));
+    }
+
+    [Fact]
+    public void Overlays_need_their_section_and_systolic_arrays_have_none()
+    {
+        Assert.All(SystolicKeys.All.Where(key => key.Section == SystolicKeys.OverlaySection), key =>
+        {
+            var array = Root();
+            array[SystolicKeys.OverlaySection] = OverlayRoot()[SystolicKeys.OverlaySection]!.DeepClone();
+            Assert.Equal("CNN0403", Refusal(array).Code);
+            var overlay = OverlayRoot();
+            overlay.Remove(SystolicKeys.OverlaySection);
+            Assert.Equal("CNN0404", Refusal(overlay).Code);
+        });
+        Assert.All(BuiltInMachines.Overlay, machine => Assert.Same(machine, BuiltInMachines.Find(machine.Name)));
+    }
+
+    [Fact]
+    public void Every_value_of_an_overlay_has_a_source_or_says_that_it_is_assumed() => Assert.All(
+        BuiltInMachines.Overlay.SelectMany(machine => SystolicKeys.All.Select(key => machine.Systolic!.Find(key)).OfType<SourcedValue>()),
+        value => Assert.True(value.Source.StartsWith("assumed", StringComparison.Ordinal) || value.Source.Contains("DYNAMAP", StringComparison.Ordinal) || value.Source.Contains("UG579", StringComparison.Ordinal), value.Source));
+
+    private static JsonObject OverlayRoot()
+    {
+        var root = JsonNode.Parse(File.ReadAllText(Path.Combine(SharedMaterial.Repository, Folder, "overlay.machine.json")))!.AsObject();
+        root.Remove("variants");
+        return root;
+    }
 
     private static JsonObject Root()
     {
@@ -121,10 +152,10 @@ public sealed class SystolicMachineTests
         return bag.Diagnostics[0];
     }
 
-    private static string Schema()
+    private static string Schema(string revision, string title, IReadOnlyList<string> required)
     {
         var sections = new JsonObject();
-        foreach (var section in SystolicKeys.Sections)
+        foreach (var section in required)
         {
             var keys = SystolicKeys.All.Where(key => key.Section == section).ToList();
             sections[section] = Object(
@@ -136,15 +167,15 @@ public sealed class SystolicMachineTests
         {
             ("$schema", Text()),
             ("name", Text()),
-            ("isaRevision", new JsonObject { ["const"] = SystolicKeys.Revision }),
+            ("isaRevision", new JsonObject { ["const"] = revision }),
             ("rows", Integer(1, 1024)),
             ("columns", Integer(1, 1024)),
             ("ram", Object(["bytes", "bankBytes", "reservedBytes"], new[] { "bytes", "bankBytes", "reservedBytes" }.Select(name => (name, (JsonNode)Integer(0, 1 << 28))))),
             ("variants", new JsonObject { ["type"] = "object", ["description"] = "Machines that differ in whole top-level keys, by name." }),
         };
-        var root = Object(["name", "isaRevision", "rows", "columns", "ram", .. SystolicKeys.Sections], top.Concat(sections.Select(section => (section.Key, section.Value!.DeepClone()))));
+        var root = Object(["name", "isaRevision", "rows", "columns", "ram", .. required], top.Concat(sections.Select(section => (section.Key, section.Value!.DeepClone()))));
         root.Insert(0, "$schema", "https://json-schema.org/draft/2020-12/schema");
-        root.Insert(1, "title", "cnnc systolic array description");
+        root.Insert(1, "title", title);
         return root.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }) + "\n";
 
         static JsonObject Value(SystolicKey key)
