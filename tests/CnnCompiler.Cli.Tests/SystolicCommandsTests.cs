@@ -22,6 +22,16 @@ public class SystolicCommandsTests
     }
 
     [Fact]
+    public void Energy_that_a_machine_does_not_model_is_not_shown()
+    {
+        var run = Cnnc.Run("run", Network, "-t", "overlay", "--input", Digit).Exits(0);
+        Assert.StartsWith("recognised: 7 ", run.LastLine, StringComparison.Ordinal);
+        Assert.Contains("energy is not modelled (docs/targets/overlay.md)", run.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("0.00\n", run.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("energyFemtojoules", Cnnc.Run("run", Network, "-t", "overlay", "--input", Digit, "--json").Exits(0).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void All_levels_are_equal() =>
         Assert.Equal("all levels are equal", Cnnc.Run("compare", Network, "-t", "arrayflex", "--machine", "arrayflex-32x32", "--input", Digit).Exits(0).LastLine);
 

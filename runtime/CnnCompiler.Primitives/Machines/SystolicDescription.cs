@@ -23,6 +23,9 @@ public sealed class SystolicDescription : IEquatable<SystolicDescription>
     /// <summary>Value and source of a key, or null where it is absent.</summary>
     public SourcedValue? Find(SystolicKey key) => _values[key.Index];
 
+    /// <summary>True where events have energies; false where all are 0: energy is not modelled then, and no figure of it is shown.</summary>
+    public bool HasEnergies => SystolicKeys.All.Any(key => key.Section == SystolicKeys.Multiplication.Section && Find(key) is { Value: > 0 });
+
     /// <summary>Collapse depths k that the machine has a clock for, ascending; 1 is always there.</summary>
     public IReadOnlyList<int> Depths => [.. Enumerable.Range(1, SystolicKeys.DeepestCollapse).Where(depth => Find(SystolicKeys.Clock(depth)) is not null)];
 

@@ -69,7 +69,11 @@ internal static class RunJson
         json.WriteNumber("stallCycles", run.StallCycles);
         json.WriteNumber("tiles", run.Tiles);
         json.WriteNumber("femtoseconds", run.Femtoseconds);
-        json.WriteNumber("energyFemtojoules", (long)(run.EnergyAttojoules(machine) / 1000));
+        if (machine.HasEnergies)
+        {
+            json.WriteNumber("energyFemtojoules", (long)(run.EnergyAttojoules(machine) / 1000));
+        }
+
         json.WriteNumber("multiplications", run.Events.Multiplications);
         json.WriteNumber("carrySaveAdds", run.Events.CarrySaveAdds);
         json.WriteNumber("carryPropagateAdds", run.Events.CarryPropagateAdds);
