@@ -39,16 +39,9 @@ public static class PostTrainingQuantizer
     {
         var problems = new DiagnosticBag();
         problems.Report(NetworkVerifier.Check(graph));
-        foreach (var input in graph.Inputs.Where(input => Operator.FormOf(input.Type) != ValueForms.Real))
-        {
-            problems.Report(QuantizationDiagnostics.NotReal(input.Span.Value, input.Name, input.Type));
-        }
-
-        foreach (var layer in graph.Layers.Where(layer => Operator.FormOf(layer.Type) != ValueForms.Real))
-        {
-            problems.Report(QuantizationDiagnostics.NotReal(layer.Span.Value, layer.Name, layer.Type));
-        }
-
+        // The first says it: what follows from it is on int8 too.
+        var values = graph.Inputs.Select(input => (input.Span.Value, input.Name, input.Type)).Concat(graph.Layers.Select(layer => (layer.Span.Value, layer.Name, layer.Type)));
+        problems.Report(values.Where(value => Operator.FormOf(value.Type) != ValueForms.Real).Take(1).Select(value => QuantizationDiagnostics.NotReal(value.Value, value.Name, value.Type)));
         if (samples.Samples.Count == 0)
         {
             problems.Report(QuantizationDiagnostics.NoSamples(graph.Name));
