@@ -7,7 +7,7 @@ internal static class TfliteOperatorNames
     public const int Custom = 32;
 
     private const string NoLayer = "cnnc has no layer for it";
-    private const string Generic = "rebuild the model from convolutions, dense layers, pools, additions, padding, concatenation, reshapes, RELU, RELU6 and softmax";
+    private const string Generic = "rebuild the model from convolutions, dense layers, pools, additions, padding, means, transpositions, concatenation, reshapes, RELU, RELU6 and softmax";
 
     /// <summary>The enumeration <c>BuiltinOperator</c> of the schema from 0 on.</summary>
     private static readonly string[] Names = (
@@ -46,8 +46,6 @@ internal static class TfliteOperatorNames
     private static (string Why, string Remedy) Refusal(string name) => name switch
     {
         "CUSTOM" => ("what it computes is known only to the runtime that it was made for", "build the model from builtin operators"),
-        "MEAN" => (NoLayer, "use AveragePooling2D over the whole image followed by Flatten instead of GlobalAveragePooling2D"),
-        "TRANSPOSE" => (NoLayer, "train or export the model in NHWC order (channels last), so that no transposition is needed"),
         "QUANTIZE" or "DEQUANTIZE" =>
             ("it converts between number formats at run time", "set inference_input_type and inference_output_type of the converter to int8 and quantise every layer"),
         "MUL" or "SUB" or "DIV" => (NoLayer, "fold factors and offsets into the weights of a neighbouring layer (batch normalisation is folded by the converter)"),

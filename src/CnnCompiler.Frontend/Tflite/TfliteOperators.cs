@@ -33,6 +33,8 @@ internal static class TfliteOperators
         TfliteOperatorRow.Of(22, "RESHAPE", TfliteCopies.ReadReshape, TfliteCopies.BuildReshape),
         TfliteOperatorRow.Of(25, "SOFTMAX", TfliteElementwise.ReadSoftmax, TfliteElementwise.BuildSoftmax),
         TfliteOperatorRow.Of(34, "PAD", TfliteCopies.ReadPaddings, TfliteCopies.BuildPad),
+        TfliteOperatorRow.Of(39, "TRANSPOSE", TfliteReductions.ReadPermutation, TfliteReductions.BuildTranspose),
+        TfliteOperatorRow.Of(40, "MEAN", TfliteReductions.ReadMean, TfliteReductions.BuildMean),
         TfliteOperatorRow.Of(60, "PADV2", TfliteCopies.ReadPaddings, TfliteCopies.BuildPadV2),
     }.ToFrozenDictionary(row => row.Code);
 

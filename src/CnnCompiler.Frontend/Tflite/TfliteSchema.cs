@@ -135,6 +135,12 @@ internal static class TfliteSchema
         public static readonly FlatField Activation = new(0, "fused_activation_function");
     }
 
+    internal static class ReducerOptions
+    {
+        public const byte Union = 27;
+        public static readonly FlatField KeepDims = new(0, "keep_dims");
+    }
+
     internal static class ReshapeOptions
     {
         public const byte Union = 17;

@@ -47,6 +47,28 @@ public sealed class TfliteReaderOperatorTests
     }
 
     [Theory]
+    [InlineData(true, new[] { -1, 1, 3 }, new[] { 2, 1, 5, 1 })]
+    [InlineData(false, new[] { 1 }, new[] { 2, 5, 4 })]
+    public void The_axes_of_a_mean_may_be_negative_or_repeated_and_are_kept_or_left_out(bool keep, int[] axes, int[] shape)
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [2, 3, 5, 4]), model.Value("y", shape, scale: 0.25f));
+        model.Operator(40, [x, model.Numbers("axes", [axes.Length], axes)], [y], 27, new() { [0] = (byte)(keep ? 1 : 0) });
+        var mean = Assert.IsType<Mean>(Assert.Single(Import(model, x, y).Layers));
+        Assert.Equal(keep ? [1, 3] : [1], mean.Axes);
+        Assert.Equal(keep, mean.KeepDimensions);
+    }
+
+    [Fact]
+    public void A_transposition_has_the_order_of_its_constant()
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [2, 3, 5]), model.Value("y", [5, 2, 3]));
+        model.Operator(39, [x, model.Numbers("order", [3], -1, 0, 1)], [y]);
+        Assert.Equal([2, 0, 1], Assert.IsType<Transpose>(Assert.Single(Import(model, x, y).Layers)).Permutation);
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void A_bias_may_be_absent_or_have_more_dimensions(bool absent)
