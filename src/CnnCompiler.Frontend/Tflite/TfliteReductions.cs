@@ -8,7 +8,7 @@ namespace CnnCompiler.Frontend.Tflite;
 internal static class TfliteReductions
 {
     public static bool ReadMean(TfliteOperatorContext operation) =>
-        operation.RequireOptions(TfliteSchema.ReducerOptions.Union).GetByte(TfliteSchema.ReducerOptions.KeepDims) != 0;
+        operation.RequireOptions(TfliteSchema.ReducerOptions.Union).GetBoolean(TfliteSchema.ReducerOptions.KeepDims);
 
     public static IReadOnlyList<Layer> BuildMean(TfliteOperatorContext operation, bool keep)
     {
