@@ -47,23 +47,19 @@ internal static class LevelTexts
             return null;
         }
 
+        var read = new DiagnosticBag();
         var module = found == IrLevel.Mapped
-            ? target.Mapped.Parse(new(text, request.FileName, constants), request.Machine ?? target.DefaultMachine, diagnostics)
-            : ModuleText.Parse(found, text, request.FileName, constants, diagnostics);
-        if (module is null)
+            ? target.Mapped.Parse(new(text, request.FileName, constants), request.Machine ?? target.DefaultMachine, read)
+            : ModuleText.Parse(found, text, request.FileName, constants, read);
+        var problems = module is null || read.HasErrors ? [] : module.Verify();
+        if (problems.Any(problem => problem.Severity == DiagnosticSeverity.Error))
         {
-            return null;
+            read.Report(problems);
         }
 
-        var problems = module.Verify();
-        if (problems.All(problem => problem.Severity != DiagnosticSeverity.Error))
-        {
-            return module;
-        }
-
-        var begin = Begin(request.FileName, text);
-        diagnostics.Report(problems.Select(problem => problem.Span.IsNone ? problem with { Span = begin } : problem));
-        return null;
+        var begin = new Lazy<SourceSpan>(() => Begin(request.FileName, text));
+        diagnostics.Report(read.Diagnostics.Select(problem => problem.Span.IsNone ? problem with { Span = begin.Value } : problem));
+        return read.HasErrors ? null : module;
     }
 
     // Where the level's name stands, behind comments.

@@ -30,13 +30,15 @@ public class ImageTensorsTests
     public void An_image_with_another_weight_differs_first_in_the_layer_that_reads_it()
     {
         var module = (ImageModule)Compiled.Modules[IrLevel.Image];
-        var flash = module.Image.Flash.ToArray();
-        // the host copies pointers and weights of conv2's launches from flash; the last word but one holds two weights
+        // pointers and weights of conv2's launches lie in RAM, a block for each column; the last word but one of the longest holds two weights
         var layer = module.Image.Layers.ToList().FindIndex(info => info.Name == "conv2");
-        var copy = module.Image.HostProgram.OfType<HostCopyFlash>().Where(step => step.Layer == layer).MaxBy(step => step.Words)!;
-        flash[copy.Source + ((copy.Words - 2) * 4)] ^= 0x10;
+        var pointers = module.Image.HostProgram.OfType<HostLaunch>().Where(step => step.Layer == layer).Select(step => module.Image.Launches[step.Launch].ReadPointers).MaxBy(read => read[1] - read[0])!;
+        var address = (int)pointers[1]! - 8;
+        var constants = module.Image.RamConstants.Select(block => block with { Words = block.Words.ToArray() }).ToList();
+        var changed = constants.Single(block => block.Address <= address && address < block.Address + (block.Words.Length * sizeof(uint)));
+        System.Runtime.InteropServices.MemoryMarshal.AsMemory(changed.Words).Span[(address - changed.Address) / sizeof(uint)] ^= 0x10;
         var expected = Evaluate(IrLevel.Network);
-        var differing = Read(module with { Image = module.Image with { Flash = flash } })
+        var differing = Read(module with { Image = module.Image with { RamConstants = constants } })
             .FirstOrDefault(entry => expected.TryGetValue(entry.Key, out var tensor) && !Codes(tensor).SequenceEqual(Codes(entry.Value)));
         Assert.Equal("conv2", differing.Key);
     }

@@ -2,8 +2,10 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Frontend.Tflite;
 using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.Selection;
 using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.OpenEdge.Tests;
@@ -28,11 +30,21 @@ public class GoldenModelTests
         }
 
         var levels = AllLevels.Compile(network, diagnostics);
-        Assert.True(levels is not null, string.Join('\n', diagnostics.Diagnostics));
+        if (network.Layers.Any(layer => layer is Mean))
+        {
+            // no kernel sums over positions of one channel and divides: refused by name, and exact at the levels above
+            Assert.Null(levels);
+            Assert.Equal("CNN0800", Assert.Single(diagnostics.Diagnostics).Code);
+        }
+        else
+        {
+            Assert.True(levels is not null, string.Join('\n', diagnostics.Diagnostics));
+        }
+
         foreach (var file in Directory.GetFiles(Path.Combine(folder, "golden"), "*.input.bin").Order(StringComparer.Ordinal))
         {
             var inputs = Split(network, File.ReadAllBytes(file));
-            Assert.Null(levels.FirstDifference(inputs));
+            Assert.Null(levels?.FirstDifference(inputs));
             var expected = File.ReadAllBytes(file.Replace(".input.", ".output."));
             Assert.Equal(expected, NetworkEvaluator.Evaluate(network, inputs, diagnostics)!.Outputs.SelectMany(o => o.Bytes.ToArray()));
         }
@@ -47,8 +59,8 @@ public class GoldenModelTests
     /// <summary>Models that do not run on the machine, each with the code of the diagnostic that says so.</summary>
     private static readonly Dictionary<string, string> Refused = new(StringComparer.Ordinal)
     {
-        // TRANSPOSE and MEAN
-        ["mobilenet_v2_224"] = "CNN0323",
+        // activations of 1.2 MB
+        ["mobilenet_v2_224"] = "CNN0808",
     };
 
     [Theory]
@@ -59,14 +71,14 @@ public class GoldenModelTests
         var folder = SharedMaterial.Find("models", name)!;
         var diagnostics = new DiagnosticBag();
         var network = TfliteReader.Read(File.ReadAllBytes(Path.Combine(folder, $"{name}.tflite")), name, diagnostics);
-        var levels = network is null ? null : AllLevels.Compile(network, diagnostics);
         if (Refused.TryGetValue(name, out var code))
         {
-            Assert.Null(levels);
-            Assert.Contains(diagnostics.Diagnostics, d => d.Code == code);
+            Assert.Null(MappingSelector.Select(LowerToGconv.Lower(network!, diagnostics)!, BuiltInMachines.Default, [], diagnostics, default));
+            Assert.Equal(code, diagnostics.Diagnostics[0].Code);
             return;
         }
 
+        var levels = network is null ? null : AllLevels.Compile(network, diagnostics);
         Assert.True(levels is not null, string.Join('\n', diagnostics.Diagnostics));
 
         // the network the issue is about: all inputs on all machines; of the others one input

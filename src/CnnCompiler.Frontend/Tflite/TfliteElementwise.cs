@@ -45,7 +45,8 @@ internal static class TfliteElementwise
             : throw operation.Inconsistent("its input has no dimension");
     }
 
-    private static Shape Broadcast(TfliteOperatorContext operation, Shape first, Shape second)
+    /// <summary>The shape of two values of which extents of 1 are repeated.</summary>
+    public static Shape Broadcast(TfliteOperatorContext operation, Shape first, Shape second)
     {
         var extents = new int[Math.Max(first.Rank, second.Rank)];
         for (var fromEnd = 1; fromEnd <= extents.Length; fromEnd++)
@@ -53,7 +54,7 @@ internal static class TfliteElementwise
             var (a, b) = (FromEnd(first, fromEnd), FromEnd(second, fromEnd));
             if (a != b && a != 1 && b != 1)
             {
-                throw operation.Inconsistent($"shapes {first} and {second} can't be added");
+                throw operation.Inconsistent($"shapes {first} and {second} can't be broadcast to one shape");
             }
 
             extents[^fromEnd] = Math.Max(a, b);

@@ -7,7 +7,7 @@ internal static class TfliteOperatorNames
     public const int Custom = 32;
 
     private const string NoLayer = "cnnc has no layer for it";
-    private const string Generic = "rebuild the model from convolutions, dense layers, pools, additions, padding, concatenation, reshapes, RELU, RELU6 and softmax";
+    private const string Generic = "rebuild the model from convolutions, dense layers, pools, additions, padding, means, transpositions, concatenation, reshapes, RELU, RELU6 and softmax";
 
     /// <summary>The enumeration <c>BuiltinOperator</c> of the schema from 0 on.</summary>
     private static readonly string[] Names = (
@@ -46,13 +46,11 @@ internal static class TfliteOperatorNames
     private static (string Why, string Remedy) Refusal(string name) => name switch
     {
         "CUSTOM" => ("what it computes is known only to the runtime that it was made for", "build the model from builtin operators"),
-        "MEAN" => (NoLayer, "use AveragePooling2D over the whole image followed by Flatten instead of GlobalAveragePooling2D"),
-        "TRANSPOSE" => (NoLayer, "train or export the model in NHWC order (channels last), so that no transposition is needed"),
-        "QUANTIZE" or "DEQUANTIZE" =>
+        "DEQUANTIZE" =>
             ("it converts between number formats at run time", "set inference_input_type and inference_output_type of the converter to int8 and quantise every layer"),
-        "MUL" or "SUB" or "DIV" => (NoLayer, "fold factors and offsets into the weights of a neighbouring layer (batch normalisation is folded by the converter)"),
-        "LOGISTIC" or "TANH" or "HARD_SWISH" or "LEAKY_RELU" or "PRELU" or "ELU" or "GELU" or "RELU_0_TO_1" => (NoLayer, "use RELU or RELU6 as the activation"),
-        "SQUEEZE" or "EXPAND_DIMS" or "PACK" or "SHAPE" or "STRIDED_SLICE" => (NoLayer, "use a reshape to a fixed shape and convert the model with fixed input shapes"),
+        "DIV" => (NoLayer, "fold factors and offsets into the weights of a neighbouring layer (batch normalisation is folded by the converter)"),
+        "PRELU" or "ELU" or "GELU" or "RELU_0_TO_1" => (NoLayer, "use RELU or RELU6 as the activation"),
+        "PACK" or "SHAPE" or "STRIDED_SLICE" => (NoLayer, "use a reshape to a fixed shape and convert the model with fixed input shapes"),
         "TRANSPOSE_CONV" or "RESIZE_BILINEAR" or "RESIZE_NEAREST_NEIGHBOR" => (NoLayer, "use a network without upsampling"),
         "MIRROR_PAD" => (NoLayer, "pad with a constant"),
         "LSTM" or "RNN" or "SVDF" or "UNIDIRECTIONAL_SEQUENCE_LSTM" or "UNIDIRECTIONAL_SEQUENCE_RNN" or "BIDIRECTIONAL_SEQUENCE_LSTM" or "BIDIRECTIONAL_SEQUENCE_RNN" =>

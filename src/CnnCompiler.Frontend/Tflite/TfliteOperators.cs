@@ -6,36 +6,56 @@ namespace CnnCompiler.Frontend.Tflite;
 /// <summary>One supported operator.</summary>
 /// <param name="Code">The schema's builtin operator code.</param>
 /// <param name="Name">The schema's name.</param>
+/// <param name="Attributes">Options that are read, as the schema names them.</param>
+/// <param name="Becomes">What it becomes, and what of it is refused.</param>
 /// <param name="Build">Reads the options and makes the layers, in order; the last one has the output tensor's name.</param>
-internal sealed record TfliteOperatorRow(int Code, string Name, Func<TfliteOperatorContext, IReadOnlyList<Layer>> Build)
+internal sealed record TfliteOperatorRow(int Code, string Name, string Attributes, string Becomes, Func<TfliteOperatorContext, IReadOnlyList<Layer>> Build)
 {
     /// <summary>A row whose options reader and builder are separate functions.</summary>
     public static TfliteOperatorRow Of<TOptions>(
-        int code, string name, Func<TfliteOperatorContext, TOptions> readOptions, Func<TfliteOperatorContext, TOptions, IReadOnlyList<Layer>> build) =>
-        new(code, name, operation => build(operation, readOptions(operation)));
+        int code, string name, string attributes, string becomes, Func<TfliteOperatorContext, TOptions> readOptions, Func<TfliteOperatorContext, TOptions, IReadOnlyList<Layer>> build) =>
+        new(code, name, attributes, becomes, operation => build(operation, readOptions(operation)));
+
+    /// <summary>A row without options.</summary>
+    public static TfliteOperatorRow Of(int code, string name, string attributes, string becomes, Func<TfliteOperatorContext, IReadOnlyList<Layer>> build) =>
+        new(code, name, attributes, becomes, build);
 }
 
 /// <summary>The operators that are imported, one row each: code, name, options reader, builder. All others are refused by name.</summary>
 internal static class TfliteOperators
 {
-    private static readonly FrozenDictionary<int, TfliteOperatorRow> Rows = new TfliteOperatorRow[]
-    {
-        TfliteOperatorRow.Of(0, "ADD", TfliteElementwise.ReadAdd, TfliteElementwise.BuildAdd),
-        TfliteOperatorRow.Of(1, "AVERAGE_POOL_2D", TflitePooling.ReadPool, TflitePooling.BuildAveragePool),
-        TfliteOperatorRow.Of(2, "CONCATENATION", TfliteCopies.ReadConcatenation, TfliteCopies.BuildConcatenation),
-        TfliteOperatorRow.Of(3, "CONV_2D", TfliteConvolutions.ReadConv2D, TfliteConvolutions.BuildConv2D),
-        TfliteOperatorRow.Of(4, "DEPTHWISE_CONV_2D", TfliteConvolutions.ReadDepthwiseConv2D, TfliteConvolutions.BuildDepthwiseConv2D),
-        TfliteOperatorRow.Of(9, "FULLY_CONNECTED", TfliteConvolutions.ReadFullyConnected, TfliteConvolutions.BuildFullyConnected),
-        TfliteOperatorRow.Of(17, "MAX_POOL_2D", TflitePooling.ReadPool, TflitePooling.BuildMaxPool),
-        TfliteOperatorRow.Of(19, "RELU", _ => FusedActivation.Relu, TfliteElementwise.BuildActivation),
-        TfliteOperatorRow.Of(20, "RELU_N1_TO_1", _ => FusedActivation.ReluN1To1, TfliteElementwise.BuildActivation),
-        TfliteOperatorRow.Of(21, "RELU6", _ => FusedActivation.Relu6, TfliteElementwise.BuildActivation),
-        TfliteOperatorRow.Of(22, "RESHAPE", TfliteCopies.ReadReshape, TfliteCopies.BuildReshape),
-        TfliteOperatorRow.Of(25, "SOFTMAX", TfliteElementwise.ReadSoftmax, TfliteElementwise.BuildSoftmax),
-        TfliteOperatorRow.Of(34, "PAD", TfliteCopies.ReadPaddings, TfliteCopies.BuildPad),
-        TfliteOperatorRow.Of(60, "PADV2", TfliteCopies.ReadPaddings, TfliteCopies.BuildPadV2),
-    }.ToFrozenDictionary(row => row.Code);
+    /// <summary>All rows, by code.</summary>
+    public static IReadOnlyList<TfliteOperatorRow> All { get; } =
+    [
+        TfliteOperatorRow.Of(0, "ADD", "fused_activation_function", "add of two values", TfliteElementwise.ReadAdd, TfliteElementwise.BuildAdd),
+        TfliteOperatorRow.Of(1, "AVERAGE_POOL_2D", "padding stride_w stride_h filter_width filter_height fused_activation_function", "avg_pool2d; a change of scale is refused", TflitePooling.ReadPool, TflitePooling.BuildAveragePool),
+        TfliteOperatorRow.Of(2, "CONCATENATION", "axis", "concat; inputs of other scales than the output's, and a fused activation, are refused", TfliteCopies.ReadConcatenation, TfliteCopies.BuildConcatenation),
+        TfliteOperatorRow.Of(3, "CONV_2D", "padding stride_w stride_h dilation_w_factor dilation_h_factor fused_activation_function", "conv2d, grouped where the filter is shallower than the input; weights per tensor or per channel", TfliteConvolutions.ReadConv2D, TfliteConvolutions.BuildConv2D),
+        TfliteOperatorRow.Of(4, "DEPTHWISE_CONV_2D", "padding stride_w stride_h dilation_w_factor dilation_h_factor fused_activation_function", "depthwise_conv2d", TfliteConvolutions.ReadDepthwiseConv2D, TfliteConvolutions.BuildDepthwiseConv2D),
+        TfliteOperatorRow.Of(9, "FULLY_CONNECTED", "fused_activation_function keep_num_dims", "dense", TfliteConvolutions.ReadFullyConnected, TfliteConvolutions.BuildFullyConnected),
+        TfliteOperatorRow.Of(14, "LOGISTIC", "", "logistic; the output has scale 1/256 and zero point -128", TfliteFunctions.BuildLogistic),
+        TfliteOperatorRow.Of(17, "MAX_POOL_2D", "padding stride_w stride_h filter_width filter_height fused_activation_function", "max_pool2d; a change of scale is refused", TflitePooling.ReadPool, TflitePooling.BuildMaxPool),
+        TfliteOperatorRow.Of(18, "MUL", "fused_activation_function", "mul of two values", TfliteFunctions.ReadMul, TfliteFunctions.BuildMul),
+        TfliteOperatorRow.Of(19, "RELU", "", "activation; a change of scale is refused", _ => FusedActivation.Relu, TfliteElementwise.BuildActivation),
+        TfliteOperatorRow.Of(20, "RELU_N1_TO_1", "", "activation; a change of scale is refused", _ => FusedActivation.ReluN1To1, TfliteElementwise.BuildActivation),
+        TfliteOperatorRow.Of(21, "RELU6", "", "activation; a change of scale is refused", _ => FusedActivation.Relu6, TfliteElementwise.BuildActivation),
+        TfliteOperatorRow.Of(22, "RESHAPE", "new_shape", "reshape to a constant shape", TfliteCopies.ReadReshape, TfliteCopies.BuildReshape),
+        TfliteOperatorRow.Of(25, "SOFTMAX", "beta", "softmax; the output has scale 1/256 and zero point -128", TfliteElementwise.ReadSoftmax, TfliteElementwise.BuildSoftmax),
+        TfliteOperatorRow.Of(28, "TANH", "", "tanh; the output has scale 1/128 and zero point 0", TfliteFunctions.BuildTanh),
+        TfliteOperatorRow.Of(34, "PAD", "", "pad with zero by constant amounts", TfliteCopies.ReadPaddings, TfliteCopies.BuildPad),
+        TfliteOperatorRow.Of(39, "TRANSPOSE", "", "transpose in a constant order", TfliteReductions.ReadPermutation, TfliteReductions.BuildTranspose),
+        TfliteOperatorRow.Of(40, "MEAN", "keep_dims", "mean over constant axes", TfliteReductions.ReadMean, TfliteReductions.BuildMean),
+        TfliteOperatorRow.Of(41, "SUB", "fused_activation_function", "sub of two values", TfliteFunctions.ReadSub, TfliteFunctions.BuildSub),
+        TfliteOperatorRow.Of(43, "SQUEEZE", "", "reshape", TfliteFunctions.BuildReshape),
+        TfliteOperatorRow.Of(60, "PADV2", "", "pad with a constant", TfliteCopies.ReadPaddings, TfliteCopies.BuildPadV2),
+        TfliteOperatorRow.Of(70, "EXPAND_DIMS", "", "reshape", TfliteFunctions.BuildReshape),
+        TfliteOperatorRow.Of(98, "LEAKY_RELU", "alpha", "leaky_relu", TfliteFunctions.ReadSlope, TfliteFunctions.BuildLeakyRelu),
+        TfliteOperatorRow.Of(114, "QUANTIZE", "", "quantize from int8 to int8; other types are refused", TfliteFunctions.BuildQuantize),
+        TfliteOperatorRow.Of(117, "HARD_SWISH", "", "hard_swish", TfliteFunctions.BuildHardSwish),
+    ];
+
+    private static readonly FrozenDictionary<int, TfliteOperatorRow> ByCode = All.ToFrozenDictionary(row => row.Code);
 
     /// <summary>The row of an operator, or null where it is not supported.</summary>
-    public static TfliteOperatorRow? Find(int code) => Rows.GetValueOrDefault(code);
+    public static TfliteOperatorRow? Find(int code) => ByCode.GetValueOrDefault(code);
 }

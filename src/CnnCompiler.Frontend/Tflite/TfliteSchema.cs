@@ -135,6 +135,30 @@ internal static class TfliteSchema
         public static readonly FlatField Activation = new(0, "fused_activation_function");
     }
 
+    internal static class MulOptions
+    {
+        public const byte Union = 21;
+        public static readonly FlatField Activation = new(0, "fused_activation_function");
+    }
+
+    internal static class SubOptions
+    {
+        public const byte Union = 28;
+        public static readonly FlatField Activation = new(0, "fused_activation_function");
+    }
+
+    internal static class LeakyReluOptions
+    {
+        public const byte Union = 75;
+        public static readonly FlatField Alpha = new(0, "alpha");
+    }
+
+    internal static class ReducerOptions
+    {
+        public const byte Union = 27;
+        public static readonly FlatField KeepDims = new(0, "keep_dims");
+    }
+
     internal static class ReshapeOptions
     {
         public const byte Union = 17;

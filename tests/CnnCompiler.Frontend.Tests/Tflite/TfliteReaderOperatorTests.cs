@@ -47,6 +47,71 @@ public sealed class TfliteReaderOperatorTests
     }
 
     [Theory]
+    [InlineData(true, new[] { -1, 1, 3 }, new[] { 2, 1, 5, 1 })]
+    [InlineData(false, new[] { 1 }, new[] { 2, 5, 4 })]
+    public void The_axes_of_a_mean_may_be_negative_or_repeated_and_are_kept_or_left_out(bool keep, int[] axes, int[] shape)
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [2, 3, 5, 4]), model.Value("y", shape, scale: 0.25f));
+        model.Operator(40, [x, model.Numbers("axes", [axes.Length], axes)], [y], 27, new() { [0] = (byte)(keep ? 1 : 0) });
+        var mean = Assert.IsType<Mean>(Assert.Single(Import(model, x, y).Layers));
+        Assert.Equal(keep ? [1, 3] : [1], mean.Axes);
+        Assert.Equal(keep, mean.KeepDimensions);
+    }
+
+    [Theory]
+    [InlineData(14, UnaryFunction.Logistic, 1f / 256, -128)]
+    [InlineData(28, UnaryFunction.Tanh, 1f / 128, 0)]
+    [InlineData(98, UnaryFunction.LeakyRelu, 0.75f, 3)]
+    [InlineData(117, UnaryFunction.HardSwish, 0.75f, 3)]
+    public void A_function_of_each_element_keeps_the_output_scale(int code, UnaryFunction function, float scale, int zeroPoint)
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [2, 3]), model.Value("y", [2, 3], scale: scale, zeroPoint: zeroPoint));
+        var slope = code == 98 ? 0.125f : 0;
+        model.Operator(code, [x], [y], (byte)(code == 98 ? 75 : 0), code == 98 ? new() { [0] = slope } : null);
+        var unary = Assert.IsType<Unary>(Assert.Single(Import(model, x, y).Layers));
+        Assert.Equal((function, slope), (unary.Function, unary.Alpha));
+        Assert.Equal(Quantization.PerTensor(scale, zeroPoint), unary.Type.Quantization);
+    }
+
+    [Theory]
+    [InlineData(18)]
+    [InlineData(41)]
+    public void Products_and_differences_broadcast_after_a_change_of_scale(int code)
+    {
+        var model = new Builder();
+        var (x, one, y, z) = (model.Value("x", [2, 3, 4]), model.Value("mean", [2, 1, 4]), model.Value("y", [2, 1, 4], scale: 2, zeroPoint: 5), model.Value("z", [2, 3, 4]));
+        model.Operator(40, [x, model.Numbers("axes", [1], 1)], [one], 27, new() { [0] = (byte)1 });
+        model.Operator(114, [one], [y]);
+        model.Operator(code, [x, y], [z], (byte)(code == 18 ? 21 : 28), new() { [0] = (byte)3 });
+        var layers = Import(model, x, z).Layers;
+        Assert.Equal(Quantization.PerTensor(2, 5), Assert.IsType<Quantize>(layers[1]).Type.Quantization);
+        Assert.Equal(FusedActivation.Relu6, layers[2] is Mul mul ? mul.Activation : Assert.IsType<Sub>(layers[2]).Activation);
+        Assert.Equal(code == 18, layers[2] is Mul);
+    }
+
+    [Theory]
+    [InlineData(43, new[] { 3, 2 })]
+    [InlineData(70, new[] { 3, 1, 1, 2 })]
+    public void Extents_of_one_come_and_go(int code, int[] shape)
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [3, 1, 2]), model.Value("y", shape));
+        model.Operator(code, [x], [y]);
+        Assert.IsType<Reshape>(Assert.Single(Import(model, x, y).Layers));
+    }
+
+    [Fact]
+    public void A_transposition_has_the_order_of_its_constant()
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [2, 3, 5]), model.Value("y", [5, 2, 3]));
+        model.Operator(39, [x, model.Numbers("order", [3], -1, 0, 1)], [y]);
+        Assert.Equal([2, 0, 1], Assert.IsType<Transpose>(Assert.Single(Import(model, x, y).Layers)).Permutation);
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void A_bias_may_be_absent_or_have_more_dimensions(bool absent)

@@ -133,7 +133,7 @@ public sealed class TfliteReaderRefusalTests
     public void Every_unsupported_operator_is_named_with_its_number_its_tensor_and_a_remedy()
     {
         var model = new Builder();
-        var codes = new (int Code, string Name)[] { (18, "MUL"), (114, "QUANTIZE"), (19, ""), (39, "TRANSPOSE"), (32, "custom operator 'MyOp'"), (205, "REDUCE_WINDOW"), (5000, "builtin operator number 5000") };
+        var codes = new (int Code, string Name)[] { (57, "MINIMUM"), (101, "ABS"), (19, ""), (42, "DIV"), (32, "custom operator 'MyOp'"), (205, "REDUCE_WINDOW"), (5000, "builtin operator number 5000") };
         var values = Enumerable.Range(0, codes.Length + 1).Select(i => model.Value($"v{i}", [1, 7])).ToArray();
         for (var i = 0; i < codes.Length; i++)
         {
@@ -145,6 +145,21 @@ public sealed class TfliteReaderRefusalTests
         var diagnostics = Refuse(model.Build([values[0]], [values[^1]]));
         Assert.Equal(expected.Length, diagnostics.Count);
         Assert.All(diagnostics.Zip(expected), d => Assert.True(d.First is { Code: "CNN0323", Remedy.Length: > 10 } && d.First.Message.StartsWith(d.Second.Text, StringComparison.Ordinal), d.First.Message));
+    }
+
+    [Theory]
+    [InlineData(39, new[] { 0, 0 })]
+    [InlineData(39, new[] { 0, 2 })]
+    [InlineData(39, new[] { 0 })]
+    [InlineData(40, new[] { 2 })]
+    [InlineData(40, new[] { -3 })]
+    [InlineData(40, new[] { 0, 1 })]
+    public void Axes_that_are_no_order_or_outside_or_give_another_shape_contradict_the_operator(int code, int[] numbers)
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [2, 7]), model.Value("y", [7, 2]));
+        model.Operator(code, [x, model.Numbers("axes", [numbers.Length], numbers)], [y], (byte)(code == 40 ? 27 : 26), new());
+        Assert.Equal("CNN0327", Assert.Single(Refuse(model.Build([x], [y]))).Code);
     }
 
     [Fact]
