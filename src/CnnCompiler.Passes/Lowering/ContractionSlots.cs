@@ -137,11 +137,11 @@ internal sealed record ContractionSlots(
     // Whether any input could lead to a sum beyond 32 bits.
     private static bool ExceedsInt32(TensorType result, TensorType input, Tensor weights, Quantization quantization, Tensor? bias)
     {
-        var (zero, kernelZeros) = (ChainBuilder.ZeroPoint(input), quantization.ZeroPoints);
+        var (zero, low, high) = (ChainBuilder.ZeroPoint(input), (long)quantization.ZeroPoints.Min(), (long)quantization.ZeroPoints.Max());
         var largestWeight = 0L;
         foreach (var weight in weights.AsSpan<sbyte>())
         {
-            largestWeight = Math.Max(largestWeight, Math.Max(Math.Abs(weight - (long)kernelZeros.Min()), Math.Abs(weight - (long)kernelZeros.Max())));
+            largestWeight = Math.Max(largestWeight, Math.Max(Math.Abs(weight - low), Math.Abs(weight - high)));
         }
 
         var largestBias = 0L;
