@@ -35,7 +35,13 @@ public class ZooLevelTests
     public static TheoryData<string> Networks => [.. Reduced.Keys];
 
     /// <summary>Files with the accepted texts.</summary>
-    internal static IEnumerable<string> SnapshotNames => Reduced.Keys.SelectMany(name => (IEnumerable<string>)[$"{name}.network.verified.txt", $"{name}.gconv.verified.txt"]);
+    internal static IEnumerable<string> SnapshotNames =>
+        from name in Reduced.Keys
+        from text in Enumerable.Concat([IrLevel.Network.Name(), IrLevel.Gconv.Name()], AllLayerTargets.Select(target => $"{target}-{IrLevel.Mapped.Name()}"))
+        select $"{name}.{text}.verified.txt";
+
+    // Targets that take every layer of every network at full size.
+    private static IEnumerable<string> AllLayerTargets => ["arrayflex", "overlay"];
 
     private static IEnumerable<string> Files => Directory.EnumerateFiles(Path.Combine(SharedMaterial.Repository, "samples", "zoo"), "*.cnn");
 
@@ -65,11 +71,16 @@ public class ZooLevelTests
     public void A_network_has_the_accepted_texts_with_its_source_between_the_lines(string name)
     {
         var source = File.ReadAllText(FileOf(name));
-        var modules = Lower(name, [], steep: false, "openedge", IrLevel.Gconv);
-        var notes = new InterleavedSource(source, ((NetworkModule)modules[IrLevel.Network]).Graph);
-        foreach (var level in (IrLevel[])[IrLevel.Network, IrLevel.Gconv])
+        foreach (var target in AllLayerTargets)
         {
-            Snapshot.Check($"{LevelTextTests.Snapshots}/{name}.{level.Name()}.verified.txt", modules[level].Text(notes.Of).Text);
+            var modules = Lower(name, [], steep: false, target, IrLevel.Mapped);
+            var notes = new InterleavedSource(source, ((NetworkModule)modules[IrLevel.Network]).Graph);
+            foreach (var level in (IrLevel[])[IrLevel.Network, IrLevel.Gconv])
+            {
+                Snapshot.Check($"{LevelTextTests.Snapshots}/{name}.{level.Name()}.verified.txt", modules[level].Text(notes.Of).Text);
+            }
+
+            Snapshot.Check($"{LevelTextTests.Snapshots}/{name}.{target}-{IrLevel.Mapped.Name()}.verified.txt", modules[IrLevel.Mapped].Text(notes.Of).Text);
         }
     }
 
