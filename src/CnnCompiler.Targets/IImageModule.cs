@@ -8,6 +8,9 @@ public interface IImageModule
     /// <summary>The image.</summary>
     CnnImage Image { get; }
 
+    /// <summary>What lies where in memory and when; empty where the module was not made by the compiler's own emission.</summary>
+    IReadOnlyList<MemoryRange> Memory { get; }
+
     /// <summary>The bytes of the image file.</summary>
     byte[] Bytes();
 }

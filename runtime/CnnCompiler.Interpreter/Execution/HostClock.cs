@@ -21,7 +21,8 @@ namespace CnnCompiler.Interpreter.Execution;
 /// <param name="host">Costs.</param>
 /// <param name="bus">The bus; only the shared one makes the array wait for the host.</param>
 /// <param name="layers">Number of layers.</param>
-internal sealed class HostClock(HostDescription host, BusKind bus, int layers)
+/// <param name="watch">Called with every stretch of host time; null for none.</param>
+internal sealed class HostClock(HostDescription host, BusKind bus, int layers, Action<HostWork>? watch = null)
 {
     private readonly LayerTimes[] _layers = new LayerTimes[layers + 1];
     private long _now;
@@ -56,7 +57,7 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers)
     /// <param name="done">Launch to done D.</param>
     public void Launch(int layer, int registers, long execFirst, long done)
     {
-        Work(layer, (long)registers * host.RegisterWrite);
+        Work(HostActivity.Registers, layer, (long)registers * host.RegisterWrite);
         _arrayStart = _now;
         _arrayLoaded = _now + execFirst;
         _arrayEnd = _now + done;
@@ -78,19 +79,19 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers)
             _now = Math.Max(_now, _arrayLoaded);
         }
 
-        Move(layer, words, fromRam ? host.RamToContext : host.FlashToContext);
+        Move(HostActivity.LoadKernel, layer, words, fromRam ? host.RamToContext : host.FlashToContext);
     }
 
     /// <summary>Copies from flash to RAM.</summary>
-    public void CopyFlash(int layer, long words) => Move(layer, words, host.FlashToRam);
+    public void CopyFlash(int layer, long words) => Move(HostActivity.CopyFlash, layer, words, host.FlashToRam);
 
     /// <summary>Copies from RAM to RAM.</summary>
-    public void CopyRam(int layer, long words) => Move(layer, words, host.CopyPerWord);
+    public void CopyRam(int layer, long words) => Move(HostActivity.CopyRam, layer, words, host.CopyPerWord);
 
     /// <summary>Computes softmax, after <see cref="WaitForArray"/>.</summary>
-    public void Softmax(int layer, long elements) => Work(layer, elements * host.SoftmaxPerElement);
+    public void Softmax(int layer, long elements) => Work(HostActivity.Softmax, layer, elements * host.SoftmaxPerElement);
 
-    private void Move(int layer, long words, int cyclesPerWord)
+    private void Move(HostActivity activity, int layer, long words, int cyclesPerWord)
     {
         ServeInterrupt();
         if (bus == BusKind.Shared && _now < _arrayEnd && words > 0)
@@ -101,12 +102,17 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers)
             _layers[_launchLayer + 1].Array += begun;
         }
 
-        Work(layer, words * cyclesPerWord);
+        Work(activity, layer, words * cyclesPerWord);
     }
 
-    private void Work(int layer, long cycles)
+    private void Work(HostActivity activity, int layer, long cycles)
     {
         ServeInterrupt();
+        if (cycles > 0)
+        {
+            watch?.Invoke(new(activity, layer, _now, cycles));
+        }
+
         var hidden = Math.Clamp(_arrayEnd - _now, 0, cycles);
         _layers[layer + 1].HiddenHost += hidden;
         _layers[layer + 1].ExposedHost += cycles - hidden;
@@ -118,7 +124,7 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers)
         if (_interruptDue)
         {
             _interruptDue = false;
-            Work(_launchLayer, host.LaunchOverhead);
+            Work(HostActivity.Interrupt, _launchLayer, host.LaunchOverhead);
         }
     }
 }

@@ -24,7 +24,7 @@ internal sealed class ImageExecutor<TMemory>(
     /// <summary>Cycles between two looks at the cancellation token.</summary>
     private const long Slice = 1 << 20;
 
-    private readonly HostClock _clock = new(image.Machine.Host, image.Machine.Bus.Kind, image.Layers.Count);
+    private readonly HostClock _clock = new(image.Machine.Host, image.Machine.Bus.Kind, image.Layers.Count, options.OnHostWork);
     private readonly List<LaunchReport> _launches = [];
     private readonly List<(long Reads, long Writes)> _accesses = [.. Enumerable.Repeat((0L, 0L), image.Layers.Count + 1)];
     private TMemory _memory = memory;

@@ -20,6 +20,9 @@ public sealed record RunOptions
     /// <summary>Called after each launch and, in long launches, about every million cycles; null for none.</summary>
     public Action<RunProgress>? Progress { get; init; }
 
+    /// <summary>Called for each stretch of time in which the host does one thing, in order; null for none. Launches are in <see cref="RunResult.Launches"/>.</summary>
+    public Action<HostWork>? OnHostWork { get; init; }
+
     /// <summary>Called after each step of a systolic program with its index and the memory; null for none. For looking at intermediate tensors.</summary>
     public Action<int, ReadOnlyMemory<byte>>? AfterSystolicStep { get; init; }
 
@@ -38,6 +41,35 @@ public sealed record RunOptions
     /// </summary>
     public bool AlwaysWalkCycles { get; init; }
 }
+
+/// <summary>What the host is busy with.</summary>
+public enum HostActivity
+{
+    /// <summary>Writes the registers of a launch.</summary>
+    Registers,
+
+    /// <summary>Writes a kernel into context memory.</summary>
+    LoadKernel,
+
+    /// <summary>Copies words from flash to RAM.</summary>
+    CopyFlash,
+
+    /// <summary>Copies words in RAM.</summary>
+    CopyRam,
+
+    /// <summary>Computes a softmax.</summary>
+    Softmax,
+
+    /// <summary>Serves the interrupt of a launch that ended.</summary>
+    Interrupt,
+}
+
+/// <summary>A stretch of host time.</summary>
+/// <param name="Activity">What the host does.</param>
+/// <param name="Layer">For which layer, -1 for none.</param>
+/// <param name="Start">Cycle of the run in which it begins.</param>
+/// <param name="Cycles">How long it takes.</param>
+public readonly record struct HostWork(HostActivity Activity, int Layer, long Start, long Cycles);
 
 /// <summary>An operator as the stepping engine ran it.</summary>
 /// <param name="Step">Its step in the program.</param>

@@ -12,7 +12,20 @@ public interface IExplainedModule
 {
     /// <summary>Why the program is mapped as it is, or null where nothing was chosen.</summary>
     SelectionExplanation? Selection { get; }
+
+    /// <summary>What the layers were expected to cost, in the unit of the selection, as far as it was said.</summary>
+    IReadOnlyList<LayerPrediction> Predicted { get; }
+
+    /// <summary>The layer that a step of the selection belongs to.</summary>
+    /// <param name="step">Name of the decision.</param>
+    string LayerOf(string step) => step;
 }
+
+/// <summary>What one layer was expected to cost.</summary>
+/// <param name="Layer">The layer.</param>
+/// <param name="Algorithm">How it is computed, in the target's words.</param>
+/// <param name="Cost">Its cost.</param>
+public sealed record LayerPrediction(string Layer, string Algorithm, long Cost);
 
 /// <summary>A program at the mapped level.</summary>
 /// <param name="Program">The loop nests and buffers.</param>
@@ -20,6 +33,9 @@ public sealed record MappedModule(MappedProgram Program) : IrModule, IExplainedM
 {
     /// <inheritdoc/>
     public SelectionExplanation? Selection { get; init; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<LayerPrediction> Predicted { get; init; } = [];
 
     /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Mapped;

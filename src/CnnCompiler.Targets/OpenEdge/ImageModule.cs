@@ -17,6 +17,9 @@ namespace CnnCompiler.Targets.OpenEdge;
 public sealed record ImageModule(CnnImage Image, EquatableArray<NetworkInput> Ports, MappedProgram Mapped) : IrModule, IImageModule
 {
     /// <inheritdoc/>
+    public IReadOnlyList<MemoryRange> Memory { get; init; } = [];
+
+    /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Image;
 
     /// <inheritdoc/>

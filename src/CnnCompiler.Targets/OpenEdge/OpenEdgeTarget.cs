@@ -28,7 +28,7 @@ public sealed class MapToOpenEdge(MachineDescription machine, IReadOnlyList<Forc
     /// <inheritdoc/>
     protected override MappedModule? Transform(GconvModule module, PassContext context) =>
         MappingSelector.Select(module.Program, machine, forced, context.Diagnostics, context.Cancellation) is { } selected
-            ? new(selected.Program) { Selection = selected.Explanation }
+            ? new(selected.Program) { Selection = selected.Explanation, Predicted = selected.Predicted }
             : null;
 }
 
@@ -38,6 +38,9 @@ public sealed class EmitImage(MachineDescription machine) : Pass<MappedModule, I
     new("emit-image", "schedules kernels, plans memory, writes launches and the host program", IrLevel.Mapped, IrLevel.Image))
 {
     /// <inheritdoc/>
-    protected override ImageModule? Transform(MappedModule module, PassContext context) =>
-        ImageEmitter.Emit(module.Program, machine, context.Diagnostics, context.Cancellation) is { } image ? new(image, module.Inputs, module.Program) : null;
+    protected override ImageModule? Transform(MappedModule module, PassContext context)
+    {
+        var memory = new List<MemoryRange>();
+        return ImageEmitter.Emit(module.Program, machine, context.Diagnostics, context.Cancellation, memory) is { } image ? new(image, module.Inputs, module.Program) { Memory = memory } : null;
+    }
 }

@@ -65,5 +65,5 @@ public sealed class EmitSystolicImage() : Pass<SystolicModule, SystolicImageModu
 {
     /// <inheritdoc/>
     protected override SystolicImageModule? Transform(SystolicModule module, PassContext context) =>
-        SystolicEmitter.Emit(module, context.Diagnostics) is { } image ? new(image, module) : null;
+        SystolicEmitter.Emit(module, context.Diagnostics);
 }

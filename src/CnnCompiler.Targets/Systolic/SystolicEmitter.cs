@@ -23,6 +23,7 @@ internal sealed class SystolicEmitter
     private readonly List<CollapseDepth> _depths = [];
     private readonly Dictionary<string, OverlayPlan> _conversions;
     private readonly Dictionary<string, long> _forms;
+    private IReadOnlyList<PlannedRange> _ranges = [];
 
     private SystolicEmitter(SystolicModule module)
     {
@@ -46,7 +47,7 @@ internal sealed class SystolicEmitter
     }
 
     /// <summary>The image, or null after reporting what exceeds the machine.</summary>
-    public static CnnImage? Emit(SystolicModule module, DiagnosticBag diagnostics)
+    public static SystolicImageModule? Emit(SystolicModule module, DiagnosticBag diagnostics)
     {
         var emitter = new SystolicEmitter(module);
         if (!emitter.Place(diagnostics))
@@ -58,7 +59,7 @@ internal sealed class SystolicEmitter
         var steps = emitter.Steps();
         var machine = module.Machine;
         var configurations = emitter._depths.Select(depth => SystolicConfiguration.Of(machine.Rows, machine.Columns, depth.Horizontal, depth.Vertical)).ToList();
-        return new(
+        var image = new CnnImage(
             machine,
             [],
             emitter.Constants(),
@@ -71,6 +72,13 @@ internal sealed class SystolicEmitter
             [.. emitter._storage.Where(entry => entry.Key == entry.Value).Select(entry => new Symbol(entry.Key, emitter._addresses[entry.Key], (int)emitter.Bytes(entry.Key)))])
         {
             Systolic = new(configurations, steps),
+        };
+        var last = Math.Max(0, emitter._layers.Count - 1);
+        var layers = Executed(program).Select(emitter.LayerIndex).ToArray();
+        return new(image, module)
+        {
+            Memory = [.. emitter._ranges.Select(range => new MemoryRange(
+                range.Name, emitter._addresses[range.Name], range.Bytes, layers.ElementAtOrDefault(range.FirstStep), range.LastStep < layers.Length ? layers[range.LastStep] : last))],
         };
     }
 
@@ -178,6 +186,7 @@ internal sealed class SystolicEmitter
         }
 
         diagnostics.Report(MemoryPlanChecker.Check(ranges, plan, ram.Bytes - ram.ReservedBytes, ram.ReservedBytes));
+        _ranges = ranges;
         foreach (var range in ranges)
         {
             _addresses[range.Name] = (int)plan.AddressOf(range.Name);
@@ -243,6 +252,8 @@ internal sealed class SystolicEmitter
 
         return _depths.IndexOf(depth);
     }
+
+    private int LayerIndex(GconvStep step) => _layerOf[step.Origin.Value.Layer];
 
     private int LayerOf(GconvStep step)
     {

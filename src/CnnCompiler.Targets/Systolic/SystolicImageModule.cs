@@ -16,6 +16,9 @@ namespace CnnCompiler.Targets.Systolic;
 public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) : IrModule, IImageModule
 {
     /// <inheritdoc/>
+    public IReadOnlyList<MemoryRange> Memory { get; init; } = [];
+
+    /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Image;
 
     /// <inheritdoc/>

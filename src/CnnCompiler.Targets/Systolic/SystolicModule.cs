@@ -3,6 +3,7 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
@@ -22,12 +23,28 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
     /// <inheritdoc/>
     public SelectionExplanation? Selection { get; init; }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<LayerPrediction> Predicted
+    {
+        get
+        {
+            var costs = Conversions.Count > 0
+                ? Predictions.Select(plan => (plan.Operator, Algorithm: $"{plan.Algorithm} {plan.Dataflow}", Cost: plan.Cycles))
+                : (Selection?.Vertices ?? []).Where(vertex => vertex.Kind == DecisionKind.Step).Select(vertex => (Operator: vertex.Vertex, Algorithm: vertex.Chosen, Cost: vertex.OwnCost));
+            return [.. costs.GroupBy(cost => LayerOf(cost.Operator), StringComparer.Ordinal)
+                .Select(layer => new LayerPrediction(layer.Key, string.Join(", ", layer.Select(cost => cost.Algorithm).Distinct(StringComparer.Ordinal)), layer.Sum(cost => cost.Cost)))];
+        }
+    }
+
     /// <summary>Convolutions on an overlay's unit; empty on a systolic array.</summary>
     internal EquatableArray<OverlayPlan> Conversions { get; init; } = [];
 
     /// <summary>Convolutions on an overlay with the cycles that the cost model predicts, what brings their inputs into form included, in the order of the program.</summary>
     public IReadOnlyList<(string Operator, string Algorithm, string Dataflow, long Cycles)> Predictions =>
         [.. Program.Steps.Select(step => Conversions.FirstOrDefault(plan => plan.Operator == step.Name)).OfType<OverlayPlan>().Select(plan => (plan.Operator, plan.Algorithm.Name, OverlayPlan.NameOf(plan.Dataflow), plan.Predicted))];
+
+    /// <inheritdoc/>
+    public string LayerOf(string step) => Program.Steps.FirstOrDefault(operation => operation.Name == step)?.Origin.Value.Layer ?? step;
 
     /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Mapped;

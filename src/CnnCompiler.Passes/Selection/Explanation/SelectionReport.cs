@@ -57,7 +57,9 @@ public static class SelectionReport
             json.WriteStartArray("decisions");
             foreach (var vertex in explanation.Vertices)
             {
-                WriteVertex(json, vertex);
+                json.WriteStartObject();
+                Write(json, vertex);
+                json.WriteEndObject();
             }
 
             json.WriteEndArray();
@@ -67,9 +69,9 @@ public static class SelectionReport
         return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
     }
 
-    private static void WriteVertex(Utf8JsonWriter json, VertexExplanation vertex)
+    /// <summary>The members of a decision, into an object that is open.</summary>
+    public static void Write(Utf8JsonWriter json, VertexExplanation vertex)
     {
-        json.WriteStartObject();
         json.WriteString("name", vertex.Vertex);
         json.WriteString("kind", vertex.Kind == DecisionKind.Step ? "step" : "layout");
         json.WriteString("chosen", vertex.Chosen);
@@ -98,7 +100,6 @@ public static class SelectionReport
         }
 
         json.WriteEndArray();
-        json.WriteEndObject();
     }
 
     private static void WriteCost(Utf8JsonWriter json, string name, long cost)

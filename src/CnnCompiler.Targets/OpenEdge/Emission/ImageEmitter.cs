@@ -54,7 +54,13 @@ public sealed class ImageEmitter
     }
 
     /// <summary>Emits an image, or reports what exceeds the machine.</summary>
-    public static CnnImage? Emit(MappedProgram program, MachineDescription machine, DiagnosticBag diagnostics, CancellationToken cancellation)
+    /// <param name="program">The program.</param>
+    /// <param name="machine">The machine.</param>
+    /// <param name="diagnostics">Takes what is wrong.</param>
+    /// <param name="cancellation">Ends early.</param>
+    /// <param name="ranges">Takes what lies where in RAM and when; null where nobody asks.</param>
+    public static CnnImage? Emit(
+        MappedProgram program, MachineDescription machine, DiagnosticBag diagnostics, CancellationToken cancellation, ICollection<MemoryRange>? ranges = null)
     {
         var data = new Data(program);
         var compiled = new Compiled(ReferenceEqualityComparer.Instance);
@@ -114,6 +120,11 @@ public sealed class ImageEmitter
 
         var image = emitter.Finish();
         diagnostics.Report(LaunchListChecker.Check(image));
+        if (ranges is not null)
+        {
+            emitter.Describe(ranges);
+        }
+
         return diagnostics.HasErrors ? null : image;
     }
 
@@ -441,6 +452,32 @@ public sealed class ImageEmitter
             _host,
             _launches,
             [.. _memory.Ranges.Select(r => new Symbol(r.Name, _memory.AddressOf(r.Name), (int)r.Bytes))]);
+    }
+
+    private void Describe(ICollection<MemoryRange> ranges)
+    {
+        var steps = _program.Steps.Select(step => _layerOf[step.Origin.Value.Layer]).ToArray();
+        foreach (var range in _memory.Ranges.Where(_ => steps.Length > 0))
+        {
+            ranges.Add(new(range.Name, _memory.AddressOf(range.Name), range.Bytes, steps[range.FirstStep], steps[Math.Min(range.LastStep, steps.Length - 1)]));
+        }
+
+        // blocks that are copied, from the launch beside which that begins; two slots hold them where there are some
+        var begun = new HashSet<int>();
+        for (var beside = 0; beside < _planned.Count && !_memory.HasSlots; beside++)
+        {
+            foreach (var copy in _plan!.Copies[beside].Where(copy => begun.Add(copy.Launch)))
+            {
+                var (kernel, index, layer) = _planned[copy.Launch];
+                ranges.Add(new(
+                    FormattableString.Invariant($"parameters of {kernel.Nest.Name}, launch {index}"), _plan.Addresses[copy.Launch], kernel.ParameterWords * (long)WordBytes, _planned[beside].Layer, layer));
+            }
+        }
+
+        if (_constants.Count > 0)
+        {
+            ranges.Add(new("parameters and code", _firstConstant, _constants.Count * (long)WordBytes, 0, _layers.Count - 1));
+        }
     }
 
     private TensorDescriptor Describe(MappedPort port) => new(

@@ -1,5 +1,6 @@
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
@@ -14,7 +15,11 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <param name="Program">The mapped program.</param>
 /// <param name="Explanation">Every decision with its rejected candidates, or null where there was none to make.</param>
 /// <param name="Place">Where the costs take parameters and code to lie.</param>
-public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation, ParameterPlace Place);
+public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation, ParameterPlace Place)
+{
+    /// <summary>What the layers of the mapping are expected to cost, in cycles; empty where some nest exceeds the array.</summary>
+    public IReadOnlyList<LayerPrediction> Predicted { get; init; } = [];
+}
 
 /// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
 public static class MappingSelector
@@ -42,7 +47,7 @@ public static class MappingSelector
 
         if (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2))
         {
-            return new(Fit(program, MappingChoices.Defaults, machine, diagnostics, cancellation)?.Program ?? defaults.Program, null, ParameterPlace.Ram);
+            return Predict(new(Fit(program, MappingChoices.Defaults, machine, diagnostics, cancellation)?.Program ?? defaults.Program, null, ParameterPlace.Ram), machine, new(machine));
         }
 
         // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
@@ -69,7 +74,22 @@ public static class MappingSelector
 
         // where nothing fits, emission says what is missing even in the smallest form
         Tell(program, chosen, machine, diagnostics);
-        return new(chosen.Mapping.Program, best.Explanation, best.Place);
+        return Predict(new(chosen.Mapping.Program, best.Explanation, best.Place), machine, timer);
+    }
+
+    private static SelectedMapping Predict(SelectedMapping mapping, MachineDescription machine, KernelTimer timer)
+    {
+        var costs = mapping.Program.Steps.Select(step => (
+            step.Origin.Value.Layer,
+            Algorithm: step.Match(nest: nest => nest.Kernel, softmax: _ => "softmax on the host"),
+            Cost: step.Match(
+                nest: nest => timer.Cycles(nest, mapping.Program, mapping.Place),
+                softmax: softmax => ((long)softmax.Rows * softmax.Columns * machine.Host.SoftmaxPerElement) + machine.Host.LaunchOverhead))).ToList();
+        return costs.Any(cost => cost.Cost >= SelectionCost.Illegal) ? mapping : mapping with
+        {
+            Predicted = [.. costs.GroupBy(cost => cost.Layer, StringComparer.Ordinal).Select(layer =>
+                new LayerPrediction(layer.Key, string.Join(", ", layer.Select(cost => cost.Algorithm).Distinct(StringComparer.Ordinal)), layer.Sum(cost => cost.Cost)))],
+        };
     }
 
     /// <summary>What one way to price parameters gave.</summary>
