@@ -26,7 +26,7 @@ internal static class ReportTable
         var writer = environment.Out;
         writer.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"measured by the interpreter on the image's bytes, machine {machine.Name}{(zeroInput ? ", input: zeros" : string.Empty)}; predicted is what the mapping was chosen by{(IsTime(report) ? string.Empty : $", in {report.Unit}")}"));
+            $"measured by the interpreter on the image's bytes, machine {machine.Name}{(zeroInput ? ", input: zeros" : string.Empty)}; predicted is computed from the mapping{(IsTime(report) ? string.Empty : $", in {report.Unit}")}"));
         if (machine.Systolic is not { HasEnergies: true })
         {
             writer.WriteLine("energy is not modelled on this machine");

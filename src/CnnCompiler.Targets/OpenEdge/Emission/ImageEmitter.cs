@@ -3,6 +3,7 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
@@ -13,6 +14,15 @@ using Compiled = System.Collections.Generic.Dictionary<
     CnnCompiler.Ir.Mapped.MappedNest, (CnnCompiler.Targets.OpenEdge.Kernels.NestKernel Kernel, CnnCompiler.Targets.OpenEdge.ArrayPrograms.ArrayAssembly Code)>;
 
 namespace CnnCompiler.Targets.OpenEdge.Emission;
+
+/// <summary>What a program's image will cost, about.</summary>
+/// <param name="Layers">Cycles of the layers in the order of the program.</param>
+/// <param name="IsResident">True where all parameters and code lie in RAM from the beginning.</param>
+public sealed record ImageEstimate(IReadOnlyList<LayerPrediction> Layers, bool IsResident)
+{
+    /// <summary>Cycles of all layers.</summary>
+    public long Cycles => Layers.Sum(layer => layer.Cost);
+}
 
 /// <summary>
 /// Makes an image of a mapped program: assembles the kernels, plans the memory, and writes launches with their parameter blocks and the host
@@ -132,10 +142,11 @@ public sealed class ImageEmitter
     /// Cycles of a program, about: the array's are measured, host cycles that it doesn't hide come from the plan of copies; and whether all parameters and code
     /// lie in RAM from the beginning. Null where it doesn't fit.
     /// </summary>
+    /// <returns>Cycles of the layers in the order of the program, and whether everything is resident.</returns>
     /// <param name="program">The program.</param>
     /// <param name="machine">The machine.</param>
     /// <param name="timer">The measure.</param>
-    public static (long Cycles, bool IsResident)? Estimate(MappedProgram program, MachineDescription machine, KernelTimer timer)
+    public static ImageEstimate? Estimate(MappedProgram program, MachineDescription machine, KernelTimer timer)
     {
         const int Pointers = 2 * Cell.Side;
         var data = new Data(program);
@@ -160,9 +171,35 @@ public sealed class ImageEmitter
         }
 
         var emitter = new ImageEmitter(program, machine, memory, data, compiled, always: true);
-        var cycles = emitter._plan!.Exposed
-            + compiled.Sum(c => timer.ArrayCycles(c.Key, program) + (c.Value.Kernel.Launches * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite))));
-        return (cycles, emitter._inRam.Words == emitter._inRam.AllWords);
+        var layers = new List<LayerPrediction>();
+        var launches = 0;
+        foreach (var layer in program.Steps.GroupBy(step => step.Origin.Value.Layer, StringComparer.Ordinal))
+        {
+            layers.Add(new(layer.Key, string.Join(", ", layer.Select(step => step.Match(nest => nest.Kernel, _ => "softmax on the host")).Distinct(StringComparer.Ordinal)), 0));
+        }
+
+        foreach (var step in program.Steps)
+        {
+            var at = layers.FindIndex(layer => layer.Layer == step.Origin.Value.Layer);
+            var cycles = step.Match(
+                nest =>
+                {
+                    var count = compiled[nest].Kernel.Launches;
+                    var exposed = emitter._plan!.ExposedBefore.AsSpan(launches, count);
+                    launches += count;
+                    var sum = timer.ArrayCycles(nest, program) + (count * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite)));
+                    foreach (var wait in exposed)
+                    {
+                        sum += wait;
+                    }
+
+                    return sum;
+                },
+                softmax => ((long)softmax.Rows * softmax.Columns * machine.Host.SoftmaxPerElement) + machine.Host.LaunchOverhead);
+            layers[at] = layers[at] with { Cost = layers[at].Cost + cycles };
+        }
+
+        return new(layers, emitter._inRam.Words == emitter._inRam.AllWords);
     }
 
     /// <summary>True where a program's kernels and memory fit a machine.</summary>

@@ -20,7 +20,7 @@ internal sealed class ParameterPlan
 
     private readonly List<(int Launch, long Address, long End)> _blocks = [];
 
-    private ParameterPlan(int launches) => (Addresses, Copies) = (new int[launches], [.. Enumerable.Range(0, launches).Select(_ => new List<ParameterCopy>())]);
+    private ParameterPlan(int launches) => (Addresses, ExposedBefore, Copies) = (new int[launches], new long[launches], [.. Enumerable.Range(0, launches).Select(_ => new List<ParameterCopy>())]);
 
     /// <summary>RAM byte address of every launch's block; of no meaning where the launch has none, or has it in RAM.</summary>
     public int[] Addresses { get; }
@@ -28,8 +28,11 @@ internal sealed class ParameterPlan
     /// <summary>What the host copies beside the launch before each launch.</summary>
     public IReadOnlyList<List<ParameterCopy>> Copies { get; }
 
+    /// <summary>Host cycles before each launch that the launch before it doesn't hide, about.</summary>
+    public long[] ExposedBefore { get; }
+
     /// <summary>Host cycles that no launch hides, about.</summary>
-    public long Exposed { get; private set; }
+    public long Exposed => ExposedBefore.Sum();
 
     /// <summary>Plans; null where a block finds no room.</summary>
     /// <param name="host">Costs of the host's steps.</param>
@@ -78,7 +81,7 @@ internal sealed class ParameterPlan
                 }
             }
 
-            plan.Exposed += Math.Max(0, -room);
+            plan.ExposedBefore[launch] = Math.Max(0, -room);
         }
 
         return plan;

@@ -15,11 +15,8 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <param name="Program">The mapped program.</param>
 /// <param name="Explanation">Every decision with its rejected candidates, or null where there was none to make.</param>
 /// <param name="Place">Where the costs take parameters and code to lie.</param>
-public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation, ParameterPlace Place)
-{
-    /// <summary>What the layers of the mapping are expected to cost, in cycles; empty where some nest exceeds the array.</summary>
-    public IReadOnlyList<LayerPrediction> Predicted { get; init; } = [];
-}
+/// <param name="Predicted">What the layers of the mapping are expected to cost, in cycles, with everything at its real place; empty where it doesn't fit.</param>
+public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation, ParameterPlace Place, IReadOnlyList<LayerPrediction> Predicted);
 
 /// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
 public static class MappingSelector
@@ -47,7 +44,8 @@ public static class MappingSelector
 
         if (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2))
         {
-            return Predict(new(Fit(program, MappingChoices.Defaults, machine, diagnostics, cancellation)?.Program ?? defaults.Program, null, ParameterPlace.Ram), machine, new(machine));
+            var only = Fit(program, MappingChoices.Defaults, machine, diagnostics, cancellation)?.Program ?? defaults.Program;
+            return new(only, null, ParameterPlace.Ram, ImageEmitter.Estimate(only, machine, new(machine))?.Layers ?? []);
         }
 
         // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
@@ -69,27 +67,12 @@ public static class MappingSelector
         if (best.Chosen is not { } chosen)
         {
             // says why it can't be mapped
-            return OpenEdgeMapper.Map(program, best.Choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, best.Explanation, best.Place) : null;
+            return OpenEdgeMapper.Map(program, best.Choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, best.Explanation, best.Place, []) : null;
         }
 
         // where nothing fits, emission says what is missing even in the smallest form
         Tell(program, chosen, machine, diagnostics);
-        return Predict(new(chosen.Mapping.Program, best.Explanation, best.Place), machine, timer);
-    }
-
-    private static SelectedMapping Predict(SelectedMapping mapping, MachineDescription machine, KernelTimer timer)
-    {
-        var costs = mapping.Program.Steps.Select(step => (
-            step.Origin.Value.Layer,
-            Algorithm: step.Match(nest: nest => nest.Kernel, softmax: _ => "softmax on the host"),
-            Cost: step.Match(
-                nest: nest => timer.Cycles(nest, mapping.Program, mapping.Place),
-                softmax: softmax => ((long)softmax.Rows * softmax.Columns * machine.Host.SoftmaxPerElement) + machine.Host.LaunchOverhead))).ToList();
-        return costs.Any(cost => cost.Cost >= SelectionCost.Illegal) ? mapping : mapping with
-        {
-            Predicted = [.. costs.GroupBy(cost => cost.Layer, StringComparer.Ordinal).Select(layer =>
-                new LayerPrediction(layer.Key, string.Join(", ", layer.Select(cost => cost.Algorithm).Distinct(StringComparer.Ordinal)), layer.Sum(cost => cost.Cost)))],
-        };
+        return new(chosen.Mapping.Program, best.Explanation, best.Place, best.Estimate?.Layers ?? []);
     }
 
     /// <summary>What one way to price parameters gave.</summary>
@@ -100,7 +83,7 @@ public static class MappingSelector
     /// <param name="Explanation">Every decision.</param>
     /// <param name="Place">Where parameters and code were taken to lie.</param>
     private sealed record Solution(
-        DiagnosticBag Diagnostics, MappingChoices Choices, MemoryFitter.Fitted? Chosen, (long Cycles, bool IsResident)? Estimate, SelectionExplanation? Explanation, ParameterPlace Place);
+        DiagnosticBag Diagnostics, MappingChoices Choices, MemoryFitter.Fitted? Chosen, ImageEstimate? Estimate, SelectionExplanation? Explanation, ParameterPlace Place);
 
     private static Solution Solve(
         GconvProgram program,
@@ -159,7 +142,7 @@ public static class MappingSelector
             chosen = fallback;
         }
 
-        (long Cycles, bool IsResident)? estimate = null;
+        ImageEstimate? estimate = null;
         if (chosen is { Fits: true })
         {
             (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer);
@@ -213,7 +196,7 @@ public static class MappingSelector
     }
 
     /// <summary>The chosen mapping with parameters in the code of fewer operators, where that is faster: their code has to find room or be loaded from flash.</summary>
-    private static (MemoryFitter.Fitted Chosen, (long Cycles, bool IsResident)? Estimate) WithFewerConstants(
+    private static (MemoryFitter.Fitted Chosen, ImageEstimate? Estimate) WithFewerConstants(
         MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine, KernelTimer timer)
     {
         var best = ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer);
@@ -225,7 +208,7 @@ public static class MappingSelector
         foreach (var fewest in (ReadOnlySpan<int>)[200, 500, int.MaxValue])
         {
             if (fitter.FitAgain(chosen.Choices with { FewestPositionsOfConstants = fewest }) is { } other
-                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && (best is null || estimate.Cycles < best.Value.Cycles))
+                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && (best is null || estimate.Cycles < best.Cycles))
             {
                 (chosen, best) = (other, estimate);
             }
