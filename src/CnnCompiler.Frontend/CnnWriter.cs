@@ -19,11 +19,9 @@ public sealed record CnnText(string Text, IReadOnlyList<KeyValuePair<string, Ten
 /// </summary>
 public sealed class CnnWriter
 {
-    private static readonly HashSet<string> Reserved = new(["network", "weights", "seed", "input", "output", "scale", "zero", "const", "block", "repeat", "in"], StringComparer.Ordinal);
-
     private readonly NetworkGraph _graph;
     private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _taken = new(Reserved, StringComparer.Ordinal);
+    private readonly Identifiers _taken = new();
     private readonly Dictionary<string, TensorType> _types = new(StringComparer.Ordinal);
     private readonly List<KeyValuePair<string, Tensor>> _arrays = [];
     private readonly StringBuilder _text = new();
@@ -48,7 +46,7 @@ public sealed class CnnWriter
             Write(layer, layers);
         }
 
-        Line(_text, $"network {Identifier(_graph.Name)} {{");
+        Line(_text, $"network {(Identifiers.IsName(_graph.Name) ? _graph.Name : Identifiers.OfNetwork(_graph.Name))} {{");
         if (_arrays.Count > 0)
         {
             Line(_text, $"weights \"{weights}\"\n");
@@ -208,21 +206,5 @@ public sealed class CnnWriter
         _names.Add(name, Unique(name));
     }
 
-    private string Unique(string name)
-    {
-        var identifier = Identifier(name);
-        var unique = identifier;
-        for (var number = 2; !_taken.Add(unique); number++)
-        {
-            unique = FormattableString.Invariant($"{identifier}_{number}");
-        }
-
-        return unique;
-    }
-
-    private static string Identifier(string name)
-    {
-        var letters = string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        return letters.Length == 0 || char.IsAsciiDigit(letters[0]) ? $"v{letters}" : letters;
-    }
+    private string Unique(string name) => _taken.Unique(Identifiers.IsName(name) ? name : Identifiers.Of(name));
 }

@@ -1,11 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
 using CnnCompiler.Cli.Files;
 using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Core.Numpy;
 using CnnCompiler.Core.Tensors;
-using CnnCompiler.Frontend;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.PostTraining;
@@ -18,7 +16,6 @@ namespace CnnCompiler.Cli.Commands;
 internal sealed class QuantizeCommand
 {
     private const string NpyExtension = ".npy";
-    private const string WeightsExtension = ".npz";
 
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: false);
@@ -79,9 +76,9 @@ internal sealed class QuantizeCommand
             CorrectBias = !parse.GetValue(_noBiasCorrection),
         };
         var (file, output) = (parse.GetRequiredValue(_file), parse.GetRequiredValue(_output));
-        var weights = Path.ChangeExtension(output, WeightsExtension);
+        var weights = NetworkFiles.WeightsOf(output);
         var (calibrating, testing) = (parse.GetRequiredValue(_calibrate), parse.GetValue(_test));
-        RequireOwnNames(output, weights, [file, calibrating, .. testing is null ? [] : new[] { testing }]);
+        NetworkFiles.RequireOwnNames(output, weights, [file, calibrating, .. testing is null ? [] : new[] { testing }]);
 
         var source = _session.Read(file, "a network", InputFiles.LargestSource);
         if (_compilation.Compile(parse, _session, file, source, IrLevel.Network) is not { } compiled)
@@ -102,24 +99,14 @@ internal sealed class QuantizeCommand
             return ExitCodes.Failure;
         }
 
-        var text = CnnWriter.Write(network.Graph, Path.GetFileName(weights));
-        var bytes = NpzFile.Write(text.Arrays);
-        CliSession.Write(weights, bytes);
-        CliSession.Write(output, Encoding.UTF8.GetBytes(text.Text));
-        Print(noise, compiled.TensorNames);
-        _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}, {weights}: {bytes.Length:N0} bytes of weights"));
-        return ExitCodes.Success;
-    }
-
-    private static void RequireOwnNames(string output, string weights, IEnumerable<string> sources)
-    {
-        foreach (var result in (string[])[output, weights])
+        if (NetworkFiles.Write(_session, network.Graph, output, weights) is not { } written)
         {
-            if (sources.Append(result == output ? weights : output).Any(other => Path.GetFullPath(other) == Path.GetFullPath(result)))
-            {
-                throw new DiagnosticException(FileDiagnostics.SameOutput(result));
-            }
+            return ExitCodes.Failure;
         }
+
+        Print(noise, compiled.TensorNames);
+        _session.Environment.Out.WriteLine(written);
+        return ExitCodes.Success;
     }
 
     private SampleSet? Samples(NetworkGraph graph, IReadOnlyDictionary<string, string> labels, string file, DiagnosticBag problems)
@@ -140,7 +127,7 @@ internal sealed class QuantizeCommand
             return null;
         }
 
-        // Models have names of their own for what is t0 here.
+        // Models have names of their own for what has a shorter one here.
         var named = new Dictionary<string, Tensor>(arrays, StringComparer.Ordinal);
         foreach (var input in graph.Inputs)
         {

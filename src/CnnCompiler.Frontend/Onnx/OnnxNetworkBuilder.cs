@@ -16,7 +16,7 @@ internal sealed class OnnxNetworkBuilder(string file)
 
     private readonly List<Layer> _layers = [];
     private readonly Dictionary<string, TensorType> _types = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly Identifiers _names = new();
     private readonly Dictionary<(string Name, string What), string> _converted = [];
     private readonly HashSet<string> _inputs = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _reserved = new(StringComparer.Ordinal);
@@ -111,9 +111,9 @@ internal sealed class OnnxNetworkBuilder(string file)
     {
         foreach (var label in labels)
         {
-            if (_names.Add(Tidy(label)))
+            if (_names.Take(Identifiers.Of(label)))
             {
-                _reserved.TryAdd(label, Tidy(label));
+                _reserved.TryAdd(label, Identifiers.Of(label));
             }
         }
     }
@@ -141,23 +141,5 @@ internal sealed class OnnxNetworkBuilder(string file)
         return _layers.Select(layer => layer with { Name = Renamed(layer.Name), Inputs = layer.Inputs.Select(Renamed).ToEquatableArray() }).ToList();
     }
 
-    private string Fresh(string label)
-    {
-        var name = Tidy(label);
-        var unique = name;
-        for (var i = 2; !_names.Add(unique); i++)
-        {
-            unique = string.Create(CultureInfo.InvariantCulture, $"{name}_{i}");
-        }
-
-        return unique;
-    }
-
-    /// <summary>A label as an identifier that is no keyword.</summary>
-    private static string Tidy(string label)
-    {
-        const int Longest = 60;
-        var name = string.Concat(label.Take(Longest).Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        return name.Length == 0 || !char.IsAsciiLetter(name[0]) || OperatorTable.Find(name) is not null ? $"v_{name}".TrimEnd('_') : name;
-    }
+    private string Fresh(string label) => _names.Unique(Identifiers.Of(label));
 }

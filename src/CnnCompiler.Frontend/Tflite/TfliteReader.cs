@@ -6,9 +6,10 @@ using CnnCompiler.Primitives.Diagnostics;
 namespace CnnCompiler.Frontend.Tflite;
 
 /// <summary>An imported model.</summary>
-/// <param name="Graph">The network; its values are named <c>t</c> and the tensor's index in the file.</param>
+/// <param name="Graph">The network; its values are named after the model's layers where those have names, each name an identifier of the language.</param>
 /// <param name="TensorNames">The model's own names of tensors, by value name, for reports.</param>
-public sealed record TfliteModel(NetworkGraph Graph, IReadOnlyDictionary<string, string> TensorNames);
+/// <param name="TensorIndices">The tensors' indices in the file, by value name.</param>
+public sealed record TfliteModel(NetworkGraph Graph, IReadOnlyDictionary<string, string> TensorNames, IReadOnlyDictionary<string, int> TensorIndices);
 
 /// <summary>
 /// Reads int8 and float32 TFLite models (schema version 3) from untrusted bytes; a float model becomes an f32 network. What is imported is what <see cref="TfliteOperators"/> lists; each operator
@@ -73,8 +74,12 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             return null;
         }
 
+        var tensors = file.TensorsRead.Where(t => _defined.Contains(t.Index)).OrderBy(t => t.Index).ToDictionary(t => t.ValueName, StringComparer.Ordinal);
+        var labels = tensors.ToDictionary(t => t.Key, t => t.Value.Label, StringComparer.Ordinal);
+        var renamed = new Dictionary<string, string>(StringComparer.Ordinal);
+
         // Whatever got past the checks above, callers get a network that can be evaluated.
-        var graph = new NetworkGraph(NameOf(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray());
+        var graph = TfliteNames.Rename(new(Identifiers.OfNetwork(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray()), labels, renamed);
         var problems = NetworkVerifier.Check(graph);
         diagnostics.Report(problems);
         if (problems.Any(problem => problem.Severity == DiagnosticSeverity.Error))
@@ -82,8 +87,11 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             return null;
         }
 
-        var names = file.TensorsRead.Where(t => _defined.Contains(t.Index)).OrderBy(t => t.Index).ToDictionary(t => t.ValueName, t => t.Label, StringComparer.Ordinal);
-        return new(graph, names);
+        var named = renamed.Where(name => tensors.ContainsKey(name.Key)).ToList();
+        return new(
+            graph,
+            named.ToDictionary(name => name.Value, name => tensors[name.Key].Label, StringComparer.Ordinal),
+            named.ToDictionary(name => name.Value, name => tensors[name.Key].Index, StringComparer.Ordinal));
     }
 
     private NetworkInput ReadInput(int index)
@@ -237,11 +245,4 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
     }
 
     private DiagnosticException BadGraph(string why) => new(TfliteDiagnostics.BadGraph(file.File, why));
-
-    /// <summary>The file's name as an identifier.</summary>
-    private static string NameOf(string path)
-    {
-        var name = string.Concat(Path.GetFileNameWithoutExtension(path).Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        return name.Length == 0 || char.IsAsciiDigit(name[0]) ? $"network_{name}".TrimEnd('_') : name;
-    }
 }

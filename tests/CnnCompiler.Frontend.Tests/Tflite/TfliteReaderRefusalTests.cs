@@ -56,7 +56,7 @@ public sealed class TfliteReaderRefusalTests
         ["the output is a constant"] = (c => (c.Model.Tensors[c.Y][2], c.Model.Tensors[c.Y][0]) = (1, new[] { 72 }), "CNN0328", ["t3 'y'", "there before"]),
         ["the schema is older"] = (c => c.Model.Model[0] = 2, "CNN0330", ["version 2"]),
         ["there is no subgraph"] = (c => c.Model.Subgraphs.Clear(), "CNN0321", ["model.subgraphs"]),
-        ["the factor is out of range"] = (c => c.Model.Tensors[c.Y][4] = Builder.Quantization(1e-38f, 0), "CNN01", ["t3"]),
+        ["the factor is out of range"] = (c => c.Model.Tensors[c.Y][4] = Builder.Quantization(1e-38f, 0), "CNN01", ["conv2d 'y'"]),
     };
 
     public static TheoryData<string> ConvolutionCases => [.. Convolutions.Keys];
