@@ -11,6 +11,9 @@ namespace CnnCompiler.Frontend.Tflite;
 /// <param name="Build">Reads the options and makes the layers, in order; the last one has the output tensor's name.</param>
 internal sealed record TfliteOperatorRow(int Code, string Name, string Attributes, string Becomes, Func<TfliteOperatorContext, IReadOnlyList<Layer>> Build)
 {
+    /// <summary>Types of its values at run time, as the schema names them.</summary>
+    public string Types { get; init; } = "INT8, FLOAT32";
+
     /// <summary>A row whose options reader and builder are separate functions.</summary>
     public static TfliteOperatorRow Of<TOptions>(
         int code, string name, string attributes, string becomes, Func<TfliteOperatorContext, TOptions> readOptions, Func<TfliteOperatorContext, TOptions, IReadOnlyList<Layer>> build) =>
