@@ -76,9 +76,8 @@ internal sealed class QuantizeCommand
             CorrectBias = !parse.GetValue(_noBiasCorrection),
         };
         var (file, output) = (parse.GetRequiredValue(_file), parse.GetRequiredValue(_output));
-        var weights = NetworkFiles.WeightsOf(output);
         var (calibrating, testing) = (parse.GetRequiredValue(_calibrate), parse.GetValue(_test));
-        NetworkFiles.RequireOwnNames(output, weights, [file, calibrating, .. testing is null ? [] : new[] { testing }]);
+        var result = new NetworkFiles(output, [file, calibrating, .. testing is null ? [] : new[] { testing }]);
 
         var source = _session.Read(file, "a network", InputFiles.LargestSource);
         if (_compilation.Compile(parse, _session, file, source, IrLevel.Network) is not { } compiled)
@@ -90,8 +89,8 @@ internal sealed class QuantizeCommand
         var problems = new DiagnosticBag();
         var cancellation = _session.Environment.Cancellation;
         var quantized = Samples(graph, compiled.TensorNames, calibrating, problems) is { } samples && (testing is null ? samples : Samples(graph, compiled.TensorNames, testing, problems)) is { } tests
-            && PostTrainingQuantizer.Quantize(graph, samples, options, problems, cancellation) is { } result && SignalToNoise.Measure(result, tests, problems, cancellation) is { } measured
-            ? (Network: result, Measured: measured)
+            && PostTrainingQuantizer.Quantize(graph, samples, options, problems, cancellation) is { } made && SignalToNoise.Measure(made, tests, problems, cancellation) is { } measured
+            ? (Network: made, Measured: measured)
             : default((QuantizedNetwork Network, SignalToNoise Measured)?);
         _session.Printer.Print(problems.Diagnostics);
         if (quantized is not var (network, noise) || problems.HasErrors)
@@ -99,11 +98,7 @@ internal sealed class QuantizeCommand
             return ExitCodes.Failure;
         }
 
-        if (NetworkFiles.Write(_session, network.Graph, output, weights) is not { } written)
-        {
-            return ExitCodes.Failure;
-        }
-
+        var written = result.Write(network.Graph, compiled.TensorNames);
         Print(noise, compiled.TensorNames);
         _session.Environment.Out.WriteLine(written);
         return ExitCodes.Success;
@@ -127,7 +122,7 @@ internal sealed class QuantizeCommand
             return null;
         }
 
-        // Models have names of their own for what has a shorter one here.
+        // Models have names of their own for what is t0 here.
         var named = new Dictionary<string, Tensor>(arrays, StringComparer.Ordinal);
         foreach (var input in graph.Inputs)
         {

@@ -7,49 +7,56 @@ using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Cli.Files;
 
-/// <summary>Writes networks in the language: a .cnn and, where there are weights, the .npz that it names.</summary>
-internal static class NetworkFiles
+/// <summary>A network as two files: a <c>.cnn</c>, and its weights in an <c>.npz</c> beside it.</summary>
+internal sealed class NetworkFiles
 {
     private const string WeightsExtension = ".npz";
 
-    /// <summary>Where the weights of a .cnn go.</summary>
-    public static string WeightsOf(string output) => Path.ChangeExtension(output, WeightsExtension);
+    private readonly string _text;
+    private readonly string _weights;
 
-    /// <summary>Refuses a result over another one, or over one of the sources.</summary>
-    /// <exception cref="DiagnosticException">There is one.</exception>
-    public static void RequireOwnNames(string output, string weights, IEnumerable<string> sources)
+    /// <summary>Takes the names.</summary>
+    /// <param name="output">The <c>.cnn</c>.</param>
+    /// <param name="sources">Files that are read, which neither may be.</param>
+    /// <exception cref="DiagnosticException">A source would be overwritten, or both are one file (CNN0018).</exception>
+    public NetworkFiles(string output, IReadOnlyList<string> sources)
     {
-        foreach (var result in (string[])[output, weights])
+        (_text, _weights) = (output, Path.ChangeExtension(output, WeightsExtension));
+        foreach (var result in (string[])[_text, _weights])
         {
-            if (sources.Append(result == output ? weights : output).Any(other => Path.GetFullPath(other) == Path.GetFullPath(result)))
+            if (sources.Append(result == _text ? _weights : _text).Any(other => Path.GetFullPath(other) == Path.GetFullPath(result)))
             {
                 throw new DiagnosticException(FileDiagnostics.SameOutput(result));
             }
         }
     }
 
-    /// <summary>Writes both files, each whole or not at all, and says what was written; null, and the reasons printed, where the language has no room for the network.</summary>
-    /// <exception cref="DiagnosticException">A file can't be written.</exception>
-    public static string? Write(CliSession session, NetworkGraph graph, string output, string weights)
+    /// <summary>Writes the network.</summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="labels">The model's own names of values, which become comments.</param>
+    /// <returns>What was written, for the user.</returns>
+    /// <exception cref="DiagnosticException">The text would be longer than the language's front end reads (CNN0200).</exception>
+    public string Write(NetworkGraph graph, IReadOnlyDictionary<string, string> labels)
     {
-        var text = CnnWriter.Write(graph, Path.GetFileName(weights));
-        var bytes = text.Arrays.Count > 0 ? NpzFile.Write(text.Arrays) : null;
-
-        // The language has limits of its own (characters, layers): what can't be read is not written.
-        var problems = new DiagnosticBag();
-        if (CnnFrontend.Parse(text.Text, output, _ => bytes, problems) is null)
+        var text = CnnWriter.Write(graph, Path.GetFileName(_weights), labels);
+        var source = Encoding.UTF8.GetBytes(text.Text);
+        if (source.Length > LanguageLimits.Bytes)
         {
-            session.Printer.Print(problems.Diagnostics);
-            return null;
+            throw new DiagnosticException(LanguageDiagnostics.FileTooLong(_text, source.Length, "bytes"));
         }
 
-        if (bytes is not null)
+        if (text.Arrays.Count == 0)
         {
-            CliSession.Write(weights, bytes);
+            CliSession.Write(_text, source);
+            return $"{_text}: {Layers(graph)}";
         }
 
-        CliSession.Write(output, Encoding.UTF8.GetBytes(text.Text));
-        return string.Create(
-            CultureInfo.InvariantCulture, $"{output}: {graph.Layers.Count:N0} layers{(bytes is null ? ", no weights" : $"; {weights}: {bytes.Length:N0} bytes of weights")}");
+        // Weights first: a text never names weights that aren't there.
+        var bytes = NpzFile.Write(text.Arrays);
+        CliSession.Write(_weights, bytes);
+        CliSession.Write(_text, source);
+        return string.Create(CultureInfo.InvariantCulture, $"{_text}, {_weights}: {Layers(graph)}, {bytes.Length:N0} bytes of weights");
     }
+
+    private static string Layers(NetworkGraph graph) => string.Create(CultureInfo.InvariantCulture, $"{graph.Layers.Count:N0} layer{(graph.Layers.Count == 1 ? string.Empty : "s")}");
 }

@@ -1,4 +1,5 @@
 using CnnCompiler.Core;
+using CnnCompiler.Frontend.Binding;
 using CnnCompiler.Ir.Network;
 
 namespace CnnCompiler.Frontend.Tflite;
@@ -31,7 +32,7 @@ internal static class TfliteNames
     /// <param name="renamed">Takes the new names, by the old.</param>
     public static NetworkGraph Rename(NetworkGraph graph, IReadOnlyDictionary<string, string> labels, Dictionary<string, string> renamed)
     {
-        var names = new Identifiers();
+        var names = new UniqueNames();
 
         // Inputs and outputs first: a layer on the way doesn't take an output's name.
         var makers = graph.Layers.ToDictionary(layer => layer.Name, layer => layer.Keyword, StringComparer.Ordinal);
@@ -43,7 +44,7 @@ internal static class TfliteNames
                 var mark = value.IndexOf(Made, StringComparison.Ordinal);
                 var (owner, rest) = mark < 0 ? (value, string.Empty) : (value[..mark], value[mark..]);
                 var name = (labels.TryGetValue(owner, out var label) ? Readable(label) : null) ?? makers.GetValueOrDefault(owner, Unnamed);
-                renamed.Add(value, names.Unique(Identifiers.Of(name + rest)));
+                renamed.Add(value, names.Take(Identifiers.Of(name + rest)));
             }
         }
 

@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Frontend.Binding;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -79,7 +80,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
         var renamed = new Dictionary<string, string>(StringComparer.Ordinal);
 
         // Whatever got past the checks above, callers get a network that can be evaluated.
-        var graph = TfliteNames.Rename(new(Identifiers.OfNetwork(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray()), labels, renamed);
+        var graph = TfliteNames.Rename(new(Identifiers.OfFile(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray()), labels, renamed);
         var problems = NetworkVerifier.Check(graph);
         diagnostics.Report(problems);
         if (problems.Any(problem => problem.Severity == DiagnosticSeverity.Error))
