@@ -133,9 +133,10 @@ public sealed class TfliteReaderOperatorTests
         var (x, y) = (model.Value("x", [2, 5, 3]), model.Value("y", [2, 5, 4], scale: 2));
         model.Operator(9, [x, model.Weights([4, 3], Builder.PerAxis(0, 1, 2, 3, 4))], [y], 8, new() { [2] = true });
         var graph = Import(model, x, y);
-        var dense = Assert.IsType<Dense>(graph.Layers[0]);
+        Assert.Equal(Shape.Of(10, 3), Assert.IsType<Reshape>(graph.Layers[0]).Type.Shape);
+        var dense = Assert.IsType<Dense>(graph.Layers[1]);
         Assert.Equal(Shape.Of(10, 4), dense.Type.Shape);
-        var reshape = Assert.IsType<Reshape>(graph.Layers[1]);
+        var reshape = Assert.IsType<Reshape>(graph.Layers[2]);
         Assert.Equal([dense.Name], reshape.Inputs);
         Assert.Equal("y", reshape.Name);
         Assert.Equal(Shape.Of(2, 5, 4), reshape.Type.Shape);
