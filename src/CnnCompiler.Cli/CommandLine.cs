@@ -40,6 +40,7 @@ internal static class CommandLine
             CheckCommand.Create(session),
             FormatCommand.Create(session),
             TargetsCommand.Create(session),
+            OperatorsCommand.Create(session),
             ReproduceCommand.Create(session),
             ExploreCommand.Create(session),
             PassesCommand.Create(session),

@@ -79,7 +79,7 @@ public sealed class CnnWriter
     {
         var types = layer.Inputs.Select(name => _types[name]).ToArray();
         List<string> arguments = [.. layer.Inputs.Select(name => _names[name])];
-        if (layer is Dense dense && types[0].Shape.Rank != 1 && types[0].Shape[0] != dense.Type.Shape[0])
+        if (layer is Dense dense && types[0].Shape.Rank > 1 && types[0].Shape[0] != dense.Type.Shape[0])
         {
             // The language takes the batch from the first dimension.
             var flat = _taken.Take(Identifiers.Of($"{layer.Name}_rows"));

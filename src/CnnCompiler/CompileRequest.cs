@@ -64,6 +64,9 @@ public sealed record CompileResult(
     ReadOnlyMemory<byte>? Image,
     IReadOnlyDictionary<string, string> TensorNames)
 {
+    /// <summary>Numbers that values have in the model's file, by the names they have in the levels; empty for sources that don't number them.</summary>
+    public IReadOnlyDictionary<string, int> TensorIndices { get; init; } = new Dictionary<string, int>(StringComparer.Ordinal);
+
     /// <summary>True where no diagnostic is an error.</summary>
     public bool Succeeded => Diagnostics.All(diagnostic => diagnostic.Severity != DiagnosticSeverity.Error);
 }

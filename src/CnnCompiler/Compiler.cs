@@ -79,7 +79,10 @@ public static class Compiler
             Diagnostics.Diagnostics,
             _modules,
             Diagnostics.HasErrors ? null : _image,
-            _source?.TensorNames ?? new Dictionary<string, string>(StringComparer.Ordinal));
+            _source?.TensorNames ?? new Dictionary<string, string>(StringComparer.Ordinal))
+        {
+            TensorIndices = _source?.TensorIndices ?? new Dictionary<string, int>(StringComparer.Ordinal),
+        };
 
         private NetworkModule? ReadNetwork()
         {

@@ -9,7 +9,11 @@ namespace CnnCompiler;
 /// <summary>A network as a front end gives it.</summary>
 /// <param name="Graph">The network.</param>
 /// <param name="TensorNames">The model's own names of values, where they differ from those in the graph.</param>
-internal sealed record NetworkSource(NetworkGraph Graph, IReadOnlyDictionary<string, string> TensorNames);
+internal sealed record NetworkSource(NetworkGraph Graph, IReadOnlyDictionary<string, string> TensorNames)
+{
+    /// <summary>Numbers that values have in the model's file, where it numbers them.</summary>
+    public IReadOnlyDictionary<string, int> TensorIndices { get; init; } = new Dictionary<string, int>(StringComparer.Ordinal);
+}
 
 /// <summary>One kind of source.</summary>
 /// <param name="Extension">File extension with its dot.</param>
@@ -37,7 +41,7 @@ internal static class NetworkReaders
         All.FirstOrDefault(reader => reader.HasMagic(bytes)) ?? All.FirstOrDefault(reader => file.EndsWith(reader.Extension, StringComparison.OrdinalIgnoreCase));
 
     private static NetworkSource? ReadTflite(CompileRequest request, DiagnosticBag diagnostics) =>
-        TfliteReader.ReadModel(request.Source, request.FileName, diagnostics) is { } model ? new(model.Graph, model.TensorNames) : null;
+        TfliteReader.ReadModel(request.Source, request.FileName, diagnostics) is { } model ? new(model.Graph, model.TensorNames) { TensorIndices = model.TensorIndices } : null;
 
     private static NetworkSource? ReadOnnx(CompileRequest request, DiagnosticBag diagnostics) =>
         OnnxReader.Read(request.Source, request.FileName, diagnostics) is { } model ? new(model.Graph, model.TensorNames) : null;

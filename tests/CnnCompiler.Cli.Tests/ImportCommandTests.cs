@@ -1,3 +1,5 @@
+using CnnCompiler.Core.Numpy;
+using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.Cli.Tests;
@@ -39,7 +41,23 @@ public sealed class ImportCommandTests
         var model = Models(SharedMaterial.Vectors()).First(file => Path.GetFileName(file).StartsWith("conv", StringComparison.Ordinal) && Cnnc.Run("check", file).ExitCode == 0);
         var result = Cnnc.Run("import", model, "-o", scratch["net.cnn"]).Exits(0);
         Assert.Matches(@"net\.cnn, .*net\.npz: \d+ layers?, [\d,]+ bytes of weights\n", result.Out);
-        Assert.Matches(@"(?m)^    t\d+ +: i8\[.*\] scale .* // \w|^    input t\d+ : i8\[.*\] scale .* // \w", File.ReadAllText(scratch["net.cnn"]));
+        Assert.Matches(@"(?m)^    \w+ += conv2d\(.*\) : scale .*$", File.ReadAllText(scratch["net.cnn"]));
+        Assert.Empty(Cnnc.Run("fmt", "--check", scratch["net.cnn"]).Exits(0).Error);
+
+        Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
+        Cnnc.Run("import", SharedMaterial.Find("models", "resnet8_cifar10", "resnet8_cifar10.tflite")!, "-o", scratch["resnet8.cnn"]).Exits(0);
+        Assert.Matches(@"(?m)^    activation_1 += conv2d\(activation, .*\) : scale .* // model/activation_1/Relu\.\.\.$", File.ReadAllText(scratch["resnet8.cnn"]));
+    }
+
+    [Fact]
+    public void The_weights_are_the_arrays_of_the_model_under_the_names_of_its_layers()
+    {
+        using var scratch = new Scratch();
+        var model = scratch.Write("c.tflite", File.ReadAllBytes(SharedMaterial.Vectors("kernels", "conv_1x1_s2_relu6", "conv_1x1_s2_relu6.tflite")));
+        Cnnc.Run("import", model, "-o", scratch["c.cnn"]).Exits(0);
+        var arrays = NpzFile.Read(File.ReadAllBytes(scratch["c.npz"]), "c.npz", new DiagnosticBag())!;
+        Assert.All(arrays.Keys, name => Assert.Contains($"{name.Split('.')[0]} = conv2d(", File.ReadAllText(scratch["c.cnn"]), StringComparison.Ordinal));
+        Assert.Contains(arrays.Keys, name => name.EndsWith(".weights", StringComparison.Ordinal));
     }
 
     [Fact]

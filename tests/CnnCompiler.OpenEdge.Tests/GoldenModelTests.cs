@@ -81,17 +81,17 @@ public class GoldenModelTests
         var levels = network is null ? null : AllLevels.Compile(network, diagnostics);
         Assert.True(levels is not null, string.Join('\n', diagnostics.Diagnostics));
 
-        // the network the issue is about: all inputs on all machines; of the others one input
-        var all = name == "resnet8_cifar10";
-        var files = Directory.GetFiles(Path.Combine(folder, "golden"), "*.input.bin").Order(StringComparer.Ordinal).Take(all ? int.MaxValue : 1).ToArray();
-        Assert.NotEmpty(files);
+        // On all machines the first input, of the network the issue is about the first three; .ci/run --all takes all others too, on the default machine.
+        var few = name == "resnet8_cifar10" ? 3 : 1;
+        var files = Directory.GetFiles(Path.Combine(folder, "golden"), "*.input.bin").Order(StringComparer.Ordinal).Take(SharedMaterial.EveryInput ? int.MaxValue : few).ToArray();
+        Assert.True(files.Length >= few);
         Assert.Null(levels.FirstDifference(Split(network!, File.ReadAllBytes(files[0]))));
-        foreach (var file in files)
+        foreach (var (file, index) in files.Select((file, index) => (file, index)))
         {
             var inputs = Split(network!, File.ReadAllBytes(file));
             var output = network!.Layers.Single(l => l.Name == network.Outputs[0]).Type;
             var expected = new Tensor(output.Element, output.Shape, File.ReadAllBytes(file.Replace(".input.", ".output.")));
-            foreach (var image in levels.Images)
+            foreach (var image in levels.Images.Take(index < few ? int.MaxValue : 1))
             {
                 Assert.Null(AllLevels.ImageDifference(image, inputs, [expected]));
             }

@@ -17,6 +17,9 @@ public static class SharedMaterial
     /// <summary>True where shared material is there.</summary>
     public static bool Exists => Root is not null;
 
+    /// <summary>True under <c>.ci/run --all</c>: every input of every model instead of a few.</summary>
+    public static bool EveryInput { get; } = Environment.GetEnvironmentVariable("CNNC_ALL") == "1";
+
     /// <summary>A path below the shared folder, or null where it is absent.</summary>
     public static string? Find(params ReadOnlySpan<string> parts)
     {

@@ -96,7 +96,7 @@ internal sealed class CompareCommand
         var program = ComparedProgram.Of(compiled.Modules.Values.MinBy(module => module.Level)!);
         var inputs = TensorFiles.ReadInputs(_session, file, parse.GetValue(_inputs) ?? [], program.Inputs.Select(input => new TensorPort(input.Name, input.Type)).ToList());
         var against = parse.GetValue(_reference) is { } reference
-            ? (Name: ReferenceLevel, Values: ReferenceTensors.Read(_session, reference, program.Types, compiled.TensorNames))
+            ? (Name: ReferenceLevel, Values: ReferenceTensors.Read(_session, reference, program.Types, compiled))
             : default((string Name, IReadOnlyDictionary<string, Tensor> Values)?);
         var results = new List<LevelComparison>();
         foreach (var (name, of, level) in runs)

@@ -6,8 +6,8 @@ using CnnCompiler.Primitives.Diagnostics;
 namespace CnnCompiler.Cli.Files;
 
 /// <summary>
-/// Tensors of another implementation, for <c>cnnc compare</c>: a <c>.npz</c>, or a folder of <c>.npy</c> and raw <c>.bin</c> files. A value <c>t12</c> of a
-/// .tflite model is looked for as <c>t12</c>, <c>12</c> (its index in the file) and under the model's own name of it.
+/// Tensors of another implementation, for <c>cnnc compare</c>: a <c>.npz</c>, or a folder of <c>.npy</c> and raw <c>.bin</c> files. A value of
+/// a .tflite model is looked for under its name in the network, as <c>12</c> and <c>t12</c> (its index in the file) and under the model's own name of it.
 /// </summary>
 internal static class ReferenceTensors
 {
@@ -15,24 +15,24 @@ internal static class ReferenceTensors
     /// <param name="session">The invocation.</param>
     /// <param name="path">Folder or file.</param>
     /// <param name="types">Types of the network's values, by name.</param>
-    /// <param name="labels">The model's own names, by value name.</param>
+    /// <param name="compiled">The compilation, which knows the model's own names.</param>
     /// <exception cref="DiagnosticException">It can't be read, or has none of them.</exception>
     public static IReadOnlyDictionary<string, Tensor> Read(
-        CliSession session, string path, IReadOnlyDictionary<string, TensorType> types, IReadOnlyDictionary<string, string> labels)
+        CliSession session, string path, IReadOnlyDictionary<string, TensorType> types, CompileResult compiled)
     {
-        var found = Directory.Exists(path) ? ReadFolder(session, path, types, labels) : ReadArchive(session, path, types, labels);
+        var found = Directory.Exists(path) ? ReadFolder(session, path, types, compiled) : ReadArchive(session, path, types, compiled);
         return found.Count > 0
             ? found
             : throw new DiagnosticException(FileDiagnostics.NoReference(path, string.Join(", ", types.Keys.Take(8)) + (types.Count > 8 ? ", ..." : string.Empty)));
     }
 
     private static Dictionary<string, Tensor> ReadFolder(
-        CliSession session, string folder, IReadOnlyDictionary<string, TensorType> types, IReadOnlyDictionary<string, string> labels)
+        CliSession session, string folder, IReadOnlyDictionary<string, TensorType> types, CompileResult compiled)
     {
         var found = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         foreach (var (name, type) in types)
         {
-            var file = Names(name, labels)
+            var file = Names(name, compiled)
                 .Where(candidate => candidate == Path.GetFileName(candidate))
                 .SelectMany(candidate => (IEnumerable<string>)[$"{candidate}.npy", $"{candidate}.bin"])
                 .Select(candidate => Path.Join(folder, candidate))
@@ -47,7 +47,7 @@ internal static class ReferenceTensors
     }
 
     private static Dictionary<string, Tensor> ReadArchive(
-        CliSession session, string file, IReadOnlyDictionary<string, TensorType> types, IReadOnlyDictionary<string, string> labels)
+        CliSession session, string file, IReadOnlyDictionary<string, TensorType> types, CompileResult compiled)
     {
         var problems = new DiagnosticBag();
         var bytes = session.Read(file, "a reference", InputFiles.LargestTensor);
@@ -55,7 +55,7 @@ internal static class ReferenceTensors
         var found = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         foreach (var (name, type) in types)
         {
-            if (Names(name, labels).FirstOrDefault(archive.ContainsKey) is { } key)
+            if (Names(name, compiled).FirstOrDefault(archive.ContainsKey) is { } key)
             {
                 found.Add(name, TensorFiles.Fit(file, archive[key], new(name, type)));
             }
@@ -64,15 +64,16 @@ internal static class ReferenceTensors
         return found;
     }
 
-    private static IEnumerable<string> Names(string name, IReadOnlyDictionary<string, string> labels)
+    private static IEnumerable<string> Names(string name, CompileResult compiled)
     {
         yield return name;
-        if (name.StartsWith('t') && int.TryParse(name.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out var index))
+        if (compiled.TensorIndices.TryGetValue(name, out var index))
         {
             yield return index.ToString(CultureInfo.InvariantCulture);
+            yield return string.Create(CultureInfo.InvariantCulture, $"t{index}");
         }
 
-        if (labels.TryGetValue(name, out var label))
+        if (compiled.TensorNames.TryGetValue(name, out var label))
         {
             yield return label;
         }

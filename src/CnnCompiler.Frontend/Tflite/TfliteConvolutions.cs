@@ -125,21 +125,35 @@ internal static class TfliteConvolutions
         var shape = options.KeepNumDims ? Shape.Of([.. input.Shape.Dimensions.Take(input.Shape.Rank - 1), channels]) : flat;
         operation.RequireShape(shape);
 
-        // Dense makes [batch, out]; more dimensions are a view of it.
+        // Dense makes [batch, out]; more dimensions are a view of it, and so is an input with another batch first.
+        var layers = new List<Layer>();
+        var rows = input.ValueName;
+        if (input.Shape.Rank > 1 && input.Shape[0] != flat[0])
+        {
+            rows = $"{output.ValueName}_rows";
+            layers.Add(operation.Placed(new Reshape(rows, [input.ValueName], input.Type with { Shape = Shape.Of(flat[0], depth) })));
+        }
+
         var name = shape == flat ? output.ValueName : $"{output.ValueName}_flat";
-        var dense = operation.Placed(new Dense(
+        layers.Add(operation.Placed(new Dense(
             name,
-            [input.ValueName],
+            [rows],
             output.Type with { Shape = flat },
             weights,
             quantization,
             operation.Bias(2, channels),
             options.Activation,
-            RoundingScheme.TfliteDouble));
-        return shape == flat ? [dense] : [dense, operation.Placed(new Reshape(output.ValueName, [name], output.Type))];
+            RoundingScheme.TfliteDouble)));
+        if (shape != flat)
+        {
+            layers.Add(operation.Placed(new Reshape(output.ValueName, [name], output.Type)));
+        }
+
+        return layers;
     }
 
-    private static void RequireInt32Bias(TfliteOperatorContext operation, FlatTable options, FlatField field)
+    /// <summary>Refuses accumulators of 64 bits.</summary>
+    public static void RequireInt32Bias(TfliteOperatorContext operation, FlatTable options, FlatField field)
     {
         // 0 is "not stated" here, although it also numbers FLOAT32.
         var type = options.GetByte(field);

@@ -79,23 +79,30 @@ internal static class TfliteCopies
             throw operation.Inconsistent(FormattableString.Invariant($"it joins {operation.InputCount} values along axis {asked} of {output.Shape.Rank}"));
         }
 
+        var layers = new List<Layer>();
         var names = new string[operation.InputCount];
         long joined = 0;
         for (var i = 0; i < names.Length; i++)
         {
-            var input = operation.Value(i);
-            operation.RequireSameScale(input, output);
-            if (!DiffersOnlyAlong(axis, input.Shape, output.Shape))
+            var (name, type, tensor) = operation.Operand(i, layers);
+            if (!DiffersOnlyAlong(axis, type.Shape, output.Shape))
             {
-                throw operation.Inconsistent(FormattableString.Invariant($"shape {input.Shape} can't be part of {output.Shape} along axis {axis}"));
+                throw operation.Inconsistent(FormattableString.Invariant($"shape {type.Shape} can't be part of {output.Shape} along axis {axis}"));
             }
 
-            names[i] = input.ValueName;
-            joined += input.Shape[axis];
+            names[i] = name;
+            if (!output.IsReal && tensor.Quantization != output.Quantization)
+            {
+                // Each input of another scale is requantised, as a QUANTIZE before it would do.
+                names[i] = FormattableString.Invariant($"{output.ValueName}_rescaled{i}");
+                layers.Add(operation.Placed(new Quantize(names[i], [name], output.Type with { Shape = type.Shape }, RoundingScheme.TfliteDouble)));
+            }
+
+            joined += type.Shape[axis];
         }
 
         return joined == output.Shape[axis]
-            ? [operation.Placed(new Concat(output.ValueName, names.ToEquatableArray(), output.Type, axis))]
+            ? [.. layers, operation.Placed(new Concat(output.ValueName, names.ToEquatableArray(), output.Type, axis))]
             : throw operation.Inconsistent(FormattableString.Invariant($"its inputs have {joined} elements along axis {axis}, its output {output.Shape[axis]}"));
     }
 

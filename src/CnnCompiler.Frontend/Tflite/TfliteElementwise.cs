@@ -1,4 +1,5 @@
 using System.Globalization;
+using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
 
@@ -10,20 +11,31 @@ internal static class TfliteElementwise
     public static FusedActivation ReadAdd(TfliteOperatorContext operation) =>
         operation.Activation(operation.RequireOptions(TfliteSchema.AddOptions.Union), TfliteSchema.AddOptions.Activation);
 
-    public static IReadOnlyList<Layer> BuildAdd(TfliteOperatorContext operation, FusedActivation activation)
+    public static IReadOnlyList<Layer> BuildAdd(TfliteOperatorContext operation, FusedActivation activation) =>
+        Pair(operation, (name, operands, type) => new Add(name, operands, type, activation, RoundingScheme.TfliteDouble));
+
+    /// <summary>A layer of two operands, either of which may be a constant.</summary>
+    public static IReadOnlyList<Layer> Pair(TfliteOperatorContext operation, Func<string, EquatableArray<string>, TensorType, Layer> make)
     {
-        var (first, second, output) = (operation.Value(0), operation.Value(1), operation.Output);
-        operation.RequireShape(Broadcast(operation, first.Shape, second.Shape));
-        return [operation.Placed(new Add(output.ValueName, [first.ValueName, second.ValueName], output.Type, activation, RoundingScheme.TfliteDouble))];
+        var layers = new List<Layer>();
+        var (first, second, output) = (operation.Operand(0, layers), operation.Operand(1, layers), operation.Output);
+        operation.RequireShape(Broadcast(operation, first.Type.Shape, second.Type.Shape));
+        return [.. layers, operation.Placed(make(output.ValueName, [first.Name, second.Name], output.Type))];
     }
 
     public static IReadOnlyList<Layer> BuildActivation(TfliteOperatorContext operation, FusedActivation function)
     {
         var (input, output) = (operation.Value(0), operation.Output);
-        operation.RequireSameScale(input, output);
         operation.RequireShape(input.Shape);
-        return [operation.Placed(new Activation(output.ValueName, [input.ValueName], output.Type, function))];
+        var (rescaled, layers) = Rescaled(operation, input, FormattableString.Invariant($"{output.ValueName}_rescaled"));
+        return [.. layers, operation.Placed(new Activation(output.ValueName, [rescaled], output.Type, function))];
     }
+
+    /// <summary>A value in the scale and zero point of the output, requantised where they differ.</summary>
+    public static (string Name, IReadOnlyList<Layer> Layers) Rescaled(TfliteOperatorContext operation, TfliteTensor input, string name) =>
+        input.IsReal || input.Quantization == operation.Output.Quantization
+            ? (input.ValueName, [])
+            : (name, [operation.Placed(new Quantize(name, [input.ValueName], operation.Output.Type with { Shape = input.Shape }, RoundingScheme.TfliteDouble))]);
 
     public static float ReadSoftmax(TfliteOperatorContext operation)
     {

@@ -238,8 +238,8 @@ internal sealed class TfliteFile
 
     private static (Quantization? Quantization, (string Why, string Remedy)? Unusable) ReadQuantization(FlatTable tensor, Shape shape)
     {
-        // Only int8 codes are interpreted: a bias takes its scale from input and weights.
-        if (tensor.GetByte(TfliteSchema.Tensor.Type) != TfliteSchema.Int8Type || tensor.GetTable(TfliteSchema.Tensor.Quantization) is not { } table)
+        // Only codes of 8 bits are interpreted: a bias takes its scale from input and weights.
+        if (tensor.GetByte(TfliteSchema.Tensor.Type) is not (TfliteSchema.Int8Type or TfliteSchema.UInt8Type) || tensor.GetTable(TfliteSchema.Tensor.Quantization) is not { } table)
         {
             return default;
         }

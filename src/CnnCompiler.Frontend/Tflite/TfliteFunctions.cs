@@ -13,19 +13,11 @@ internal static class TfliteFunctions
     public static FusedActivation ReadSub(TfliteOperatorContext operation) =>
         operation.Activation(operation.RequireOptions(TfliteSchema.SubOptions.Union), TfliteSchema.SubOptions.Activation);
 
-    public static IReadOnlyList<Layer> BuildMul(TfliteOperatorContext operation, FusedActivation activation)
-    {
-        var (first, second, output) = (operation.Value(0), operation.Value(1), operation.Output);
-        operation.RequireShape(TfliteElementwise.Broadcast(operation, first.Shape, second.Shape));
-        return [operation.Placed(new Mul(output.ValueName, [first.ValueName, second.ValueName], output.Type, activation, RoundingScheme.TfliteDouble))];
-    }
+    public static IReadOnlyList<Layer> BuildMul(TfliteOperatorContext operation, FusedActivation activation) =>
+        TfliteElementwise.Pair(operation, (name, operands, type) => new Mul(name, operands, type, activation, RoundingScheme.TfliteDouble));
 
-    public static IReadOnlyList<Layer> BuildSub(TfliteOperatorContext operation, FusedActivation activation)
-    {
-        var (first, second, output) = (operation.Value(0), operation.Value(1), operation.Output);
-        operation.RequireShape(TfliteElementwise.Broadcast(operation, first.Shape, second.Shape));
-        return [operation.Placed(new Sub(output.ValueName, [first.ValueName, second.ValueName], output.Type, activation, RoundingScheme.TfliteDouble))];
-    }
+    public static IReadOnlyList<Layer> BuildSub(TfliteOperatorContext operation, FusedActivation activation) =>
+        TfliteElementwise.Pair(operation, (name, operands, type) => new Sub(name, operands, type, activation, RoundingScheme.TfliteDouble));
 
     public static float ReadSlope(TfliteOperatorContext operation)
     {
@@ -43,12 +35,25 @@ internal static class TfliteFunctions
 
     public static IReadOnlyList<Layer> BuildHardSwish(TfliteOperatorContext operation) => Function(operation, UnaryFunction.HardSwish, 0);
 
-    /// <summary>Only int8 values get here: a change of scale at run time.</summary>
+    /// <summary>From float32, int8 or uint8 to int8 or uint8: at the edges of a network, and changes of scale inside it.</summary>
     public static IReadOnlyList<Layer> BuildQuantize(TfliteOperatorContext operation)
     {
         var (input, output) = (operation.Value(0), operation.Output);
         operation.RequireShape(input.Shape);
-        return [operation.Placed(new Quantize(output.ValueName, [input.ValueName], output.Type, RoundingScheme.TfliteDouble))];
+        return output.IsReal
+            ? throw operation.Unsupported($"its output {output.Display} is FLOAT32", "use DEQUANTIZE to get real numbers")
+            : [operation.Placed(new Quantize(output.ValueName, [input.ValueName], output.Type, RoundingScheme.TfliteDouble))];
+    }
+
+    /// <summary>Real numbers of int8 or uint8 values; constants of other types come with conversions that are made at run time elsewhere.</summary>
+    public static IReadOnlyList<Layer> BuildDequantize(TfliteOperatorContext operation)
+    {
+        operation.RequireRuntime(0);
+        var (input, output) = (operation.Value(0), operation.Output);
+        operation.RequireShape(input.Shape);
+        return !output.IsReal || input.IsReal
+            ? throw operation.Unsupported($"it makes {TfliteSchema.NameOfType(output.TypeCode)} of {TfliteSchema.NameOfType(input.TypeCode)}", "dequantise int8 or uint8 values to FLOAT32")
+            : [operation.Placed(new Dequantize(output.ValueName, [input.ValueName], output.Type))];
     }
 
     /// <summary>SQUEEZE and EXPAND_DIMS: extents of 1 come or go, all others stay in their order.</summary>
@@ -64,7 +69,7 @@ internal static class TfliteFunctions
     private static IReadOnlyList<Layer> WithResult(TfliteOperatorContext operation, UnaryFunction function, (float Scale, int ZeroPoint) result)
     {
         var quantization = operation.Output.Quantization;
-        return quantization is { } q && q.Scale == result.Scale && q.ZeroPoint == result.ZeroPoint
+        return operation.Output.IsReal || (quantization is { } q && q.Scale == result.Scale && q.ZeroPoint == result.ZeroPoint)
             ? Function(operation, function, 0)
             : throw operation.Unsupported(
                 string.Create(CultureInfo.InvariantCulture, $"its output has {operation.Output.DisplayQuantization} instead of 1/{1 / result.Scale} and {result.ZeroPoint}"),

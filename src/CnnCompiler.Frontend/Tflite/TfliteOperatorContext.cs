@@ -20,26 +20,29 @@ internal sealed class TfliteOperatorContext
     private readonly TfliteOperator _operator;
     private readonly string _name;
 
-    public TfliteOperatorContext(TfliteFile file, TfliteOperator @operator, string name)
+    public TfliteOperatorContext(TfliteFile file, TfliteOperator @operator, TfliteOperatorRow row)
     {
-        (_file, _operator, _name) = (file, @operator, name);
-        if (@operator.Outputs.Length != 1)
+        (_file, _operator, _name) = (file, @operator, row.Name);
+        if (@operator.Outputs.Length != 1 && (!row.HasManyOutputs || @operator.Outputs.Length == 0))
         {
-            throw Inconsistent(FormattableString.Invariant($"it has {@operator.Outputs.Length} outputs instead of one"));
+            throw Inconsistent(FormattableString.Invariant($"it has {@operator.Outputs.Length} outputs instead of {(row.HasManyOutputs ? "at least one" : "one")}"));
         }
 
-        Output = file.Tensor(@operator.Outputs[0]);
-        foreach (var index in @operator.Inputs)
+        Outputs = [.. @operator.Outputs.Select(file.Tensor)];
+        foreach (var index in row.Converts ? [] : @operator.Inputs)
         {
-            if (index != -1 && file.Tensor(index) is { IsConstant: false } input && input.IsReal != Output.IsReal)
+            if (index != -1 && file.Tensor(index) is { IsConstant: false } input && input.TypeCode != Output.TypeCode)
             {
                 throw Unsupported($"its input {input.Display} is {TfliteSchema.NameOfType(input.TypeCode)} and its output is {TfliteSchema.NameOfType(Output.TypeCode)}", ConvertInt8);
             }
         }
     }
 
+    /// <summary>The tensors that the operator makes; all but operators that say otherwise make one.</summary>
+    public IReadOnlyList<TfliteTensor> Outputs { get; }
+
     /// <summary>The tensor that the operator makes.</summary>
-    public TfliteTensor Output { get; }
+    public TfliteTensor Output => Outputs[0];
 
     /// <summary>Number of inputs, absent ones included.</summary>
     public int InputCount => _operator.Inputs.Length;
@@ -61,6 +64,42 @@ internal sealed class TfliteOperatorContext
             : tensor;
     }
 
+    /// <summary>Refuses constants that are stored in fewer bits and dequantised at run time.</summary>
+    public void RequireRuntime(int input)
+    {
+        if (Input(input) is { IsConstant: true } tensor)
+        {
+            throw Unsupported($"{tensor.Display} is a constant of {TfliteSchema.NameOfType(tensor.TypeCode)}", "convert the model without float16 or dynamic-range quantisation");
+        }
+    }
+
+    /// <summary>A value at run time or a constant of the output's element type, for which a layer is added before the operator's.</summary>
+    public (string Name, TensorType Type, TfliteTensor Tensor) Operand(int input, List<Layer> layers)
+    {
+        var tensor = Input(input);
+        if (!tensor.IsConstant)
+        {
+            return (tensor.ValueName, tensor.Type, tensor);
+        }
+
+        RequireElement(tensor, "operand", "is", Output.TypeCode);
+        if (!tensor.IsReal && tensor.Quantization is not { IsPerAxis: false, Scale: > 0, ZeroPoint: >= sbyte.MinValue and <= sbyte.MaxValue })
+        {
+            throw Unsupported($"its constant operand {tensor.Display} has {tensor.DisplayQuantization}", "quantise the constant with one scale and an int8 zero point, as TensorFlow's converter does");
+        }
+
+        var constant = Placed(new Constant(FormattableString.Invariant($"{Output.ValueName}_operand{input}"), [], tensor.Type, _file.Constant(tensor)));
+        layers.Add(constant);
+        return (constant.Name, constant.Type, tensor);
+    }
+
+    /// <summary>Refuses a layer whose shape rule gives another shape than the output's.</summary>
+    public void RequireInferred(Layer layer, IReadOnlyList<TensorType> inputs)
+    {
+        var problems = new DiagnosticBag();
+        RequireShape(NetworkShapes.Infer(layer, inputs, problems) ?? throw Inconsistent(problems.Diagnostics[0].Message));
+    }
+
     /// <summary>Constant weights of a rank: int8 with zero points 0 and scales for the whole or along <paramref name="axis"/>, or float32 as the value.</summary>
     public Tensor Weights(int input, int rank, int axis, out Quantization? quantization)
     {
@@ -68,6 +107,13 @@ internal sealed class TfliteOperatorContext
         if (!tensor.IsConstant)
         {
             throw Unsupported($"its weights, {tensor.Display}, are not constant", "freeze the weights before converting");
+        }
+
+        if (Output.IsReal && tensor.Element is ElementType.Int8 or ElementType.UInt8)
+        {
+            throw Unsupported(
+                $"its weights, {tensor.Display}, are {TfliteSchema.NameOfType(tensor.TypeCode)} and its values FLOAT32 (hybrid, dynamic-range quantisation)",
+                "convert the model with full integer (int8) quantisation and a representative dataset, or without quantisation");
         }
 
         RequireElement(tensor, "weights", "are", Output.IsReal ? TfliteSchema.Float32Type : TfliteSchema.Int8Type);

@@ -7,7 +7,7 @@ internal static class TfliteOperatorNames
     public const int Custom = 32;
 
     private const string NoLayer = "cnnc has no layer for it";
-    private const string Generic = "rebuild the model from convolutions, dense layers, pools, additions, padding, means, transpositions, concatenation, reshapes, RELU, RELU6 and softmax";
+    private const string Generic = "rebuild the model from the operators that cnnc operators lists";
 
     /// <summary>The enumeration <c>BuiltinOperator</c> of the schema from 0 on.</summary>
     private static readonly string[] Names = (
@@ -46,12 +46,9 @@ internal static class TfliteOperatorNames
     private static (string Why, string Remedy) Refusal(string name) => name switch
     {
         "CUSTOM" => ("what it computes is known only to the runtime that it was made for", "build the model from builtin operators"),
-        "DEQUANTIZE" =>
-            ("it converts between number formats at run time", "set inference_input_type and inference_output_type of the converter to int8 and quantise every layer"),
         "DIV" => (NoLayer, "fold factors and offsets into the weights of a neighbouring layer (batch normalisation is folded by the converter)"),
         "PRELU" or "ELU" or "GELU" or "RELU_0_TO_1" => (NoLayer, "use RELU or RELU6 as the activation"),
-        "PACK" or "SHAPE" or "STRIDED_SLICE" => (NoLayer, "use a reshape to a fixed shape and convert the model with fixed input shapes"),
-        "TRANSPOSE_CONV" or "RESIZE_BILINEAR" or "RESIZE_NEAREST_NEIGHBOR" => (NoLayer, "use a network without upsampling"),
+        "SHAPE" => (NoLayer, "use a reshape to a fixed shape and convert the model with fixed input shapes"),
         "MIRROR_PAD" => (NoLayer, "pad with a constant"),
         "LSTM" or "RNN" or "SVDF" or "UNIDIRECTIONAL_SEQUENCE_LSTM" or "UNIDIRECTIONAL_SEQUENCE_RNN" or "BIDIRECTIONAL_SEQUENCE_LSTM" or "BIDIRECTIONAL_SEQUENCE_RNN" =>
             ("it keeps a state from one inference to the next", "use a feed-forward network"),

@@ -7,9 +7,10 @@ using CnnCompiler.Primitives.Diagnostics;
 namespace CnnCompiler.Frontend.Tflite;
 
 /// <summary>An imported model.</summary>
-/// <param name="Graph">The network; its values are named <c>t</c> and the tensor's index in the file.</param>
+/// <param name="Graph">The network; its values are named after the model's layers where those have names, each name an identifier of the language.</param>
 /// <param name="TensorNames">The model's own names of tensors, by value name, for reports.</param>
-public sealed record TfliteModel(NetworkGraph Graph, IReadOnlyDictionary<string, string> TensorNames);
+/// <param name="TensorIndices">The tensors' indices in the file, by value name.</param>
+public sealed record TfliteModel(NetworkGraph Graph, IReadOnlyDictionary<string, string> TensorNames, IReadOnlyDictionary<string, int> TensorIndices);
 
 /// <summary>
 /// Reads int8 and float32 TFLite models (schema version 3) from untrusted bytes; a float model becomes an f32 network. What is imported is what <see cref="TfliteOperators"/> lists; each operator
@@ -74,8 +75,12 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             return null;
         }
 
+        var tensors = file.TensorsRead.Where(t => _defined.Contains(t.Index)).OrderBy(t => t.Index).ToDictionary(t => t.ValueName, StringComparer.Ordinal);
+        var labels = tensors.ToDictionary(t => t.Key, t => t.Value.Label, StringComparer.Ordinal);
+        var renamed = new Dictionary<string, string>(StringComparer.Ordinal);
+
         // Whatever got past the checks above, callers get a network that can be evaluated.
-        var graph = new NetworkGraph(Identifiers.OfFile(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray());
+        var graph = TfliteNames.Rename(new(Identifiers.OfFile(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray()), labels, renamed);
         var problems = NetworkVerifier.Check(graph);
         diagnostics.Report(problems);
         if (problems.Any(problem => problem.Severity == DiagnosticSeverity.Error))
@@ -83,8 +88,11 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             return null;
         }
 
-        var names = file.TensorsRead.Where(t => _defined.Contains(t.Index)).OrderBy(t => t.Index).ToDictionary(t => t.ValueName, t => t.Label, StringComparer.Ordinal);
-        return new(graph, names);
+        var named = renamed.Where(name => tensors.ContainsKey(name.Key)).ToList();
+        return new(
+            graph,
+            named.ToDictionary(name => name.Value, name => tensors[name.Key].Label, StringComparer.Ordinal),
+            named.ToDictionary(name => name.Value, name => tensors[name.Key].Index, StringComparer.Ordinal));
     }
 
     private NetworkInput ReadInput(int index)
@@ -95,7 +103,8 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             throw BadGraph($"its input {tensor.Display} is a constant or is listed twice");
         }
 
-        _ = IsUsable(tensor);
+        // An input of uint8 is right where a conversion reads it, and refused with whatever else does.
+        _ = IsUsable(tensor, isConverted: true);
         return new(tensor.ValueName, tensor.Type) { Span = SourceSpan.WholeFile(file.File) };
     }
 
@@ -123,11 +132,11 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             var (why, remedy) = TfliteOperatorNames.Refusal(operation.Code);
             Refuse(TfliteDiagnostics.UnsupportedOperator(file.File, operation.Index, name, made, why, remedy));
         }
-        else if (HasUsableTensors(operation, name))
+        else if (HasUsableTensors(operation, row))
         {
             try
             {
-                _layers.AddRange(row.Build(new TfliteOperatorContext(file, operation, name)));
+                _layers.AddRange(row.Build(new TfliteOperatorContext(file, operation, row)));
             }
             catch (DiagnosticException refusal) when (TfliteDiagnostics.ConcernsOneOperator(refusal.Diagnostic))
             {
@@ -139,7 +148,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
     }
 
     /// <summary>True where all tensors at run time are int8 or float32 with known shapes and were made before; collects those that are not.</summary>
-    private bool HasUsableTensors(TfliteOperator operation, string name)
+    private bool HasUsableTensors(TfliteOperator operation, TfliteOperatorRow row)
     {
         var usable = true;
         foreach (var index in operation.Inputs)
@@ -152,23 +161,24 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             var tensor = file.Tensor(index);
             if (!tensor.IsConstant && !_defined.Contains(index))
             {
-                throw BadGraph(FormattableString.Invariant($"operator {operation.Index}, {name}, reads {tensor.Display} before anything has produced it"));
+                throw BadGraph(FormattableString.Invariant($"operator {operation.Index}, {row.Name}, reads {tensor.Display} before anything has produced it"));
             }
 
-            usable &= IsUsable(tensor);
+            usable &= IsUsable(tensor, row.Converts);
         }
 
         foreach (var index in operation.Outputs)
         {
-            usable &= IsUsable(file.Tensor(index));
+            usable &= IsUsable(file.Tensor(index), row.Converts);
         }
 
         return usable;
     }
 
-    private bool IsUsable(TfliteTensor tensor)
+    private bool IsUsable(TfliteTensor tensor, bool isConverted)
     {
-        if ((tensor.Unusable ?? FindUnusableScale(tensor)) is { } reason)
+        var isKnown = tensor.IsConstant || tensor.TypeCode is TfliteSchema.Int8Type or TfliteSchema.Float32Type || (isConverted && tensor.TypeCode == TfliteSchema.UInt8Type);
+        if ((tensor.Unusable ?? (isKnown ? FindUnusableScale(tensor) : null)) is { } reason)
         {
             if (_unusable.Add(tensor.Index))
             {
@@ -178,7 +188,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
             return false;
         }
 
-        if (tensor.IsConstant || tensor.TypeCode is TfliteSchema.Int8Type or TfliteSchema.Float32Type)
+        if (isKnown)
         {
             return true;
         }
@@ -192,21 +202,23 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
         return false;
     }
 
-    /// <summary>Why an int8 value at run time has no meaning, with a remedy, or null.</summary>
+    /// <summary>Why a value of codes at run time has no meaning, with a remedy, or null.</summary>
     private static (string Why, string Remedy)? FindUnusableScale(TfliteTensor tensor)
     {
-        if (tensor.IsConstant || tensor.TypeCode != TfliteSchema.Int8Type)
+        if (tensor.IsConstant || tensor.IsReal)
         {
             return null;
         }
 
+        var (name, low, high) = tensor.TypeCode == TfliteSchema.Int8Type ? ("int8", (int)sbyte.MinValue, (int)sbyte.MaxValue) : ("uint8", byte.MinValue, byte.MaxValue);
+
         const string Remedy = "convert the model with full integer (int8) quantisation";
         return tensor.Quantization switch
         {
-            null => ("it is int8 but has no scale", Remedy),
+            null => ($"it is {name} but has no scale", Remedy),
             { IsPerAxis: true } => ("it has a scale for each channel, which only weights may have", Remedy),
             { Scale: <= 0 } => ("its scale is 0", Remedy),
-            { ZeroPoint: < sbyte.MinValue or > sbyte.MaxValue } q => (FormattableString.Invariant($"its zero point, {q.ZeroPoint}, is not an int8"), Remedy),
+            { ZeroPoint: var zero } when zero < low || zero > high => (FormattableString.Invariant($"its zero point, {zero}, is not an {name}"), Remedy),
             _ => null,
         };
     }

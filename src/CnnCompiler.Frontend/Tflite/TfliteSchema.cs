@@ -159,6 +159,68 @@ internal static class TfliteSchema
         public static readonly FlatField KeepDims = new(0, "keep_dims");
     }
 
+    internal static class ResizeBilinearOptions
+    {
+        public const byte Union = 15;
+        public static readonly FlatField AlignCorners = new(2, "align_corners");
+        public static readonly FlatField HalfPixelCenters = new(3, "half_pixel_centers");
+    }
+
+    internal static class ResizeNearestOptions
+    {
+        public const byte Union = 74;
+        public static readonly FlatField AlignCorners = new(0, "align_corners");
+        public static readonly FlatField HalfPixelCenters = new(1, "half_pixel_centers");
+    }
+
+    internal static class StridedSliceOptions
+    {
+        public const byte Union = 32;
+        public static readonly FlatField BeginMask = new(0, "begin_mask");
+        public static readonly FlatField EndMask = new(1, "end_mask");
+        public static readonly FlatField EllipsisMask = new(2, "ellipsis_mask");
+        public static readonly FlatField NewAxisMask = new(3, "new_axis_mask");
+        public static readonly FlatField ShrinkAxisMask = new(4, "shrink_axis_mask");
+        public static readonly FlatField Offset = new(5, "offset");
+    }
+
+    internal static class SplitOptions
+    {
+        public const byte Union = 35;
+        public static readonly FlatField Parts = new(0, "num_splits");
+    }
+
+    internal static class TransposeConvOptions
+    {
+        public const byte Union = 49;
+        public static readonly FlatField Padding = new(0, "padding");
+        public static readonly FlatField StrideW = new(1, "stride_w");
+        public static readonly FlatField StrideH = new(2, "stride_h");
+        public static readonly FlatField Activation = new(3, "fused_activation_function");
+        public static readonly FlatField BiasType = new(4, "quantized_bias_type");
+    }
+
+    internal static class PackOptions
+    {
+        public const byte Union = 59;
+        public static readonly FlatField Count = new(0, "values_count");
+        public static readonly FlatField Axis = new(1, "axis");
+    }
+
+    internal static class UnpackOptions
+    {
+        public const byte Union = 64;
+        public static readonly FlatField Count = new(0, "num");
+        public static readonly FlatField Axis = new(1, "axis");
+    }
+
+    internal static class BatchMatMulOptions
+    {
+        public const byte Union = 101;
+        public static readonly FlatField AdjointX = new(0, "adj_x");
+        public static readonly FlatField AdjointY = new(1, "adj_y");
+    }
+
     internal static class ReshapeOptions
     {
         public const byte Union = 17;
@@ -178,6 +240,12 @@ internal static class TfliteSchema
     /// <summary>Value of <c>TensorType.INT32</c>.</summary>
     public const byte Int32Type = 2;
 
+    /// <summary>Value of <c>TensorType.UINT8</c>.</summary>
+    public const byte UInt8Type = 3;
+
+    /// <summary>Value of <c>TensorType.FLOAT16</c>.</summary>
+    public const byte Float16Type = 1;
+
     /// <summary>Value of <c>TensorType.INT8</c>.</summary>
     public const byte Int8Type = 9;
 
@@ -189,7 +257,7 @@ internal static class TfliteSchema
     {
         0 => ElementType.Float32,
         Int32Type => ElementType.Int32,
-        3 => ElementType.UInt8,
+        UInt8Type => ElementType.UInt8,
         4 => ElementType.Int64,
         7 => ElementType.Int16,
         Int8Type => ElementType.Int8,

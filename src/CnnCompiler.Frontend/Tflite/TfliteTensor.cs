@@ -30,8 +30,8 @@ internal sealed record TfliteTensor(
     /// <summary>True for a FLOAT32 tensor.</summary>
     public bool IsReal => TypeCode == TfliteSchema.Float32Type;
 
-    /// <summary>Type of the value; only for INT8 and FLOAT32 tensors.</summary>
-    public TensorType Type => IsReal ? new(ElementType.Float32, Shape) : new(ElementType.Int8, Shape, Quantization);
+    /// <summary>Type of the value; only for INT8, UINT8 and FLOAT32 tensors.</summary>
+    public TensorType Type => IsReal ? new(ElementType.Float32, Shape) : new(TypeCode == TfliteSchema.UInt8Type ? ElementType.UInt8 : ElementType.Int8, Shape, Quantization);
 
     /// <summary>Scale and zero point as messages show them.</summary>
     public string DisplayQuantization => Quantization is { } q

@@ -1,7 +1,5 @@
-using System.Buffers.Binary;
 using CnnCompiler.Frontend.Onnx;
 using CnnCompiler.Frontend.Onnx.Wire;
-using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
 using Google.Protobuf;
@@ -12,28 +10,15 @@ namespace CnnCompiler.Frontend.Tests.Onnx;
 /// <summary>Files that no exporter writes end with a diagnostic, within memory bounded by the file.</summary>
 public sealed class OnnxHostileTests
 {
-    private const int Mutants = 20_000;
-
     [Fact]
     public void Mutants_of_real_models_are_read_or_refused_within_bounded_memory()
     {
         Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
         var models = OnnxCase.Folders.Select(folder => new OnnxCase(folder).Baked()).ToList();
-        var random = new SeededRandom(20_251);
-        var read = 0;
-        for (var i = 0; i < Mutants; i++)
-        {
-            var bytes = models[i % models.Count].ToArray();
-            for (var change = 0; change <= random.Below(3); change++)
-            {
-                Change(bytes, random);
-            }
+        var read = ModelMutants.Check(models, 20_251, ModelMutants.ChangeProtocolBuffer, (bytes, diagnostics) => OnnxReader.Read(bytes, "m.onnx", diagnostics) is not null, Limit);
 
-            read += ReadOrRefuse(random.Below(8) == 0 ? bytes[..random.Below(bytes.Length)] : bytes) ? 1 : 0;
-        }
-
-        // The models are a few hundred bytes, so most changes meet a name or a length; enough still are models (2,442 with this seed) for the importer itself to be reached.
-        Assert.InRange(read, Mutants / 20, Mutants / 2);
+        // The models are a few hundred bytes, so most changes meet a name or a length; enough still are models for the importer itself to be reached.
+        Assert.InRange(read, ModelMutants.Count / 20, ModelMutants.Count / 2);
     }
 
     [Fact]
@@ -124,36 +109,6 @@ public sealed class OnnxHostileTests
         var refusal = Assert.Single(diagnostics.Diagnostics);
         Assert.Contains(mentions, refusal.Message, StringComparison.Ordinal);
         return refusal.Code;
-    }
-
-    private static bool ReadOrRefuse(byte[] bytes)
-    {
-        var diagnostics = new DiagnosticBag();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        var read = OnnxReader.Read(bytes, "m.onnx", diagnostics) is not null;
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, Limit(bytes));
-        Assert.NotEqual(read, diagnostics.HasErrors);
-        Assert.All(diagnostics.Diagnostics, d => Assert.StartsWith("CNN0", d.Code, StringComparison.Ordinal));
-        return read;
-    }
-
-    private static void Change(byte[] bytes, SeededRandom random)
-    {
-        var at = random.Below(bytes.Length);
-        switch (random.Below(4))
-        {
-            case 0 when at + 5 <= bytes.Length:
-                // A varint near 2^31: lengths and extents.
-                BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(at), 0xFFFF_FFFF);
-                bytes[at + 4] = 0x07;
-                break;
-            case 1:
-                bytes[at] ^= (byte)(1 << random.Below(8));
-                break;
-            default:
-                bytes[at] = (byte)random.NextBits();
-                break;
-        }
     }
 
     /// <summary>A small multiple of the file, and what any import takes.</summary>

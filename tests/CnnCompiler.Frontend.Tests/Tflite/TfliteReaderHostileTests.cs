@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using CnnCompiler.Frontend.Tflite;
 using CnnCompiler.Fuzzing;
 using CnnCompiler.Primitives.Diagnostics;
@@ -10,8 +9,6 @@ namespace CnnCompiler.Frontend.Tests.Tflite;
 /// <summary>Files made to break the reader: it ends, takes little memory and explains itself.</summary>
 public sealed class TfliteReaderHostileTests
 {
-    private static readonly uint[] Extremes = [0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF];
-
     private static IEnumerable<byte[]> SmallModels => GoldenModel.Find(SharedMaterial.Vectors("kernels"))
         .Select(folder => File.ReadAllBytes(new GoldenModel(SharedMaterial.Vectors("kernels", folder)).File));
 
@@ -40,28 +37,42 @@ public sealed class TfliteReaderHostileTests
     }
 
     [Fact]
-    public void Thousands_of_changed_models_are_read_or_refused()
+    public void Mutants_of_real_models_are_read_or_refused_within_bounded_memory()
     {
-        var random = new SeededRandom(7);
-        var (read, refused) = (0, 0);
-        foreach (var model in SmallModels)
-        {
-            for (var i = 0; i < 600; i++)
-            {
-                var changed = model.ToArray();
-                for (var n = random.Below(3); n >= 0; n--)
-                {
-                    Change(changed, random);
-                }
-
-                _ = ReadOrRefuse(changed) ? read++ : refused++;
-            }
-        }
+        var read = ModelMutants.Check([.. SmallModels], 7, ModelMutants.ChangeFlatBuffer, Read, Limit);
 
         // Both happen often, or the changes would not reach the reader's depths.
-        Assert.InRange(read + refused, 5000, int.MaxValue);
-        Assert.InRange(read, 500, int.MaxValue);
-        Assert.InRange(refused, 500, int.MaxValue);
+        Assert.InRange(read, ModelMutants.Count / 20, ModelMutants.Count * 19 / 20);
+    }
+
+    [Fact]
+    public void Mutants_of_models_of_every_operator_are_read_or_refused_within_bounded_memory()
+    {
+        var read = ModelMutants.Check([.. OperatorModels.All], 8, ModelMutants.ChangeFlatBuffer, Read, Limit);
+        Assert.InRange(read, ModelMutants.Count / 20, ModelMutants.Count * 19 / 20);
+    }
+
+    [Fact]
+    public void Every_imported_operator_has_a_model_here()
+    {
+        Assert.All(OperatorModels.All, model => Assert.True(Read(model, new DiagnosticBag())));
+        Assert.Equal(
+            ImportedOperator.All.Where(row => row.Format == "tflite").Select(row => row.Name).Order(StringComparer.Ordinal),
+            OperatorModels.All.SelectMany(model => GoldenModel.OperatorCodes(model)).Select(OperatorModels.NameOf).Distinct().Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Every_other_operator_of_the_schema_is_refused_by_name()
+    {
+        foreach (var code in Enumerable.Range(0, 206).Except(OperatorModels.Codes))
+        {
+            var model = new Builder();
+            var (x, y) = (model.Value("x", [1, 7]), model.Value("y", [1, 7]));
+            model.Operator(code, [x], [y]);
+            var diagnostic = Assert.Single(TfliteReaderRefusalTests.Refuse(model.Build([x], [y])));
+            Assert.Equal("CNN0323", diagnostic.Code);
+            Assert.True(diagnostic.Remedy.Length > 10);
+        }
     }
 
     [Fact]
@@ -75,7 +86,7 @@ public sealed class TfliteReaderHostileTests
             var changed = model.ToArray();
             for (var n = 0; n < 20; n++)
             {
-                Change(changed, random);
+                ModelMutants.ChangeFlatBuffer(changed, random);
             }
 
             ReadOrRefuse(changed);
@@ -150,30 +161,9 @@ public sealed class TfliteReaderHostileTests
         Assert.Equal("CNN0331", diagnostics[^1].Code);
     }
 
-    private static void Change(byte[] bytes, SeededRandom random)
-    {
-        if (random.Below(2) == 0)
-        {
-            bytes[random.Below(bytes.Length)] = (byte)random.NextBits();
-            return;
-        }
+    private static bool Read(byte[] bytes, DiagnosticBag diagnostics) => TfliteReader.Read(bytes, "m.tflite", diagnostics) is not null;
 
-        // Whole words reach offsets, lengths and extents.
-        var at = random.Below((bytes.Length - 4) / 4) * 4;
-        var value = random.Below(3) == 0 ? (uint)random.Below(bytes.Length) : Extremes[random.Below(Extremes.Length)];
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(at), value);
-    }
-
-    private static bool ReadOrRefuse(byte[] bytes)
-    {
-        var diagnostics = new DiagnosticBag();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        var read = TfliteReader.Read(bytes, "m.tflite", diagnostics) is not null;
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, Limit(bytes));
-        Assert.NotEqual(read, diagnostics.HasErrors);
-        Assert.All(diagnostics.Diagnostics, d => Assert.StartsWith("CNN0", d.Code, StringComparison.Ordinal));
-        return read;
-    }
+    private static bool ReadOrRefuse(byte[] bytes) => ModelMutants.ReadOrRefuse(bytes, Read, Limit);
 
     private static IReadOnlyList<Diagnostic> Bounded(byte[] bytes)
     {

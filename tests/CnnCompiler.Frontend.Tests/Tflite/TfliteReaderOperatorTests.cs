@@ -133,13 +133,14 @@ public sealed class TfliteReaderOperatorTests
         var (x, y) = (model.Value("x", [2, 5, 3]), model.Value("y", [2, 5, 4], scale: 2));
         model.Operator(9, [x, model.Weights([4, 3], Builder.PerAxis(0, 1, 2, 3, 4))], [y], 8, new() { [2] = true });
         var graph = Import(model, x, y);
-        var dense = Assert.IsType<Dense>(graph.Layers[0]);
+        Assert.Equal(Shape.Of(10, 3), Assert.IsType<Reshape>(graph.Layers[0]).Type.Shape);
+        var dense = Assert.IsType<Dense>(graph.Layers[1]);
         Assert.Equal(Shape.Of(10, 4), dense.Type.Shape);
-        var reshape = Assert.IsType<Reshape>(graph.Layers[1]);
+        var reshape = Assert.IsType<Reshape>(graph.Layers[2]);
         Assert.Equal([dense.Name], reshape.Inputs);
-        Assert.Equal("t1", reshape.Name);
+        Assert.Equal("y", reshape.Name);
         Assert.Equal(Shape.Of(2, 5, 4), reshape.Type.Shape);
-        Assert.Equal(["t1"], graph.Outputs);
+        Assert.Equal(["y"], graph.Outputs);
     }
 
     [Theory]
@@ -177,8 +178,8 @@ public sealed class TfliteReaderOperatorTests
         var graph = Import(model.Build([x, s], [y, sum]));
         Assert.Equal(FusedActivation.Relu6, Assert.IsType<Add>(graph.Layers[0]).Activation);
         Assert.Equal(2, Assert.IsType<Concat>(graph.Layers[1]).Axis);
-        Assert.Equal(["t0", "t1"], graph.Inputs.Select(i => i.Name));
-        Assert.Equal(["t3", "t2"], graph.Outputs);
+        Assert.Equal(["x", "s"], graph.Inputs.Select(i => i.Name));
+        Assert.Equal(["y", "sum"], graph.Outputs);
     }
 
     [Fact]
@@ -285,8 +286,29 @@ public sealed class TfliteReaderOperatorTests
         model.Operator(19, [x], [y]);
         var imported = TfliteReader.ReadModel(model.Build([x], [y]), file, new DiagnosticBag())!;
         Assert.Equal(name, imported.Graph.Name);
-        Assert.Equal("the output", imported.TensorNames["t1"]);
+        Assert.Equal("the output", imported.TensorNames["the_output"]);
+        Assert.Equal(1, imported.TensorIndices["the_output"]);
         Assert.Equal(file, imported.Graph.Layers[0].Span.Value.File);
+    }
+
+    [Theory]
+    [InlineData("model/conv2d_1/Relu;model/conv2d_1/BiasAdd", "conv2d_1")]
+    [InlineData("MobilenetV1/Conv2d_0/Relu6", "Conv2d_0")]
+    [InlineData("serving_default_input_5:0", "input_5")]
+    [InlineData("model/add_1/add", "add_1")]
+    [InlineData("image_int8", "image")]
+    [InlineData("StatefulPartitionedCall:0", "activation")]
+    [InlineData("scale", "v_scale")]
+    [InlineData("", "activation")]
+    [InlineData("x", "x_2")]
+    [InlineData("a/b c-d", "b_c_d")]
+    [InlineData("4d", "v_4d")]
+    public void Values_are_named_after_the_layers_of_the_model(string label, string name)
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [1, 7]), model.Value(label, [1, 7]));
+        model.Operator(19, [x], [y]);
+        Assert.Equal(name, Import(model, x, y).Outputs[0]);
     }
 
     private static NetworkGraph Import(Builder model, int input, int output) => Import(model.Build([input], [output]));

@@ -56,7 +56,7 @@ public sealed class TfliteReaderRefusalTests
         ["the output is a constant"] = (c => (c.Model.Tensors[c.Y][2], c.Model.Tensors[c.Y][0]) = (1, new[] { 72 }), "CNN0328", ["t3 'y'", "there before"]),
         ["the schema is older"] = (c => c.Model.Model[0] = 2, "CNN0330", ["version 2"]),
         ["there is no subgraph"] = (c => c.Model.Subgraphs.Clear(), "CNN0321", ["model.subgraphs"]),
-        ["the factor is out of range"] = (c => c.Model.Tensors[c.Y][4] = Builder.Quantization(1e-38f, 0), "CNN01", ["t3"]),
+        ["the factor is out of range"] = (c => c.Model.Tensors[c.Y][4] = Builder.Quantization(1e-38f, 0), "CNN01", ["conv2d 'y'"]),
     };
 
     public static TheoryData<string> ConvolutionCases => [.. Convolutions.Keys];
@@ -163,15 +163,31 @@ public sealed class TfliteReaderRefusalTests
     }
 
     [Fact]
-    public void Joined_values_of_different_scales_are_refused_with_both()
+    public void Hybrid_models_and_constants_in_16_bits_are_refused_by_name()
     {
         var model = new Builder();
-        var (a, b, y) = (model.Value("a", [1, 2]), model.Value("b", [1, 2], scale: 0.75f, zeroPoint: -3), model.Value("y", [1, 4]));
-        model.Operator(2, [a, b], [y], 10, new() { [0] = 1 });
-        var diagnostic = Assert.Single(Refuse(model.Build([a, b], [y])));
+        var (x, y) = (model.Value("x", [1, 3], Builder.Float32), model.Value("y", [1, 4], Builder.Float32));
+        model.Operator(9, [x, model.Weights([4, 3])], [y], 8, new());
+        var diagnostic = Assert.Single(Refuse(model.Build([x], [y])));
         Assert.Equal("CNN0324", diagnostic.Code);
-        Assert.Contains("CONCATENATION", diagnostic.Message, StringComparison.Ordinal);
-        Assert.Contains("t1 'b' has scale 0.75 and zero point -3, tensor t2 'y' has scale 0.5 and zero point 0", diagnostic.Message, StringComparison.Ordinal);
+        Assert.Contains("hybrid", diagnostic.Message, StringComparison.Ordinal);
+        Assert.Contains("representative dataset", diagnostic.Remedy, StringComparison.Ordinal);
+
+        model = new Builder();
+        var (a, b) = (model.Value("a", [1, 2], Builder.Float32), model.Value("b", [1, 2], Builder.Float32));
+        model.Operator(6, [model.Constant("half", [1, 2], 1, new byte[4])], [b]);
+        diagnostic = Assert.Single(Refuse(model.Build([a], [b])));
+        Assert.Equal("CNN0324", diagnostic.Code);
+        Assert.Contains("FLOAT16", diagnostic.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_value_of_uint8_is_refused_by_what_is_no_conversion()
+    {
+        var model = new Builder();
+        var (x, y) = (model.Value("x", [1, 7], Builder.UInt8), model.Value("y", [1, 7]));
+        model.Operator(19, [x], [y]);
+        Assert.Equal("CNN0325", Assert.Single(Refuse(model.Build([x], [y]))).Code);
     }
 
     /// <summary>One operator from x to y with one thing wrong: code, inputs' and output's shapes, options and what must be said.</summary>
@@ -179,7 +195,19 @@ public sealed class TfliteReaderRefusalTests
 
     private static readonly Dictionary<string, (Func<Builder, int[], FlatObject> Add, int[] Shape, string Code, string Part)> Smalls = new()
     {
-        ["a constant is added"] = ((m, o) => m.Operator(0, [0, m.Weights([1, 8])], o, 11, new()), [1, 8], "CNN0324", "t2 'weights' is a constant"),
+        ["a constant of int32 is added"] = ((m, o) => m.Operator(0, [0, m.Numbers("c", [1], 3)], o, 11, new()), [1, 8], "CNN0324", "INT32 instead of INT8"),
+        ["a constant without a scale is added"] = ((m, o) => m.Operator(0, [0, m.Constant("c", [1], Builder.Int8, [1])], o, 11, new()), [1, 8], "CNN0324", "no quantisation"),
+        ["a slice takes nothing"] = ((m, o) => m.Operator(45, [0, m.Numbers("b", [2], 0, 3), m.Numbers("e", [2], 1, 3), m.Numbers("s", [2], 1, 1)], o, 32, new()), [1, 8], "CNN0327", "dimension 1"),
+        ["a slice has an ellipsis"] = ((m, o) => m.Operator(45, [0, m.Numbers("b", [2], 0, 0), m.Numbers("e", [2], 1, 3), m.Numbers("s", [2], 1, 1)], o, 32, new() { [2] = 1 }), [1, 8], "CNN0324", "ellipsis"),
+        ["a slice has no step"] = ((m, o) => m.Operator(45, [0, m.Numbers("b", [2], 0, 0), m.Numbers("e", [2], 1, 3), m.Numbers("s", [2], 1, 0)], o, 32, new()), [1, 3], "CNN0327", "steps of [1, 0]"),
+        ["a split is uneven"] = ((m, o) => m.Operator(49, [m.Numbers("a", [1], 1), 0], o, 35, new() { [0] = 3 }), [1, 8], "CNN0327", "3 parts for 1 outputs"),
+        ["values are packed along no axis"] = ((m, o) => m.Operator(83, [0], o, 59, new() { [0] = 1, [1] = 5 }), [1, 1, 8], "CNN0327", "axis 5"),
+        ["a resize gets no image"] = ((m, o) => m.Operator(23, [0, m.Numbers("s", [2], 2, 4)], o, 15, new()), [1, 8], "CNN0327", "1x8 can't be resized"),
+        ["a resize aligns corners and pixels"] = ((m, o) => m.Operator(97, [0, m.Numbers("s", [2], 2, 4)], o, 74, new() { [0] = true, [1] = true }), [1, 8], "CNN0327", "at once"),
+        ["a transposed convolution asks for another shape"] = ((m, o) => m.Operator(67, [m.Numbers("s", [4], 1, 4, 4, 4), m.Weights([4, 2, 2, 8]), 0], o, 49, new() { [1] = 2, [2] = 2 }), [1, 8], "CNN0327", "[1, 4, 4, 4]"),
+        ["matrices don't fit"] = ((m, o) => m.Operator(126, [0, m.Value("z", [7, 3])], o, 101, new()), [1, 3], "CNN0327", "8"),
+        ["a quantisation makes floats"] = ((m, o) => { m.Tensors[o[0]][1] = Builder.Float32; return m.Operator(114, [0], o); }, [1, 8], "CNN0324", "FLOAT32"),
+        ["a value is dequantised to codes"] = ((m, o) => m.Operator(6, [0], o), [1, 8], "CNN0324", "INT8 of INT8"),
         ["shapes don't broadcast"] = ((m, o) => m.Operator(0, [0, 0], o, 11, new()), [8, 8], "CNN0327", "1x8"),
         ["an activation is fused into a concatenation"] = ((m, o) => m.Operator(2, [0, 0], o, 10, new() { [0] = 1, [1] = (byte)1 }), [1, 16], "CNN0324", "activation"),
         ["the axis is out of range"] = ((m, o) => m.Operator(2, [0, 0], o, 10, new() { [0] = -3 }), [1, 16], "CNN0327", "axis -3 of 2"),
@@ -200,7 +228,7 @@ public sealed class TfliteReaderRefusalTests
         ["dense weights don't fit"] = ((m, o) => m.Operator(9, [0, m.Weights([4, 3])], o, 8, new()), [1, 4], "CNN0327", "1x8"),
         ["dense weights are shuffled"] = ((m, o) => m.Operator(9, [0, m.Weights([4, 8])], o, 8, new() { [1] = (byte)1 }), [1, 4], "CNN0324", "shuffled"),
         ["depthwise weights don't fit"] = ((m, o) => m.Operator(4, [0, m.Weights([2, 1, 1, 8])], o, 2, new() { [1] = 1, [2] = 1 }), [1, 1, 1, 8], "CNN0327", "[N, H, W, C]"),
-        ["an activation changes the scale"] = ((m, o) => m.Operator(19, [m.Value("z", [1, 8], scale: 2)], o), [1, 8], "CNN0324", "scale 2"),
+        ["a reshape changes the scale"] = ((m, o) => m.Operator(22, [m.Value("z", [1, 8], scale: 2)], o), [1, 8], "CNN0324", "scale 2"),
     };
 
     [Theory]
