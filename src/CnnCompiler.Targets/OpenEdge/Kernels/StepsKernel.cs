@@ -48,7 +48,7 @@ public sealed class StepsKernel : NestKernel
         _lines = _columnsAreLanes
             ? [.. RequantizeKernel.Quads(parallel, accesses).Select(q => PointLines.OfLanes(parallel, q.Accesses, [NestView.OuterLine, NestView.Line], NestView.Pixel, q.Lanes))]
             : nest.Loops.Any(l => l.Name == NestView.Lane)
-                ? [PointLines.OfLanes(parallel, accesses, [NestView.Group, NestView.Quad, NestView.OuterLine, NestView.Line], NestView.Pixel, Cell.Side)]
+                ? [PointLines.OfLanes(parallel, accesses, [NestView.Group, NestView.Quad, NestView.OuterLine, NestView.Line], NestView.Pixel, PointKernel.Lanes(nest))]
                 : [PointLines.OfLines(parallel, accesses)];
         Program = Build();
     }

@@ -599,7 +599,8 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>
-    /// The position loop whose values are the channels of a quad: the one along the innermost dimension of input and output, else the one that leaves the fewest lanes idle; -1 where there is none.
+    /// The position loop whose values are the channels of a quad: the one along the innermost dimension of input and output, else the one that leaves the fewest lanes idle, without a quad that
+    /// isn't whole (only innermost dimensions have room for its other lanes); -1 where there is none.
     /// </summary>
     private static int ChannelLoop(GconvOperator operation)
     {
@@ -607,7 +608,7 @@ public sealed partial class OpenEdgeMapper
         var innermost = loops.Where(i => operation.OutputIndex[^1].Coefficients[i] == 1 && operation.Input.Index[^1].Coefficients[i] == 1).ToArray();
         return innermost.Length == 1
             ? innermost[0]
-            : loops.Where(i => operation.Loops[i].Extent > 1).OrderByDescending(i => operation.Loops[i].Extent / (double)RoundUp(operation.Loops[i].Extent)).FirstOrDefault(-1);
+            : loops.Where(i => operation.Loops[i].Extent is > 1 and var extent && (extent <= LoopMap.Lanes || extent % LoopMap.Lanes == 0)).OrderByDescending(i => operation.Loops[i].Extent / (double)RoundUp(operation.Loops[i].Extent)).FirstOrDefault(-1);
     }
 
     private string? MapRegion(GconvOperator operation, PoolRegion region, int channelLoop, int index)
