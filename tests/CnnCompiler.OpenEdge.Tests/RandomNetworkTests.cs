@@ -31,6 +31,15 @@ public class RandomNetworkTests
         }
     }
 
+    [Fact]
+    public void Networks_of_every_rounding_compute_the_same_at_every_level()
+    {
+        for (var seed = 0; seed < Networks; seed++)
+        {
+            Check(() => RandomNetworks.Network(seed, RandomNetworkOptions.Default with { Rounding = (Ir.Network.RoundingScheme)(seed % 3) }), seed);
+        }
+    }
+
     private static void Check(Func<Ir.Network.NetworkGraph> make, int seed)
     {
         var network = make();

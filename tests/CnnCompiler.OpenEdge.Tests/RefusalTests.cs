@@ -96,7 +96,7 @@ public class RefusalTests
     {
         const int Channels = 8;
         var bias = new int[4];
-        bias[2] = 1 << 30;
+        bias[2] = int.MaxValue - 500;
         var network = new NetworkGraph(
             "huge",
             [new("x", Type(1, Channels))],
@@ -114,17 +114,6 @@ public class RefusalTests
             ["y"]);
         var message = Refuse(network, "CNN0801");
         Assert.Contains("layer y (dense), channel 2", message);
-        Assert.Contains("1073742848", message);
-    }
-
-    [Fact]
-    public void A_layer_with_single_rounding_has_no_kernel()
-    {
-        var network = new NetworkGraph(
-            "single",
-            [new("a", Type(1, 4)), new("b", Type(1, 4))],
-            [new Add("y", ["a", "b"], Type(1, 4), FusedActivation.None, RoundingScheme.TfliteSingle)],
-            ["y"]);
-        Assert.Contains("layer y (add)", Refuse(network, "CNN0800"));
+        Assert.Contains("2147484171", message);
     }
 }

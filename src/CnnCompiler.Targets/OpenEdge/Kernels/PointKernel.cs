@@ -44,7 +44,7 @@ public sealed class PointKernel : NestKernel
 
         MappedAccess[] accesses = [nest.Operands[0], nest.Output];
         _lines = nest.Loops.Any(l => l.Name == NestView.Lane)
-            ? PointLines.OfLanes(nest, accesses, [NestView.Quad, NestView.OuterLine, NestView.Line], NestView.Pixel, Cell.Side)
+            ? PointLines.OfLanes(nest, accesses, [NestView.Quad, NestView.OuterLine, NestView.Line], NestView.Pixel, Lanes(nest))
             : PointLines.OfLines(nest, accesses);
         Program = Build();
     }
@@ -64,6 +64,9 @@ public sealed class PointKernel : NestKernel
 
     /// <summary>Taps of the largest window whose sum of codes, with the rounding half, still fits 31 bits.</summary>
     public const int LargestDivisor = int.MaxValue / (1 - sbyte.MinValue);
+
+    /// <summary>Columns that work on channels of their own: of a single quad those it has; else all four, and buffers hold whole quads.</summary>
+    internal static int Lanes(MappedNest nest) => new NestView(nest).Extent(NestView.Quad) > 1 ? Cell.Side : Math.Min(Cell.Side, nest.Guards[0].Bound);
 
     /// <summary>
     /// A factor and a shift with (a * factor) &gt;&gt; shift = a / divisor for every a that the sum of <paramref name="divisor"/> codes can give after

@@ -111,15 +111,16 @@ public sealed class SlidingKernel : NestKernel
         const int Registers = 3;
         const int Around = 4;
         const int MostSteps = 32;
-        var loads = Loads(stride, pitch, across);
+        var loads = Loads(taps, stride, pitch, across);
         return UnderWay(taps, stride) <= Registers
             && loads.Length + (2 * taps * across.Count) - 1 + Around <= MostSteps
             && FitsImmediate((resultPitch - ((Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes)
             && Enumerable.Range(0, loads.Length).All(i => FitsImmediate(Advance(loads, i, stride * pitch) * (long)NestView.WordBytes));
     }
 
-    private static int[] Loads(int stride, int pitch, IEnumerable<int> across) =>
-        [.. Enumerable.Range(0, stride).SelectMany(i => across.Select(a => (i * pitch) + a))];
+    /// <summary>The inputs of a step, but those between the windows, which nothing multiplies.</summary>
+    private static int[] Loads(int taps, int stride, int pitch, IEnumerable<int> across) =>
+        [.. Enumerable.Range(0, Math.Min(taps, stride)).SelectMany(i => across.Select(a => (i * pitch) + a))];
 
     /// <summary>Elements from the last cell's input to the first cell's of the next load.</summary>
     private static int Advance(int[] loads, int index, int step) =>
@@ -162,7 +163,7 @@ public sealed class SlidingKernel : NestKernel
         var taps = _view.Extent(Slide);
         var x = Cell.All.ToDictionary(c => c, c => Register(c, "x"));
         VirtualRegister[][] sums = [.. Cell.All.Select(c => Enumerable.Range(0, _underWay).Select(_ => Register(c, "sum")).ToArray())];
-        var loads = Loads(_stride, _pitch, _across.Select(a => a.Input));
+        var loads = Loads(taps, _stride, _pitch, _across.Select(a => a.Input));
 
         // what is multiplied in a step, in order: input of the step, its tap of which output (0: the newest)
         var work = (from i in Enumerable.Range(0, _stride)

@@ -15,7 +15,7 @@ internal static class MappableForms
         var layers = new HashSet<string>(StringComparer.Ordinal);
         foreach (var step in program.Steps)
         {
-            var why = step.Match(operation => Refusal(operation, program), view => Refusal(view, program), _ => null, host => $"{host.Layer.Keyword} is a host step that the target's host does not have");
+            var why = step.Match(operation => Refusal(operation, program), _ => null, _ => null, host => $"{host.Layer.Keyword} is a host step that the target's host does not have");
 
             // A layer may be several steps; its first one says it.
             if (why is not null && layers.Add(step.Origin.Value.Layer ?? step.Name))
@@ -29,19 +29,16 @@ internal static class MappableForms
         return !refused;
     }
 
-    private static string? Refusal(GconvView view, GconvProgram program) =>
-        view.Sources.Any(source => program.Constants.Any(constant => constant.Name == source)) ? "it is a constant that stands for a value; the array's kernels read values that were computed" : null;
-
     private static string? Refusal(GconvOperator operation, GconvProgram program)
     {
-        if (operation.Type.Element.IsReal() || operation.Accumulator.IsReal() || Operands(operation).Any(name => IsReal(program, name)))
+        if (operation.Type.Element.IsReal() || operation.Accumulator.IsReal() || IsReal(program, operation.Input.Tensor) || (operation.Kernel is { } kernel && IsReal(program, kernel.Tensor)))
         {
             return "it computes with floating-point numbers; the array has integers only";
         }
 
         if (operation.Input.Index.Divides())
         {
-            return "its taps depend on whether an index divides evenly";
+            return "its taps depend on whether an index divides evenly, and it is no sum of products with constant weights";
         }
 
         if (operation.Type.Element != ElementType.Int8)
@@ -49,31 +46,11 @@ internal static class MappableForms
             return $"its result or a value inside it is {operation.Type.Element.Name()}; the kernels write i8";
         }
 
-        return ScalarProgram.Compile(operation.Pre) is null || ScalarProgram.Compile(operation.Main) is null || ScalarProgram.Compile(operation.Post) is null
-                || UsesFunction(operation.Pre) || UsesFunction(operation.Main) || UsesFunction(operation.Post)
-            ? "it uses a function or a table of a single element, for which there is no kernel"
-            : null;
+        return operation.Extra.Any(extra => program.Constants.All(constant => constant.Name != extra.Tensor)) ? "a further operand is computed; the kernels take constants" : null;
     }
-
-    private static IEnumerable<string> Operands(GconvOperator operation) =>
-        operation.Extra.Select(extra => extra.Tensor).Append(operation.Input.Tensor).Concat(operation.Kernel is { } kernel ? [kernel.Tensor] : []);
 
     private static bool IsReal(GconvProgram program, string tensor) =>
         program.Inputs.Any(input => input.Name == tensor && input.Type.Element.IsReal())
         || program.Constants.Any(constant => constant.Name == tensor && constant.Value.Element.IsReal())
         || program.Steps.Any(step => step.Name == tensor && step.Type.Element.IsReal());
-
-    private static bool UsesFunction(ScalarExpression expression) => expression.Match(
-        input: () => false,
-        kernel: () => false,
-        accumulator: () => false,
-        tapCount: () => false,
-        extra: _ => false,
-        literal: _ => false,
-        real: _ => true,
-        lookup: _ => true,
-        binary: e => UsesFunction(e.Left) || UsesFunction(e.Right),
-        requantize: e => UsesFunction(e.Value) || UsesFunction(e.Multiplier) || UsesFunction(e.Shift),
-        clamp: e => UsesFunction(e.Value) || UsesFunction(e.Low) || UsesFunction(e.High),
-        call: _ => true);
 }

@@ -71,45 +71,6 @@ public sealed partial class OpenEdgeMapper
         return (buffer, LoopMap.Flatten(operation.OutputIndex, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count));
     }
 
-    private string? MapBinary(GconvOperator operation)
-    {
-        var term = Substitute(operation.Main, Substitute(operation.Pre, new ScalarExtra(0), new ScalarKernel()), new ScalarExtra(1));
-        if (ScalarForms.AsRequantize(operation.Post) is not { Multiplier: ScalarLiteral, Shift: ScalarLiteral { Value: <= 0 } } form
-            || form.Value is not ScalarAccumulator
-            || ScalarForms.AsSum(term) is not var (left, right)
-            || ScalarProgram.Compile(left) is not { Extras: [0] }
-            || ScalarProgram.Compile(right) is not { Extras: [1] })
-        {
-            return "only sums of a function of each operand, requantised with two roundings and without left shift, have a kernel";
-        }
-
-        if (operation.Input.OutOfRange != OutOfRange.Never || operation.Kernel!.OutOfRange != OutOfRange.Never)
-        {
-            return "an element-wise operator reads outside its operand";
-        }
-
-        var map = Identity(operation);
-        var (buffer, element) = Output(operation);
-        Add(
-            new(
-                operation.Name,
-                AddKernel.Strategy,
-                map.Loops,
-                [],
-                [
-                    new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor)))),
-                    new(_bufferOf[operation.Kernel.Tensor], map.Map(Element(operation, operation.Kernel, LayoutOf(operation.Kernel.Tensor)))),
-                ],
-                new(buffer.Name, map.Map(element)),
-                GconvReduction.None,
-                term,
-                operation.Post),
-            operation.Origin.Value);
-        return AddKernel.LargestSum((MappedNest)_steps[^1]) < RequantizeTail.Bound
-            ? null
-            : "the sum of the rescaled operands may reach 2^30, beyond which the array does not requantise exactly";
-    }
-
     private static LoopMap Identity(GconvOperator operation)
     {
         var map = new LoopMap(operation.Loops.Count);
@@ -121,93 +82,9 @@ public sealed partial class OpenEdgeMapper
         return map;
     }
 
-    private string? MapCopy(GconvOperator operation)
-    {
-        if (operation.Post is not ScalarAccumulator && ScalarForms.AsClamp(operation.Post) is not { Value: ScalarAccumulator })
-        {
-            return "only copies and clamps of single elements have a kernel";
-        }
-
-        var (buffer, element) = Output(operation);
-        MappedBuffer? halo = null;
-        var map = new LoopMap(operation.Loops.Count);
-        if (operation.Input.OutOfRange == OutOfRange.Fill)
-        {
-            if (!buffer.Layout.IsDense)
-            {
-                // the border is filled as a whole, so the tensor must be without a halo of its own
-                halo = buffer;
-                buffer = AddBuffer($"{operation.Name}.bordered", BufferRole.Activation, BufferLayout.Dense(buffer.Layout.Shape, 1));
-                element = LoopMap.Flatten(
-                    operation.OutputIndex, buffer.Layout.Pitch.Select(p => (long)p).ToArray(), buffer.Layout.Origin, operation.Loops.Count);
-            }
-
-            Fill(buffer, Clamped(operation.Post, operation.Input.FillValue), operation.Origin.Value);
-        }
-
-        var inputShape = TypeOf(operation.Input.Tensor).Shape.Dimensions;
-        for (var i = 0; i < operation.Loops.Count; i++)
-        {
-            var (first, count) = (0, operation.Loops[i].Extent);
-            if (operation.Input.OutOfRange == OutOfRange.Fill)
-            {
-                var dimension = operation.Input.Index.Select((e, d) => (e, d)).Where(p => p.e.Coefficients[i] != 0).Select(p => p.d).ToArray();
-                if (dimension.Length != 1 || operation.Input.Index[dimension[0]] is not { } index || index.Coefficients[i] != 1)
-                {
-                    return "only plain padding has a kernel";
-                }
-
-                first = (int)Math.Max(0, -index.Constant);
-                count = (int)Math.Min(count, inputShape[dimension[0]] - index.Constant) - first;
-            }
-
-            map.Add(operation.Loops[i].Name, count, reduced: false, i);
-            map.Offset(i, first);
-        }
-
-        Add(
-            new(
-                operation.Name,
-                PointKernel.Strategy,
-                map.Loops,
-                [],
-                [new(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
-                new(buffer.Name, map.Map(element)),
-                GconvReduction.None,
-                new ScalarExtra(0),
-                operation.Post),
-            operation.Origin.Value);
-        if (halo is not null)
-        {
-            Copy(buffer, halo, halo.Layout.Shape, operation.Origin.Value);
-        }
-
-        return null;
-    }
-
-    private static int Clamped(ScalarExpression post, int code) =>
-        ScalarForms.AsClamp(post) is var (_, low, high) ? Math.Clamp(code, low, high) : code;
-
     /// <summary>Replaces the input and the kernel of a scalar program.</summary>
-    private static ScalarExpression Substitute(ScalarExpression expression, ScalarExpression input, ScalarExpression kernel) => expression switch
-    {
-        ScalarInput => input,
-        ScalarKernel => kernel,
-        ScalarBinary b => b with { Left = Substitute(b.Left, input, kernel), Right = Substitute(b.Right, input, kernel) },
-        ScalarRequantize r => r with
-        {
-            Value = Substitute(r.Value, input, kernel),
-            Multiplier = Substitute(r.Multiplier, input, kernel),
-            Shift = Substitute(r.Shift, input, kernel),
-        },
-        ScalarClamp c => c with
-        {
-            Value = Substitute(c.Value, input, kernel),
-            Low = Substitute(c.Low, input, kernel),
-            High = Substitute(c.High, input, kernel),
-        },
-        _ => expression,
-    };
+    private static ScalarExpression Substitute(ScalarExpression expression, ScalarExpression input, ScalarExpression kernel) =>
+        ResultFunction.Replace(expression, e => e switch { ScalarInput => input, ScalarKernel => kernel, _ => null });
 
     private Tensor ConstantOf(OperandAccess access) => _constants[access.Tensor];
 }

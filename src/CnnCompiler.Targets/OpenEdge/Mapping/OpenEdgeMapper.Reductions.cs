@@ -22,12 +22,6 @@ public sealed partial class OpenEdgeMapper
 
     private string? MapContraction(GconvOperator operation, OperatorShape shape)
     {
-        if (ScalarForms.AsRequantize(operation.Post) is not { Multiplier: ScalarExtra multiplier, Shift: ScalarExtra shift } form
-            || BiasOf(form.Value) is not { } bias)
-        {
-            return "only sums requantised per channel with TFLite's two roundings have a kernel";
-        }
-
         if (shape.Single(LoopKind.Group) is not var (groupLoop, groups) || shape.Single(LoopKind.OutputParallel) is not var (channelLoop, channels))
         {
             return "its channels are split over several loops";
@@ -41,7 +35,15 @@ public sealed partial class OpenEdgeMapper
         // every group has one channel, which reads inputs of its own: channels take the place of groups
         var depthwise = strategy is WindowKernel.Strategy or SlidingKernel.Strategy;
 
-        if (FoldChannels(operation, form, bias, multiplier.Index, shift.Index) is not var (foldedBias, multipliers, shifts, bound))
+        // requantised as the array does it where that is exact; else by thresholds
+        (int, int) groupsOf = depthwise ? (-1, 1) : (groupLoop, groups);
+        (int, int) channelsOf = depthwise ? (groupLoop, groups) : (channelLoop, channels);
+        var form = ScalarForms.AsRequantize(operation.Post) is { Multiplier: ScalarExtra multiplier, Shift: ScalarExtra shift } found && BiasOf(found.Value) is { } bias
+            && FoldChannels(operation, found, bias, multiplier.Index, shift.Index) is { } folded
+                ? (Form: found, Folded: folded, Channel: operation.Extra[multiplier.Index])
+                : ((RequantizeForm Form, (Tensor Bias, Tensor Multiplier, Tensor Shift, long Bound) Folded, OperandAccess Channel)?)null;
+        var steps = form is null ? StepsOf(operation, shape, groupsOf, channelsOf) : null;
+        if (form is null && steps is null)
         {
             return null;
         }
@@ -60,21 +62,25 @@ public sealed partial class OpenEdgeMapper
         var contraction = new Contraction(
             operation,
             shape,
-            form,
+            form?.Form,
             positions,
             strategy,
-            RequantizePairsKernel.Fits(bound, shifts.AsSpan<int>(), positions.Outer * positions.Lines) ? RequantizePairsKernel.Strategy : RequantizeKernel.Strategy,
-            RequantizePairsKernel.Fits(bound, shifts.AsSpan<int>(), RequantizePairsKernel.Workers),
+            form is { } short1 && RequantizePairsKernel.Fits(short1.Folded.Bound, short1.Folded.Shift.AsSpan<int>(), positions.Outer * positions.Lines) ? RequantizePairsKernel.Strategy : RequantizeKernel.Strategy,
+            form is { } short2 && RequantizePairsKernel.Fits(short2.Folded.Bound, short2.Folded.Shift.AsSpan<int>(), RequantizePairsKernel.Workers),
             (name, element),
             AddConstant(operation.Kernel!.Tensor, ConstantOf(operation.Kernel)),
+            form is not { } parameters ? [] :
             [
-                AddConstant($"{operation.Name}.folded.bias", foldedBias),
-                AddConstant($"{operation.Name}.folded.multiplier", multipliers),
-                AddConstant($"{operation.Name}.folded.shift", shifts),
+                AddConstant($"{operation.Name}.folded.bias", parameters.Folded.Bias),
+                AddConstant($"{operation.Name}.folded.multiplier", parameters.Folded.Multiplier),
+                AddConstant($"{operation.Name}.folded.shift", parameters.Folded.Shift),
             ],
-            operation.Extra[multiplier.Index],
-            depthwise ? (-1, 1) : (groupLoop, groups),
-            depthwise ? (groupLoop, groups) : (channelLoop, channels));
+            form?.Channel,
+            groupsOf,
+            channelsOf)
+        {
+            Steps = steps,
+        };
         var tile = ChannelsOfTile(contraction);
         var total = contraction.Channels.Extent;
         for (var first = 0; first < total; first += tile)
@@ -90,7 +96,7 @@ public sealed partial class OpenEdgeMapper
     private sealed record Contraction(
         GconvOperator Operation,
         OperatorShape Shape,
-        RequantizeForm Form,
+        RequantizeForm? Form,
         Positions Positions,
         string Strategy,
         string Requantize,
@@ -98,9 +104,13 @@ public sealed partial class OpenEdgeMapper
         (string Buffer, AffineExpression Element) Input,
         string Weights,
         string[] Parameters,
-        OperandAccess ChannelOperand,
+        OperandAccess? ChannelOperand,
         (int Loop, int Extent) Groups,
-        (int Loop, int Extent) Channels);
+        (int Loop, int Extent) Channels)
+    {
+        /// <summary>Thresholds, where codes are found by them; else null.</summary>
+        public ChannelSteps? Steps { get; init; }
+    }
 
     /// <summary>Output channels that are summed before they are requantised: all, or as many whole quads as the accumulators may take.</summary>
     private int ChannelsOfTile(Contraction contraction)
@@ -211,8 +221,23 @@ public sealed partial class OpenEdgeMapper
         {
             var point = Map(reduced: false, from, channels);
             var (buffer, element) = Output(operation);
-            var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand));
-            var form = contraction.Form;
+            if (contraction.Steps is { } steps)
+            {
+                point.Add(StepTable.Loop, steps.Count, reduced: true, -1);
+                return StepsNest(
+                    operation,
+                    operation.Name + name,
+                    point,
+                    [point.ChannelGuard(channels), .. HalvesGuards(point, contraction.Positions)],
+                    new(sums.Name, SumOf(point, from)),
+                    new(buffer.Name, point.Map(element)),
+                    steps,
+                    contraction.Groups,
+                    contraction.Channels);
+            }
+
+            var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand!));
+            var form = contraction.Form!;
             return new(
                 operation.Name + name,
                 contraction.Requantize,
@@ -451,7 +476,7 @@ public sealed partial class OpenEdgeMapper
 
     /// <summary>
     /// Per-channel bias, multiplier and shift for raw sums of codes: the input's zero point times the channel's weights goes into the bias. A channel
-    /// without any weight other than 0 is a constant, whatever its bias: it is computed here. Null after reporting a channel that is too large.
+    /// without any weight other than 0 is a constant, whatever its bias: it is computed here. Null where a channel is too large.
     /// The bound is that of all sums with their biases.
     /// </summary>
     private (Tensor Bias, Tensor Multiplier, Tensor Shift, long Bound)? FoldChannels(GconvOperator operation, RequantizeForm form, int bias, int multiplier, int shift)
@@ -477,7 +502,6 @@ public sealed partial class OpenEdgeMapper
             var bound = ((magnitudes[channel] * reach) + Math.Abs((long)biases[channel])) << Math.Max(shifts[channel], 0);
             if (bound >= RequantizeTail.Bound)
             {
-                _diagnostics.Report(OpenEdgeDiagnostics.AccumulatorTooLarge(operation, channel, bound, RequantizeTail.Bound));
                 return null;
             }
 
@@ -525,21 +549,12 @@ public sealed partial class OpenEdgeMapper
 
     private string? MapPooling(GconvOperator operation, OperatorShape shape)
     {
-        var counts = operation.Reduce == GconvReduction.Add;
-        if (ScalarForms.AsClamp(operation.Post) is not var (value, low, high)
-            || (counts
-                ? value is not ScalarBinary { Operator: ScalarBinaryOperator.DivideRoundHalfAway, Left: ScalarAccumulator, Right: ScalarTapCount }
-                : value is not ScalarAccumulator))
+        if (operation.Extra.Count > 0)
         {
-            return "only maxima and averages of windows, clamped, have a kernel";
+            return "a reduction without weights has further operands";
         }
 
         var channelLoop = ChannelLoop(operation);
-        if (channelLoop is null)
-        {
-            return "its channels are not the innermost dimension";
-        }
-
         if (PoolRegion.Split(operation, TypeOf(operation.Input.Tensor).Shape) is not { } regions)
         {
             return "a position and a window share no dimension, or one has no tap inside its input";
@@ -547,7 +562,7 @@ public sealed partial class OpenEdgeMapper
 
         foreach (var (region, index) in regions.Select((r, i) => (r, i)))
         {
-            if (MapRegion(operation, shape, region, channelLoop.Value, index, (counts, low, high)) is { } refusal)
+            if (MapRegion(operation, region, channelLoop, index) is { } refusal)
             {
                 return refusal;
             }
@@ -556,18 +571,57 @@ public sealed partial class OpenEdgeMapper
         return null;
     }
 
-    /// <summary>The position loop that moves along the innermost dimension of input and output, or null.</summary>
-    private static int? ChannelLoop(GconvOperator operation)
+    /// <summary>What becomes of a window's sum or maximum, where an ordinary kernel computes that: a clamp, of sums after a division by the taps.</summary>
+    private static ScalarClamp? OrdinaryPost(GconvOperator operation, long taps)
     {
-        var candidates = Enumerable.Range(0, operation.Loops.Count)
-            .Where(i => operation.Loops[i].Kind is LoopKind.OutputPosition or LoopKind.Group
-                && operation.OutputIndex[^1].Coefficients[i] == 1 && operation.Input.Index[^1].Coefficients[i] == 1).ToArray();
-        return candidates.Length == 1 ? candidates[0] : null;
+        if (operation.Pre is not ScalarInput || ScalarForms.AsClamp(operation.Post) is not var (value, low, high))
+        {
+            return null;
+        }
+
+        ScalarExpression? result = (operation.Reduce, value) switch
+        {
+            (GconvReduction.Maximum, ScalarAccumulator) => value,
+            (GconvReduction.Add, ScalarBinary { Operator: ScalarBinaryOperator.DivideRoundHalfAway, Left: ScalarAccumulator, Right: ScalarTapCount })
+                when taps <= PointKernel.LargestDivisor && PointKernel.Reciprocal((int)taps) is not null => new ScalarBinary(ScalarBinaryOperator.DivideRoundHalfAway, new ScalarAccumulator(), new ScalarLiteral(taps)),
+            _ => null,
+        };
+        return result is null ? null : new ScalarClamp(result, new ScalarLiteral(low), new ScalarLiteral(high));
     }
 
-    private string? MapRegion(
-        GconvOperator operation, OperatorShape shape, PoolRegion region, int channelLoop, int index, (bool Average, int Low, int High) post)
+    /// <summary>The codes of a window's raw sum or maximum.</summary>
+    private static StepTable? WindowSteps(GconvOperator operation, int zeroPoint, long taps)
     {
+        var terms = operation.Reduce == GconvReduction.Add ? taps : 1;
+        return terms * byte.MaxValue < int.MaxValue && ResultFunction.Of(ResultFunction.WithTaps(operation.Post, taps), []) is { } function
+            ? StepTable.Of(function, (sbyte.MinValue - zeroPoint) * terms, (sbyte.MaxValue - zeroPoint) * terms)?.Moved(zeroPoint * terms)
+            : null;
+    }
+
+    /// <summary>
+    /// The position loop whose values are the channels of a quad: the one along the innermost dimension of input and output, else the one that leaves the fewest lanes idle, without a quad that
+    /// isn't whole (only innermost dimensions have room for its other lanes); -1 where there is none.
+    /// </summary>
+    private static int ChannelLoop(GconvOperator operation)
+    {
+        var loops = Enumerable.Range(0, operation.Loops.Count).Where(i => operation.Loops[i].Kind != LoopKind.KernelSize).ToArray();
+        var innermost = loops.Where(i => operation.OutputIndex[^1].Coefficients[i] == 1 && operation.Input.Index[^1].Coefficients[i] == 1).ToArray();
+        return innermost.Length == 1
+            ? innermost[0]
+            : loops.Where(i => operation.Loops[i].Extent is > 1 and var extent && (extent <= LoopMap.Lanes || extent % LoopMap.Lanes == 0)).OrderByDescending(i => operation.Loops[i].Extent / (double)RoundUp(operation.Loops[i].Extent)).FirstOrDefault(-1);
+    }
+
+    private string? MapRegion(GconvOperator operation, PoolRegion region, int channelLoop, int index)
+    {
+        var taps = region.Taps(operation);
+        var ordinary = OrdinaryPost(operation, taps);
+        var table = ordinary is null ? WindowSteps(operation, new OperatorShape(operation, _constants.ContainsKey).InputZeroPoint!.Value, taps) : null;
+        if (ordinary is null && table is null)
+        {
+            return "its result isn't proved never to fall where the sum of a window rises";
+        }
+
+        var channels = channelLoop < 0 ? 1 : region.Extents[channelLoop];
         var within = operation with
         {
             Loops = operation.Loops.Select((l, i) => l with { Extent = region.Extents[i] }).ToEquatableArray(),
@@ -593,7 +647,7 @@ public sealed partial class OpenEdgeMapper
                 map.Offset(i, region.Firsts[i]);
             }
 
-            map.AddQuads(region.Extents[channelLoop], channelLoop);
+            map.AddQuads(channels, channelLoop);
             AddPositions(map, positions);
             if (reduced)
             {
@@ -611,7 +665,7 @@ public sealed partial class OpenEdgeMapper
                 $"{operation.Name}.sums{suffix}",
                 WindowKernel.Strategy,
                 reduction.Loops,
-                [reduction.ChannelGuard(region.Extents[channelLoop])],
+                [reduction.ChannelGuard(channels)],
                 [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
                 new(sums.Name, SumElement(reduction, sums)),
                 operation.Reduce,
@@ -621,20 +675,23 @@ public sealed partial class OpenEdgeMapper
 
         var point = Map(reduced: false);
         var (buffer, element) = Output(operation);
-        ScalarExpression divided = post.Average
-            ? new ScalarBinary(ScalarBinaryOperator.DivideRoundHalfAway, new ScalarAccumulator(), new ScalarLiteral(region.Taps(operation)))
-            : new ScalarAccumulator();
+        if (table is not null)
+        {
+            AddSteps(operation, operation.Name + suffix, point, new(sums.Name, SumElement(point, sums)), new(buffer.Name, element), table, [channels]);
+            return null;
+        }
+
         Add(
             new(
                 operation.Name + suffix,
                 PointKernel.Strategy,
                 point.Loops,
-                [point.ChannelGuard(region.Extents[channelLoop])],
+                [point.ChannelGuard(channels)],
                 [new(sums.Name, SumElement(point, sums))],
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
                 new ScalarExtra(0),
-                new ScalarClamp(divided, new ScalarLiteral(post.Low), new ScalarLiteral(post.High))),
+                ordinary!),
             operation.Origin.Value);
         return null;
     }

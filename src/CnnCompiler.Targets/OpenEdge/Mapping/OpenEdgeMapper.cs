@@ -62,6 +62,7 @@ public sealed partial class OpenEdgeMapper
     /// <param name="cancellation">Ends early.</param>
     public static OpenEdgeMapping? Map(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
+        program = LegalForms.Of(program);
         if (!MappableForms.Check(program, diagnostics))
         {
             return null;
@@ -295,6 +296,12 @@ public sealed partial class OpenEdgeMapper
             return;
         }
 
+        if (_constants.TryGetValue(view.Sources[0], out var constant))
+        {
+            MapConstant(view, constant);
+            return;
+        }
+
         var source = _buffers[_bufferOf[view.Sources[0]]];
         var layout = _layouts.Of(view.Name);
         if (source.Layout.IsDense && (layout.IsDense || IsPacked(view.Sources[0])))
@@ -322,6 +329,44 @@ public sealed partial class OpenEdgeMapper
         var target = BufferFor(view.Name, origin);
         Copy(source, target, source.Layout.IsDense ? view.Type.Shape.Dimensions : sourceShape, origin);
         Complete(view.Name);
+    }
+
+    /// <summary>A constant that stands for a value is written to RAM where it is needed.</summary>
+    private void MapConstant(GconvView view, Tensor constant)
+    {
+        var (origin, shape) = (view.Origin.Value, view.Type.Shape.Dimensions);
+        if (IsPackedAlways(view.Name) || !_layouts.Of(view.Name).IsDense)
+        {
+            var words = AddBuffer($"{view.Name}.flat", BufferRole.Activation, BufferLayout.Dense(shape, 1));
+            Write(words);
+            if (IsPackedAlways(view.Name))
+            {
+                _bufferOf[view.Name] = PackWhole(words, origin).Name;
+            }
+            else
+            {
+                Copy(words, BufferFor(view.Name, origin), shape, origin);
+            }
+        }
+        else
+        {
+            Write(BufferFor(view.Name, origin));
+        }
+
+        Complete(view.Name);
+
+        void Write(MappedBuffer words) => Add(
+            new(
+                $"{words.Name}.write",
+                ConstantKernel.Strategy,
+                [new("element", LayoutElements.Count(words.Layout), Reduced: false)],
+                [],
+                [new(AddConstant(view.Sources[0], constant), new([1], 0))],
+                new(words.Name, new([1], 0)),
+                GconvReduction.None,
+                new ScalarExtra(0),
+                new ScalarAccumulator()),
+            origin);
     }
 
     /// <summary>The tensor in dense order, one element a word, or packed where it lies packed.</summary>

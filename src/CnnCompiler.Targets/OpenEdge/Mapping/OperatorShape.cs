@@ -31,7 +31,7 @@ public sealed class OperatorShape(GconvOperator operation, Func<string, bool> is
     {
         { Kernel: { } kernel, Reduce: GconvReduction.Add, Main: ScalarBinary { Operator: ScalarBinaryOperator.Multiply, Left: ScalarInput, Right: ScalarKernel } }
             when isConstant(kernel.Tensor) && InputZeroPoint is not null => OperatorKind.Contraction,
-        { Kernel: null, Main: ScalarInput, Pre: ScalarInput, Reduce: GconvReduction.Add or GconvReduction.Maximum } => OperatorKind.Pooling,
+        { Kernel: null, Main: ScalarInput, Reduce: GconvReduction.Add or GconvReduction.Maximum } when InputZeroPoint is not null => OperatorKind.Pooling,
         { Kernel: { } kernel, Reduce: GconvReduction.None } when !isConstant(kernel.Tensor) => OperatorKind.Binary,
         { Kernel: null, Main: ScalarInput, Pre: ScalarInput, Reduce: GconvReduction.None } => OperatorKind.Copy,
         _ => OperatorKind.Other,

@@ -30,6 +30,7 @@ public static class MappingSelector
     public static SelectedMapping? Select(
         GconvProgram program, MachineDescription machine, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
+        program = LegalForms.Of(program);
         var unfit = ResidentTensors.Check(program, machine);
         diagnostics.Report(unfit);
         if (unfit.Count > 0)
@@ -160,6 +161,7 @@ public static class MappingSelector
     public static OpenEdgeMapping? Fit(
         GconvProgram program, MappingChoices choices, MachineDescription machine, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
+        program = LegalForms.Of(program);
         if (new MemoryFitter(program, machine, cancellation).Fit(choices) is not { } fitted)
         {
             return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation);
