@@ -27,6 +27,9 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
     /// <summary>First tap of each round, and the distance of its taps.</summary>
     public required (int Row, int Column)[] Taps { get; init; }
 
+    /// <summary>What its tiles reach.</summary>
+    public required WindowGeometry Geometry { get; init; }
+
     /// <summary>Terms of a sum of a product.</summary>
     public int Terms => IsSeparate ? Window.GroupChannels : Window.Rounds.Count * Window.GroupChannels;
 
@@ -72,25 +75,33 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
     /// <summary>Weights in the order of the passes: [groups, chunks of columns, products, terms, columns of the chunk].</summary>
     public Tensor Weights(int columnsPerPass)
     {
-        var read = Form.WeightReader();
         var values = new int[checked(Form.Groups * Form.Outputs * Products * Terms)];
+        var codes = Form.Weights.AsSpan<sbyte>();
+        var points = new int[Vertical.Points * Horizontal.Points];
         var at = 0;
         for (var group = 0; group < Form.Groups; group++)
         {
             for (var first = 0; first < Form.Outputs; first += columnsPerPass)
             {
-                var last = Math.Min(Form.Outputs, first + columnsPerPass);
-                for (var product = 0; product < Products; product++)
+                var columns = Math.Min(Form.Outputs - first, columnsPerPass);
+                for (var round = 0; round < Taps.Length; round++)
                 {
-                    for (var term = 0; term < Terms; term++)
+                    for (var channel = 0; channel < Window.GroupChannels; channel++)
                     {
-                        var round = IsSeparate ? product : term / Window.GroupChannels;
-                        for (var output = first; output < last; output++)
+                        // kn2row: a product a round; all others: a product a point, whose terms are those of all rounds
+                        var (product, term) = IsSeparate ? (round, channel) : (0, (round * Window.GroupChannels) + channel);
+                        for (var output = 0; output < columns; output++)
                         {
-                            values[at++] = Weight(read, IsSeparate ? 0 : product, Taps[round], term % Window.GroupChannels, group, output);
+                            Transform(codes, Taps[round], channel, group, first + output, points);
+                            for (var point = 0; point < points.Length; point++)
+                            {
+                                values[at + ((((product + point) * Terms) + term) * columns) + output] = points[point];
+                            }
                         }
                     }
                 }
+
+                at += Products * Terms * columns;
             }
         }
 
@@ -106,9 +117,10 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
     /// <summary>What the zero point adds: minus it times the sum of weights, of a round or of all; [rounds or 1, groups, columns].</summary>
     public Tensor Corrections()
     {
-        var read = Form.WeightReader();
         var rounds = IsSeparate ? Window.Rounds.Count : 1;
         var values = new int[rounds * Form.Groups * Form.Outputs];
+        var codes = Form.Weights.AsSpan<sbyte>();
+        var step = Form.Strides.Of(Form.Taps[2]);
         for (var i = 0; i < values.Length && Form.Zero != 0; i++)
         {
             var (round, group, output) = (i / Form.Outputs / Form.Groups, i / Form.Outputs % Form.Groups, i % Form.Outputs);
@@ -116,9 +128,15 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             for (var tap = 0; tap < Form.Rows.Kernel * Form.Columns.Kernel; tap++)
             {
                 var (row, column) = (tap / Form.Columns.Kernel, tap % Form.Columns.Kernel);
-                for (var channel = 0; channel < Window.GroupChannels && (!IsSeparate || Taps[round] == (row, column)); channel++)
+                if (IsSeparate && Taps[round] != (row, column))
                 {
-                    sum += read(row, column, channel, group, output);
+                    continue;
+                }
+
+                var at = Form.WeightAt(row, column, 0, group, output);
+                for (var channel = 0; channel < Window.GroupChannels; channel++)
+                {
+                    sum += codes[(int)(at + (channel * step))];
                 }
             }
 
@@ -146,6 +164,7 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             Vertical = vertical,
             Horizontal = horizontal,
             Taps = [.. parts],
+            Geometry = new(window),
         };
     }
 
@@ -174,23 +193,33 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
         return parts;
     }
 
-    private int Weight(Func<int, int, int, int, int, int> read, int point, (int Row, int Column) first, int channel, int group, int output)
+    /// <summary>G g G^T of a part of the kernel, [points]; a tap behind the kernel's end is 0.</summary>
+    private void Transform(ReadOnlySpan<sbyte> codes, (int Row, int Column) first, int channel, int group, int output, Span<int> points)
     {
-        var (p, q) = (point / Horizontal.Points, point % Horizontal.Points);
-        var sum = 0;
-        for (var i = 0; i < Vertical.Taps; i++)
+        var at = Form.WeightAt(first.Row, first.Column, channel, group, output);
+        if (points.Length == 1)
         {
-            var row = first.Row + (i * Form.Rows.Step);
-            var g = Vertical.Kernel[(p * Vertical.Taps) + i];
-            for (var j = 0; j < Horizontal.Taps && g != 0 && row < Form.Rows.Kernel; j++)
-            {
-                var column = first.Column + (j * Form.Columns.Step);
-                var h = Horizontal.Kernel[(q * Horizontal.Taps) + j];
-                sum += h != 0 && column < Form.Columns.Kernel ? g * h * read(row, column, channel, group, output) : 0;
-            }
+            points[0] = codes[(int)at];
+            return;
         }
 
-        return sum;
+        var (down, across) = (Form.Strides.Of(Form.Taps[0]) * Form.Rows.Step, Form.Strides.Of(Form.Taps[1]) * Form.Columns.Step);
+        points.Clear();
+        for (var i = 0; i < Vertical.Taps && first.Row + (i * Form.Rows.Step) < Form.Rows.Kernel; i++)
+        {
+            for (var j = 0; j < Horizontal.Taps && first.Column + (j * Form.Columns.Step) < Form.Columns.Kernel; j++)
+            {
+                int weight = codes[(int)(at + (i * down) + (j * across))];
+                for (var p = 0; p < Vertical.Points && weight != 0; p++)
+                {
+                    var scaled = weight * Vertical.Kernel[(p * Vertical.Taps) + i];
+                    for (var q = 0; q < Horizontal.Points && scaled != 0; q++)
+                    {
+                        points[(p * Horizontal.Points) + q] += scaled * Horizontal.Kernel[(q * Horizontal.Taps) + j];
+                    }
+                }
+            }
+        }
     }
 
     /// <summary>True where no number can leave its width: operands, sums, what is divided, and 16 bits of a stored window.</summary>
