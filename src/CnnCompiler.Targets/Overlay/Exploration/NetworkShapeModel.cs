@@ -11,13 +11,21 @@ public sealed class NetworkShapeModel : IShapeModel
 {
     private static readonly OverlayDataflow[] Dataflows = Enum.GetValues<OverlayDataflow>();
     private readonly MachineDescription _machine;
+    private readonly IReadOnlyList<OverlayDivision> _divisions;
+    private readonly IReadOnlyList<OverlayDivision> _bandwidths;
     private readonly List<Group> _groups = [];
     private readonly List<OverlayLayer> _kinds = [];
 
-    /// <summary>A model of networks on shapes of a machine, whose buffers and bandwidths stay as they are.</summary>
-    public NetworkShapeModel(IReadOnlyList<GconvProgram> networks, MachineDescription machine)
+    /// <summary>A model of networks on shapes of a machine.</summary>
+    /// <param name="networks">The networks, optimised together.</param>
+    /// <param name="machine">An overlay.</param>
+    /// <param name="divisions">Divisions of buffers and bandwidths: a shape costs what it does with the best of them. Null where they stay as they are.</param>
+    public NetworkShapeModel(IReadOnlyList<GconvProgram> networks, MachineDescription machine, IReadOnlyList<OverlayDivision>? divisions = null)
     {
-        _machine = machine;
+        (_machine, _divisions) = (machine, divisions ?? [OverlayDivision.Given]);
+
+        // bounds know no buffers
+        _bandwidths = [.. _divisions.DistinctBy(division => (division.ReadBytes, division.WriteBytes))];
         var kindOf = new Dictionary<string, int>(StringComparer.Ordinal);
         var groupOf = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var network in networks)
@@ -58,44 +66,87 @@ public sealed class NetworkShapeModel : IShapeModel
     public int Layers { get; }
 
     /// <inheritdoc/>
-    public long LowerBound(OverlayShape shape)
+    public long LowerBound(OverlayShape shape) => _bandwidths.Min(division => LowerBound(On(shape, division)));
+
+    /// <inheritdoc/>
+    public long? Cost(OverlayShape shape, long limit) => Best(shape, limit)?.Cost;
+
+    /// <summary>The shape as a machine, with the division that costs least.</summary>
+    public MachineDescription Machine(OverlayShape shape) => On(shape, Best(shape, long.MaxValue)?.Division ?? OverlayDivision.Given);
+
+    private (OverlayDivision Division, long Cost)? Best(OverlayShape shape, long limit)
     {
-        var machine = On(shape);
+        (OverlayDivision Division, long Cost)? best = null;
+        foreach (var division in _divisions)
+        {
+            if (Cost(On(shape, division), best?.Cost ?? limit) is { } cost)
+            {
+                best = (division, cost);
+            }
+        }
+
+        return best;
+    }
+
+    private long LowerBound(MachineDescription machine)
+    {
+        var bounds = BoundsOf(machine, new(machine));
+        return _groups.Sum(group => group.Count * BoundOf(group, bounds));
+    }
+
+    private long? Cost(MachineDescription machine, long limit)
+    {
         var costs = new OverlayCosts(machine);
+        var bounds = BoundsOf(machine, costs);
+        var kinds = new KindCosts?[_kinds.Count];
+        var sum = _groups.Sum(group => group.Count * BoundOf(group, bounds));
+        foreach (var group in _groups)
+        {
+            if (sum >= limit)
+            {
+                return null;
+            }
+
+            foreach (var kind in group.Kinds)
+            {
+                kinds[kind] ??= new(_kinds[kind], machine, costs);
+            }
+
+            sum += group.Count * (CostOf(group, kinds, costs) - BoundOf(group, bounds));
+        }
+
+        return sum < limit ? sum : null;
+    }
+
+    /// <summary>
+    /// The selection problem of <see cref="OverlayProblem"/> in closed form: a tensor's form concerns nobody but the convolutions that read it, so for each tensor the least of no form and of each of the forms.
+    /// </summary>
+    private long CostOf(Group group, KindCosts?[] kinds, OverlayCosts costs)
+    {
+        var least = group.Kinds.Sum(kind => kinds[kind]!.Loaded);
+        foreach (var (algorithm, layout) in group.Kinds.Distinct().SelectMany(kind => _kinds[kind].Algorithms).Select(algorithm => (algorithm, algorithm.Layout)).DistinctBy(form => form.Layout, StringComparer.Ordinal))
+        {
+            var transform = OverlayMenu.TransformOf(algorithm, costs);
+            if (transform < least)
+            {
+                least = Math.Min(least, transform + group.Kinds.Sum(kind => kinds[kind]!.With(layout)));
+            }
+        }
+
+        return least;
+    }
+
+    private static long BoundOf(Group group, long[] bounds) => group.Kinds.Sum(kind => bounds[kind]);
+
+    private long[] BoundsOf(MachineDescription machine, OverlayCosts costs)
+    {
         var bounds = new long[_kinds.Count];
         for (var kind = 0; kind < bounds.Length; kind++)
         {
             bounds[kind] = BoundOf(_kinds[kind], machine, costs);
         }
 
-        return _groups.Sum(group => group.Count * group.Kinds.Sum(kind => bounds[kind]));
-    }
-
-    /// <inheritdoc/>
-    public long Cost(OverlayShape shape)
-    {
-        var machine = On(shape);
-        var costs = new OverlayCosts(machine);
-        var kinds = _kinds.ConvertAll(layer => new KindCosts(layer, machine, costs));
-        return _groups.Sum(group => group.Count * CostOf(group, kinds, costs));
-    }
-
-    /// <summary>
-    /// The selection problem of <see cref="OverlayProblem"/> in closed form: a tensor's form concerns nobody but the convolutions that read it, so for each tensor the least of no form and of each of the forms.
-    /// </summary>
-    private long CostOf(Group group, List<KindCosts> kinds, OverlayCosts costs)
-    {
-        var least = group.Kinds.Sum(kind => kinds[kind].Loaded);
-        foreach (var (algorithm, layout) in group.Kinds.Distinct().SelectMany(kind => _kinds[kind].Algorithms).Select(algorithm => (algorithm, algorithm.Layout)).DistinctBy(form => form.Layout, StringComparer.Ordinal))
-        {
-            var transform = OverlayMenu.TransformOf(algorithm, costs);
-            if (transform < least)
-            {
-                least = Math.Min(least, transform + group.Kinds.Sum(kind => kinds[kind].With(layout)));
-            }
-        }
-
-        return least;
+        return bounds;
     }
 
     private static long BoundOf(OverlayLayer layer, MachineDescription machine, OverlayCosts costs)
@@ -113,7 +164,7 @@ public sealed class NetworkShapeModel : IShapeModel
         return best;
     }
 
-    private MachineDescription On(OverlayShape shape) => _machine with { Rows = shape.Rows, Columns = shape.Columns };
+    private MachineDescription On(OverlayShape shape, OverlayDivision division) => division.On(_machine with { Rows = shape.Rows, Columns = shape.Columns });
 
     private sealed record Group(int[] Kinds, int Count);
 
@@ -127,18 +178,15 @@ public sealed class NetworkShapeModel : IShapeModel
         public KindCosts(OverlayLayer layer, MachineDescription machine, OverlayCosts costs)
         {
             (_layer, _costs) = (layer, costs);
-            var found = false;
-            Loaded = long.MaxValue;
+            // where nothing fits the buffers, the vector unit is left
+            Loaded = OverlayMenu.VectorCycles(layer, machine);
             foreach (var (algorithm, dataflow, bound) in Ordered(isStored: false, _ => true))
             {
                 if (bound < Loaded && costs.Best(algorithm, dataflow, isStored: false, layer.Store, Loaded) is { } plan)
                 {
-                    (found, Loaded) = (true, plan.Cycles);
+                    Loaded = plan.Cycles;
                 }
             }
-
-            // where nothing fits the buffers there is no choice, and the convolution is not one of the problem's
-            Loaded = found ? Math.Min(Loaded, OverlayMenu.VectorCycles(layer, machine)) : 0;
         }
 
         /// <summary>Cycles of the best way that reads the tensor.</summary>

@@ -1,54 +1,34 @@
 using CnnCompiler.Core;
-using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Published;
 
 namespace CnnCompiler.Targets.Overlay.Exploration;
 
-/// <summary>The published, idealised model of GoogLeNet: bound by the layers alone, cost by the selection problem with its transitions.</summary>
+/// <summary>The published, idealised model: algorithms, all three dataflows and transitions chosen together.</summary>
+/// <param name="networks">The networks, optimised together.</param>
 /// <param name="megahertz">Clock.</param>
-public sealed class PublishedShapeModel(double megahertz) : IShapeModel
+public sealed class PublishedShapeModel(IReadOnlyList<PublishedChains> networks, double megahertz) : IShapeModel
 {
     private static readonly EquatableArray<DynamapDataflow> Dataflows = [DynamapDataflow.NS, DynamapDataflow.WS, DynamapDataflow.IS];
-    private static readonly DynamapConvolution[] Layers = [.. PublishedGoogLeNet.On(new(1, 1, 1, Dataflows)).Layers.Values];
 
-    // equal layers are costed once
-    private static readonly (DynamapConvolution Layer, DynamapAlgorithm[] Algorithms, int Count)[] Distinct =
-        [.. Layers.GroupBy(layer => layer).Select(group => (group.Key, group.Key.Algorithms.ToArray(), group.Count()))];
+    /// <summary>GoogLeNet as the published code has it.</summary>
+    public static PublishedShapeModel GoogLeNet(double megahertz) => new([PublishedChains.Of(PublishedGoogLeNet.On(new(1, 1, 1, Dataflows)))], megahertz);
 
     /// <inheritdoc/>
     public string Unit => "ps";
 
-    /// <inheritdoc/>
+    /// <summary>The cost itself: to compute it takes no longer than a bound would.</summary>
     public long LowerBound(OverlayShape shape)
     {
         var costs = new PublishedDynamapCosts(new(shape.Rows, shape.Columns, megahertz, Dataflows));
-        var sum = 0.0;
-        foreach (var (layer, algorithms, count) in Distinct)
+        var sum = 0L;
+        foreach (var network in networks)
         {
-            var best = double.MaxValue;
-            foreach (var algorithm in algorithms)
-            {
-                // whatever made the map, to bring it to this algorithm costs at least this
-                var kernel = layer.KernelHeight * layer.KernelWidth;
-                var load = Math.Min(
-                    costs.TransitionMilliseconds(layer.Height, layer.Width, layer.Inputs, kernel, null, algorithm),
-                    costs.TransitionMilliseconds(layer.Height, layer.Width, layer.Inputs, kernel, DynamapAlgorithm.Winograd, algorithm));
-                best = Math.Min(best, load + costs.Milliseconds(layer, algorithm, DynamapDataflow.NS));
-                best = Math.Min(best, load + costs.Milliseconds(layer, algorithm, DynamapDataflow.WS));
-                best = Math.Min(best, load + costs.Milliseconds(layer, algorithm, DynamapDataflow.IS));
-            }
-
-            sum += count * best;
+            sum += network.Picoseconds(costs);
         }
 
-        // each layer's costs are rounded to whole picoseconds
-        return (long)(sum * 1e9) - (2 * Layers.Length);
+        return sum;
     }
 
     /// <inheritdoc/>
-    public long Cost(OverlayShape shape)
-    {
-        var instance = PublishedGoogLeNet.On(new(shape.Rows, shape.Columns, megahertz, Dataflows));
-        return SelectionSolver.Solve(CostGraphBuilder.Build(instance.Problem, instance).Graph!).Selection!.Cost;
-    }
+    public long? Cost(OverlayShape shape, long limit) => LowerBound(shape) is var cost && cost < limit ? cost : null;
 }
