@@ -1,6 +1,7 @@
 using System.Globalization;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Overlay;
+using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Targets.Overlay;
@@ -29,6 +30,9 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
 
     /// <summary>What its tiles reach.</summary>
     public required WindowGeometry Geometry { get; init; }
+
+    /// <summary>What bounds of its costs need.</summary>
+    public required AlgorithmTotals Totals { get; init; }
 
     /// <summary>Terms of a sum of a product.</summary>
     public int Terms => IsSeparate ? Window.GroupChannels : Window.Rounds.Count * Window.GroupChannels;
@@ -159,12 +163,14 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             [.. parts.Select(part => new OverlayRound(form.Rows.Offset + (form.Rows.Dilation * part.Row), form.Columns.Offset + (form.Columns.Dilation * part.Column)))],
             form.Fill);
         var largest = LargestCode * WinogradTransform.Reach(vertical.Kernel, vertical.Taps) * WinogradTransform.Reach(horizontal.Kernel, horizontal.Taps);
+        var geometry = new WindowGeometry(window);
         return new(name, form, window, isSeparate, largest <= LargestCode ? ElementType.Int8 : largest <= short.MaxValue ? ElementType.Int16 : ElementType.Int32)
         {
             Vertical = vertical,
             Horizontal = horizontal,
             Taps = [.. parts],
-            Geometry = new(window),
+            Geometry = geometry,
+            Totals = AlgorithmTotals.Of(window, geometry),
         };
     }
 
@@ -233,5 +239,31 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             && right <= (Int128)1 << (int)machine[SystolicKeys.WeightBits] - 1
             && sum < (Int128)1 << (int)machine[SystolicKeys.SumBits] - 1
             && back < (Int128)1 << 63;
+    }
+}
+
+/// <summary>Sums over a convolution's left operand.</summary>
+/// <param name="Points">Points of a tile.</param>
+/// <param name="Vectors">Tiles.</param>
+/// <param name="Inside">Positions at which rounds lie inside the input, of all rounds.</param>
+/// <param name="RowsRead">Rows of the input that are read.</param>
+/// <param name="Results">Positions of the output.</param>
+/// <param name="ElementBytes">Bytes of an element of the form.</param>
+/// <param name="IsTensor">See <see cref="OverlayWindow.IsTensor"/>.</param>
+internal sealed record AlgorithmTotals(long Points, long Vectors, long Inside, long RowsRead, long Results, int ElementBytes, bool IsTensor)
+{
+    /// <summary>The sums of a window.</summary>
+    public static AlgorithmTotals Of(OverlayWindow window, WindowGeometry geometry)
+    {
+        var inside = new int[window.Rounds.Count];
+        geometry.PositionsInside(0, window.TileRows, inside);
+        return new(
+            window.Points,
+            (long)window.TileRows * window.Columns.Tiles,
+            inside.Sum(count => (long)count),
+            geometry.RowsRead(0, window.TileRows),
+            (long)window.Batch * window.Rows.Output * window.Columns.Output,
+            window.Element.Size(),
+            window.IsTensor);
     }
 }

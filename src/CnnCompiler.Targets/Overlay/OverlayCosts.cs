@@ -29,8 +29,11 @@ internal sealed class OverlayCosts(MachineDescription machine)
     private const int MostPasses = 1 << 12;
     private const int RowChoices = 3;
     private readonly SystolicDescription _systolic = machine.Systolic!;
-
-    private long Burst => _systolic[SystolicKeys.BurstBytes];
+    private readonly long _readBytes = machine.Systolic![SystolicKeys.OffChipBytes];
+    private readonly long _writeBytes = machine.Systolic![SystolicKeys.WriteBytes];
+    private readonly long _transformLanes = machine.Systolic![SystolicKeys.TransformLanes];
+    private readonly long _burst = machine.Systolic![SystolicKeys.BurstBytes];
+    private readonly long _outputStages = machine.Systolic![SystolicKeys.OutputStages];
 
     /// <summary>The cheapest passes for an algorithm and dataflow, or null where no pass fits the buffers or none costs less than a limit.</summary>
     public PassPlan? Best(OverlayAlgorithm algorithm, OverlayDataflow dataflow, bool isStored, StoreForm store, long limit = long.MaxValue)
@@ -74,35 +77,38 @@ internal sealed class OverlayCosts(MachineDescription machine)
         return best;
     }
 
-    /// <summary>No passes of an algorithm and dataflow cost less: streams of whole tiles, of which cutting makes no fewer, results, and transfers of what has to be moved at least once.</summary>
+    /// <summary>
+    /// No passes of an algorithm and dataflow cost less: streams of whole tiles, of which cutting makes no fewer, behind the load of the first pass, which has the weights of a tile of columns or more;
+    /// and transfers of what has to be moved at least once.
+    /// </summary>
     public long Bound(OverlayAlgorithm algorithm, OverlayDataflow dataflow, bool isStored, StoreForm store)
     {
-        var (window, outputs, terms) = (algorithm.Window, (long)algorithm.Form.Outputs, (long)algorithm.Terms);
-        var whole = algorithm.Geometry.Chunks(window.TileRows).Kinds[0];
-        var vectors = (long)window.TileRows * window.Columns.Tiles;
-        var array = 0L;
+        var (window, totals, outputs, terms) = (algorithm.Window, algorithm.Totals, (long)algorithm.Form.Outputs, (long)algorithm.Terms);
+        var (rows, columns) = ((long)machine.Rows, (long)machine.Columns);
+        var vectors = totals.Vectors;
+        long array;
         if (algorithm.IsSeparate)
         {
             // products of rounds that lie outside at the border are smaller: the sum of all is bounded by multiplications
-            array = UnitTimes.Tiles(whole.Inside.Sum(count => (long)count) * terms * outputs, (long)machine.Rows * machine.Columns);
+            array = UnitTimes.Tiles(totals.Inside * terms * outputs, rows * columns);
         }
         else
         {
-            array = window.Points * dataflow switch
+            // a tile takes its stream, or what leaves or enters beside it
+            array = totals.Points * dataflow switch
             {
-                OverlayDataflow.NonStationary => UnitTimes.Tiles(vectors, machine.Rows) * UnitTimes.Tiles(outputs, machine.Columns) * terms,
-                OverlayDataflow.WeightStationary => UnitTimes.Tiles(terms, machine.Rows) * UnitTimes.Tiles(outputs, machine.Columns) * vectors,
-                _ => UnitTimes.Tiles(terms, machine.Rows) * UnitTimes.Tiles(vectors, machine.Columns) * outputs,
+                OverlayDataflow.NonStationary => UnitTimes.Tiles(outputs, columns) * Math.Max(UnitTimes.Tiles(vectors, rows) * terms, vectors),
+                OverlayDataflow.WeightStationary => UnitTimes.Tiles(outputs, columns) * Math.Max(UnitTimes.Tiles(terms, rows) * vectors, terms),
+                _ => UnitTimes.Tiles(vectors, columns) * Math.Max(UnitTimes.Tiles(terms, rows) * outputs, terms),
             };
         }
 
-        var weights = algorithm.Products * terms * outputs * Size(algorithm);
-        var operand = isStored ? window.Points * vectors * terms * window.Element.Size() : whole.RowsRead * window.Columns.Input * window.GroupChannels;
-        var transform = algorithm.IsSeparate || isStored || window.IsTensor ? 0 : vectors * window.Points * terms;
-        var written = (long)window.Batch * window.Rows.Output * window.Columns.Output * outputs * store.Bytes;
-        return window.Groups * Math.Max(
-            Math.Max(array, UnitTimes.Tiles(written, _systolic[SystolicKeys.WriteBytes]) - 1),
-            Math.Max((weights + operand) / _systolic[SystolicKeys.OffChipBytes], transform / _systolic[SystolicKeys.TransformLanes]));
+        var weights = algorithm.Products * terms * Size(algorithm);
+        var operand = isStored ? totals.Points * vectors * terms * totals.ElementBytes : totals.RowsRead * window.Columns.Input * window.GroupChannels;
+        var transform = algorithm.IsSeparate || isStored || totals.IsTensor ? 0 : vectors * totals.Points * terms;
+        return Math.Max(
+            (weights * Math.Min(outputs, columns) / _readBytes) + (window.Groups * array) + rows + columns - 2,
+            window.Groups * Math.Max(totals.Results * outputs * store.Bytes / _writeBytes, Math.Max(((weights * outputs) + operand) / _readBytes, transform / _transformLanes)));
     }
 
     /// <summary>Cycles of bringing a tensor into a form in DRAM.</summary>
@@ -112,8 +118,8 @@ internal sealed class OverlayCosts(MachineDescription machine)
         var rows = algorithm.Geometry.RowsRead(0, window.TileRows);
         var elements = window.Bytes / window.Element.Size();
         return Math.Max(
-            UnitTimes.Tiles(rows * Whole((long)window.Columns.Input * window.Channels), _systolic[SystolicKeys.OffChipBytes]),
-            Math.Max(UnitTimes.Tiles(elements, _systolic[SystolicKeys.TransformLanes]), UnitTimes.Tiles(Whole(window.Bytes), _systolic[SystolicKeys.WriteBytes])));
+            UnitTimes.Tiles(rows * Whole((long)window.Columns.Input * window.Channels), _readBytes),
+            Math.Max(UnitTimes.Tiles(elements, _transformLanes), UnitTimes.Tiles(Whole(window.Bytes), _writeBytes)));
     }
 
     private static int Size(OverlayAlgorithm algorithm) => algorithm.WeightElement switch
@@ -144,10 +150,10 @@ internal sealed class OverlayCosts(MachineDescription machine)
             ? UnitTimes.Cycles(machine.Rows, machine.Columns, dataflow, chunk.Inside, algorithm.Terms, columns)
             : UnitTimes.Cycles(machine.Rows, machine.Columns, dataflow, algorithm.Products, vectors, algorithm.Terms, columns);
         var results = (long)chunk.OutputRows * window.Columns.Output * columns;
-        var passes = Math.Max(1, UnitTimes.Tiles(store.Operations, _systolic[SystolicKeys.OutputStages]));
+        var passes = Math.Max(1, UnitTimes.Tiles(store.Operations, _outputStages));
         var values = window.Points == 1 ? 0 : (long)window.Points * vectors * columns;
         var units = UnitTimes.Tiles(Math.Max(values, results * passes), machine.Columns);
-        return (Math.Max(array, units), UnitTimes.Tiles(StoredBytes(window, store, chunk, columns), _systolic[SystolicKeys.WriteBytes]));
+        return (Math.Max(array, units), UnitTimes.Tiles(StoredBytes(window, store, chunk, columns), _writeBytes));
     }
 
     private long OperandBytes(OverlayAlgorithm algorithm, bool isStored, RowChunk chunk)
@@ -188,7 +194,7 @@ internal sealed class OverlayCosts(MachineDescription machine)
         return ((height - 1) * store.Row) + lastColumn + 1 == store.Batch ? Whole(outputRows * line) : chunk.OutputRowsByImage.Sum(count => Whole(count * line));
     }
 
-    private long Whole(long bytes) => UnitTimes.Tiles(bytes, Burst) * Burst;
+    private long Whole(long bytes) => UnitTimes.Tiles(bytes, _burst) * _burst;
 
     /// <summary>What the passes of one cut do, by kinds of chunks; and how they follow each other.</summary>
     private sealed class PassWork
@@ -207,7 +213,7 @@ internal sealed class OverlayCosts(MachineDescription machine)
         {
             var (window, outputs) = (algorithm.Window, algorithm.Form.Outputs);
             (_kindOf, _groups, _columnChunks) = (chunks.KindOf, window.Groups, (int)UnitTimes.Tiles(outputs, columnsPerPass));
-            (_bandwidth, _lanes) = (costs._systolic[SystolicKeys.OffChipBytes], costs._systolic[SystolicKeys.TransformLanes]);
+            (_bandwidth, _lanes) = (costs._readBytes, costs._transformLanes);
             var last = outputs - ((_columnChunks - 1) * columnsPerPass);
             var column = (long)algorithm.Products * algorithm.Terms * Size(algorithm);
             _weights = (costs.Whole(column * columnsPerPass), costs.Whole(column * last));

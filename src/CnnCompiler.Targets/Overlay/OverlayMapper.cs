@@ -30,15 +30,7 @@ internal sealed class OverlayMapper
         GconvProgram program, MachineDescription machine, OverlayOptions options, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
         var mapper = new OverlayMapper(program, machine);
-        var menu = new List<OverlayChoice>();
-        foreach (var layer in OverlayLayer.Of(program, machine, mapper._tensors, mapper._names))
-        {
-            cancellation.ThrowIfCancellationRequested();
-            if (OverlayMenu.Of(layer, machine, mapper._costs, options) is { } choice)
-            {
-                menu.Add(choice);
-            }
-        }
+        var menu = mapper.Menu(mapper.Layers(), options, cancellation);
 
         if (menu.Count == 0)
         {
@@ -71,6 +63,47 @@ internal sealed class OverlayMapper
             Selection = SelectionExplainer.Explain(graph, selection, forced),
             Conversions = mapper.Plans(problem, selection).ToEquatableArray(),
         };
+    }
+
+    /// <summary>The best plans, the convolutions (those that the vector unit executes included) and the cycles of all of them; without a certificate.</summary>
+    public static (IReadOnlyList<OverlayPlan> Plans, IReadOnlyList<OverlayLayer> Layers, long Cycles) Choose(GconvProgram program, MachineDescription machine, OverlayOptions options)
+    {
+        var mapper = new OverlayMapper(program, machine);
+        var layers = mapper.Layers();
+        var problem = new OverlayProblem(mapper.Menu(layers, options, default), options.Layouts);
+        var selection = SelectionSolver.Solve(CostGraphBuilder.Build(problem.Description, problem).Graph!).Selection!;
+        return (mapper.Plans(problem, selection), layers, selection.Cost);
+    }
+
+    /// <summary>Cycles where each convolution takes the way that is cheapest with its input in form already, and the forms are made for whoever wants one.</summary>
+    public static long Greedy(GconvProgram program, MachineDescription machine)
+    {
+        var mapper = new OverlayMapper(program, machine);
+        var forms = new HashSet<(string Tensor, string Layout)>();
+        var sum = 0L;
+        foreach (var choice in mapper.Menu(mapper.Layers(), new(), default))
+        {
+            var way = choice.Ways.MinBy(way => Math.Min(way.Loaded.Cycles, way.Stored?.Cycles ?? long.MaxValue))!;
+            var isStored = way.Stored is { } stored && stored.Cycles < way.Loaded.Cycles;
+            sum += isStored ? way.Stored!.Value.Cycles : way.Loaded.Cycles;
+            sum += isStored && forms.Add((choice.Tensor, way.Algorithm!.Layout)) ? way.Transform : 0;
+        }
+
+        return sum;
+    }
+
+    private IReadOnlyList<OverlayLayer> Layers() => OverlayLayer.Of(_program, _machine, _tensors, _names);
+
+    private List<OverlayChoice> Menu(IReadOnlyList<OverlayLayer> layers, OverlayOptions options, CancellationToken cancellation)
+    {
+        var menu = new List<OverlayChoice>();
+        foreach (var layer in layers)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            menu.Add(OverlayMenu.Of(layer, _machine, _costs, options));
+        }
+
+        return menu;
     }
 
     private List<OverlayPlan> Plans(OverlayProblem problem, CandidateSelection selection)

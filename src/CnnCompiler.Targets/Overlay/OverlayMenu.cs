@@ -35,8 +35,8 @@ internal static class OverlayMenu
     private const string Fallback = "im2col";
     private static readonly OverlayDataflow[] Dataflows = Enum.GetValues<OverlayDataflow>();
 
-    /// <summary>A convolution with its ways on a machine, or null where none fits it.</summary>
-    public static OverlayChoice? Of(OverlayLayer layer, MachineDescription machine, OverlayCosts costs, OverlayOptions options)
+    /// <summary>A convolution with its ways on a machine; where no algorithm fits its buffers the vector unit is left.</summary>
+    public static OverlayChoice Of(OverlayLayer layer, MachineDescription machine, OverlayCosts costs, OverlayOptions options)
     {
         var ways = new List<OverlayWay>();
         foreach (var algorithm in Allowed(layer.Algorithms, options))
@@ -50,11 +50,6 @@ internal static class OverlayMenu
                         $"{algorithm.Name}-{OverlayPlan.NameOf(dataflow)}", algorithm, dataflow, loaded, transform >= SelectionCost.Illegal ? null : costs.Best(algorithm, dataflow, isStored: true, layer.Store), transform));
                 }
             }
-        }
-
-        if (ways.Count == 0)
-        {
-            return null;
         }
 
         if (options.Algorithm is { } wanted && ways.Any(way => way.Name.StartsWith(wanted, StringComparison.Ordinal)))

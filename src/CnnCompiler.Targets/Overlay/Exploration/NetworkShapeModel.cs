@@ -57,6 +57,12 @@ public sealed class NetworkShapeModel : IShapeModel
                 }
             }
         }
+
+        // those that lie furthest above their bounds first: a shape that is too slow is seen to be so early
+        var costs = new OverlayCosts(machine);
+        var bounds = BoundsOf(machine, costs);
+        var gaps = _groups.ToDictionary(group => group, group => group.Count * (CostOf(group, group.Kinds.Distinct().ToDictionary(kind => kind, kind => new KindCosts(_kinds[kind], machine, costs)), costs) - BoundOf(group, bounds)));
+        _groups.Sort((a, b) => gaps[b].CompareTo(gaps[a]));
     }
 
     /// <inheritdoc/>
@@ -98,7 +104,7 @@ public sealed class NetworkShapeModel : IShapeModel
     {
         var costs = new OverlayCosts(machine);
         var bounds = BoundsOf(machine, costs);
-        var kinds = new KindCosts?[_kinds.Count];
+        var kinds = new Dictionary<int, KindCosts>();
         var sum = _groups.Sum(group => group.Count * BoundOf(group, bounds));
         foreach (var group in _groups)
         {
@@ -109,7 +115,10 @@ public sealed class NetworkShapeModel : IShapeModel
 
             foreach (var kind in group.Kinds)
             {
-                kinds[kind] ??= new(_kinds[kind], machine, costs);
+                if (!kinds.ContainsKey(kind))
+                {
+                    kinds.Add(kind, new(_kinds[kind], machine, costs));
+                }
             }
 
             sum += group.Count * (CostOf(group, kinds, costs) - BoundOf(group, bounds));
@@ -121,15 +130,15 @@ public sealed class NetworkShapeModel : IShapeModel
     /// <summary>
     /// The selection problem of <see cref="OverlayProblem"/> in closed form: a tensor's form concerns nobody but the convolutions that read it, so for each tensor the least of no form and of each of the forms.
     /// </summary>
-    private long CostOf(Group group, KindCosts?[] kinds, OverlayCosts costs)
+    private long CostOf(Group group, Dictionary<int, KindCosts> kinds, OverlayCosts costs)
     {
-        var least = group.Kinds.Sum(kind => kinds[kind]!.Loaded);
+        var least = group.Kinds.Sum(kind => kinds[kind].Loaded);
         foreach (var (algorithm, layout) in group.Kinds.Distinct().SelectMany(kind => _kinds[kind].Algorithms).Select(algorithm => (algorithm, algorithm.Layout)).DistinctBy(form => form.Layout, StringComparer.Ordinal))
         {
             var transform = OverlayMenu.TransformOf(algorithm, costs);
             if (transform < least)
             {
-                least = Math.Min(least, transform + group.Kinds.Sum(kind => kinds[kind]!.With(layout)));
+                least = Math.Min(least, transform + group.Kinds.Sum(kind => kinds[kind].With(layout)));
             }
         }
 
