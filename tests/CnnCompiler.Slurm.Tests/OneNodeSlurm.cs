@@ -121,7 +121,7 @@ internal sealed class OneNodeSlurm : IDisposable
     {
         // Debian has the daemons where only root looks
         var path = Path.Combine("/usr/sbin", program) is var daemon && File.Exists(daemon) ? daemon : program;
-        var start = new ProcessStartInfo(path) { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(path) { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment["SLURM_CONF"] = _configuration;
         start.Environment["CNNC"] = $"dotnet {typeof(Cli.Program).Assembly.Location}";
         foreach (var argument in arguments)
