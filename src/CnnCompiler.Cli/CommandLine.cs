@@ -29,6 +29,7 @@ internal static class CommandLine
         {
             CompileCommand.Create(session),
             RunCommand.Create(session),
+            ImportCommand.Create(session),
             QuantizeCommand.Create(session),
             CompareCommand.Create(session),
             FuzzCommand.Create(session),

@@ -19,21 +19,32 @@ public sealed record CnnText(string Text, IReadOnlyList<KeyValuePair<string, Ten
 /// </summary>
 public sealed class CnnWriter
 {
-    private static readonly HashSet<string> Reserved = new(["network", "weights", "seed", "input", "output", "scale", "zero", "const", "block", "repeat", "in"], StringComparer.Ordinal);
+    private const int LongestLabel = 80;
+
+    // TFLite's converter joins the names of all nodes that became one.
+    private const char NodesOfOneValue = ';';
 
     private readonly NetworkGraph _graph;
     private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _taken = new(Reserved, StringComparer.Ordinal);
+    private readonly UniqueNames _taken = new();
     private readonly Dictionary<string, TensorType> _types = new(StringComparer.Ordinal);
     private readonly List<KeyValuePair<string, Tensor>> _arrays = [];
     private readonly StringBuilder _text = new();
 
-    private CnnWriter(NetworkGraph graph) => _graph = graph;
+    private readonly IReadOnlyDictionary<string, string> _labels;
+
+    private CnnWriter(NetworkGraph graph, IReadOnlyDictionary<string, string> labels) => (_graph, _labels) = (graph, labels);
 
     /// <summary>Writes a network.</summary>
     /// <param name="graph">A verified network.</param>
     /// <param name="weights">Path of the weight file, as the text names it.</param>
-    public static CnnText Write(NetworkGraph graph, string weights) => new CnnWriter(graph).Write(weights);
+    public static CnnText Write(NetworkGraph graph, string weights) => Write(graph, weights, new Dictionary<string, string>(StringComparer.Ordinal));
+
+    /// <summary>Writes a network with comments.</summary>
+    /// <param name="graph">A verified network.</param>
+    /// <param name="weights">Path of the weight file, as the text names it.</param>
+    /// <param name="labels">What some values are called elsewhere, by name: a comment behind the line that defines them.</param>
+    public static CnnText Write(NetworkGraph graph, string weights, IReadOnlyDictionary<string, string> labels) => new CnnWriter(graph, labels).Write(weights);
 
     private CnnText Write(string weights)
     {
@@ -48,7 +59,7 @@ public sealed class CnnWriter
             Write(layer, layers);
         }
 
-        Line(_text, $"network {Identifier(_graph.Name)} {{");
+        Line(_text, $"network {Identifiers.Of(_graph.Name)} {{");
         if (_arrays.Count > 0)
         {
             Line(_text, $"weights \"{weights}\"\n");
@@ -56,7 +67,7 @@ public sealed class CnnWriter
 
         foreach (var input in _graph.Inputs)
         {
-            Line(_text, $"input {_names[input.Name]} : {ElementOf(input.Type)}[{string.Join("x", input.Type.Shape.Dimensions)}]{(Operator.FormOf(input.Type) == ValueForms.Fixed ? string.Empty : Codes(input.Type))}");
+            Line(_text, $"input {_names[input.Name]} : {ElementOf(input.Type)}[{string.Join("x", input.Type.Shape.Dimensions)}]{(Operator.FormOf(input.Type) == ValueForms.Fixed ? string.Empty : Codes(input.Type))}{Label(input.Name)}");
         }
 
         Line(_text, $"\n{layers}\noutput {string.Join(", ", _graph.Outputs.Select(name => _names[name]))}\n}}");
@@ -71,7 +82,7 @@ public sealed class CnnWriter
         if (layer is Dense dense && types[0].Shape.Rank != 1 && types[0].Shape[0] != dense.Type.Shape[0])
         {
             // The language takes the batch from the first dimension.
-            var flat = Unique($"{layer.Name}_rows");
+            var flat = _taken.Take(Identifiers.Of($"{layer.Name}_rows"));
             Line(lines, $"{flat} = reshape({arguments[0]}, shape={dense.Type.Shape[0]}x{dense.Weights.Shape[1]})");
             arguments[0] = flat;
         }
@@ -92,7 +103,19 @@ public sealed class CnnWriter
             Store(name, attribute, attribute.Get(layer));
         }
 
-        Line(lines, $"{name} = {layer.Keyword}({string.Join(", ", arguments)}){Result(layer, kind.Definition, types)}");
+        Line(lines, $"{name} = {layer.Keyword}({string.Join(", ", arguments)}){Result(layer, kind.Definition, types)}{Label(layer.Name)}");
+    }
+
+    private string Label(string name)
+    {
+        if (!_labels.TryGetValue(name, out var label) || label == _names[name])
+        {
+            return string.Empty;
+        }
+
+        var first = label.Split(NodesOfOneValue, 2)[0];
+        var words = string.Concat(first.Take(LongestLabel).Select(c => char.IsControl(c) || char.IsSurrogate(c) || char.GetUnicodeCategory(c) is UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator ? ' ' : c));
+        return $" // {words.Trim()}{(label.Length > Math.Min(first.Length, LongestLabel) ? "..." : string.Empty)}";
     }
 
     private static string? Added(string name, Layer layer, TensorType[] types)
@@ -205,24 +228,6 @@ public sealed class CnnWriter
     private void Define(string name, TensorType type)
     {
         _types.Add(name, type);
-        _names.Add(name, Unique(name));
-    }
-
-    private string Unique(string name)
-    {
-        var identifier = Identifier(name);
-        var unique = identifier;
-        for (var number = 2; !_taken.Add(unique); number++)
-        {
-            unique = FormattableString.Invariant($"{identifier}_{number}");
-        }
-
-        return unique;
-    }
-
-    private static string Identifier(string name)
-    {
-        var letters = string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        return letters.Length == 0 || char.IsAsciiDigit(letters[0]) ? $"v{letters}" : letters;
+        _names.Add(name, _taken.Take(Identifiers.Of(name)));
     }
 }

@@ -1,11 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
 using CnnCompiler.Cli.Files;
 using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Core.Numpy;
 using CnnCompiler.Core.Tensors;
-using CnnCompiler.Frontend;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.PostTraining;
@@ -18,7 +16,6 @@ namespace CnnCompiler.Cli.Commands;
 internal sealed class QuantizeCommand
 {
     private const string NpyExtension = ".npy";
-    private const string WeightsExtension = ".npz";
 
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: false);
@@ -79,9 +76,8 @@ internal sealed class QuantizeCommand
             CorrectBias = !parse.GetValue(_noBiasCorrection),
         };
         var (file, output) = (parse.GetRequiredValue(_file), parse.GetRequiredValue(_output));
-        var weights = Path.ChangeExtension(output, WeightsExtension);
         var (calibrating, testing) = (parse.GetRequiredValue(_calibrate), parse.GetValue(_test));
-        RequireOwnNames(output, weights, [file, calibrating, .. testing is null ? [] : new[] { testing }]);
+        var result = new NetworkFiles(output, [file, calibrating, .. testing is null ? [] : new[] { testing }]);
 
         var source = _session.Read(file, "a network", InputFiles.LargestSource);
         if (_compilation.Compile(parse, _session, file, source, IrLevel.Network) is not { } compiled)
@@ -93,8 +89,8 @@ internal sealed class QuantizeCommand
         var problems = new DiagnosticBag();
         var cancellation = _session.Environment.Cancellation;
         var quantized = Samples(graph, compiled.TensorNames, calibrating, problems) is { } samples && (testing is null ? samples : Samples(graph, compiled.TensorNames, testing, problems)) is { } tests
-            && PostTrainingQuantizer.Quantize(graph, samples, options, problems, cancellation) is { } result && SignalToNoise.Measure(result, tests, problems, cancellation) is { } measured
-            ? (Network: result, Measured: measured)
+            && PostTrainingQuantizer.Quantize(graph, samples, options, problems, cancellation) is { } made && SignalToNoise.Measure(made, tests, problems, cancellation) is { } measured
+            ? (Network: made, Measured: measured)
             : default((QuantizedNetwork Network, SignalToNoise Measured)?);
         _session.Printer.Print(problems.Diagnostics);
         if (quantized is not var (network, noise) || problems.HasErrors)
@@ -102,24 +98,10 @@ internal sealed class QuantizeCommand
             return ExitCodes.Failure;
         }
 
-        var text = CnnWriter.Write(network.Graph, Path.GetFileName(weights));
-        var bytes = NpzFile.Write(text.Arrays);
-        CliSession.Write(weights, bytes);
-        CliSession.Write(output, Encoding.UTF8.GetBytes(text.Text));
+        var written = result.Write(network.Graph, compiled.TensorNames);
         Print(noise, compiled.TensorNames);
-        _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}, {weights}: {bytes.Length:N0} bytes of weights"));
+        _session.Environment.Out.WriteLine(written);
         return ExitCodes.Success;
-    }
-
-    private static void RequireOwnNames(string output, string weights, IEnumerable<string> sources)
-    {
-        foreach (var result in (string[])[output, weights])
-        {
-            if (sources.Append(result == output ? weights : output).Any(other => Path.GetFullPath(other) == Path.GetFullPath(result)))
-            {
-                throw new DiagnosticException(FileDiagnostics.SameOutput(result));
-            }
-        }
     }
 
     private SampleSet? Samples(NetworkGraph graph, IReadOnlyDictionary<string, string> labels, string file, DiagnosticBag problems)

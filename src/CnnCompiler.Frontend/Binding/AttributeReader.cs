@@ -34,7 +34,11 @@ internal sealed class AttributeReader
             var name = attribute.Name.Text;
             if (!known.Contains(name, StringComparer.Ordinal))
             {
-                Report(LanguageDiagnostics.UnknownAttribute(attribute.Name.Span, layer.Kind.Text, name, Suggestions.Near(name, known, diagnostics), known));
+                var near = Suggestions.Near(name, known, diagnostics);
+                Report(LanguageDiagnostics.UnknownAttribute(attribute.Name.Span, layer.Kind.Text, name, near, known));
+
+                // A name that is spelt wrongly isn't reported as missing as well.
+                _wrong.Add(near ?? name);
             }
             else if (attribute.Value is WrongValue)
             {

@@ -107,7 +107,7 @@ internal sealed partial class NetworkBinder
         if (LayerKinds.Find(written.Kind.Text) is not { } kind)
         {
             var known = LayerKinds.All.Select(row => row.Keyword).Concat(_blocks.Keys);
-            _diagnostics.Report(LanguageDiagnostics.UnknownLayer(written.Kind.Span, written.Kind.Text, Suggestions.Near(written.Kind.Text, known, _diagnostics)));
+            _diagnostics.Report(LanguageDiagnostics.UnknownLayer(written.Kind.Span, written.Kind.Text, Suggestions.Layer(written.Kind.Text, known, _diagnostics)));
             return null;
         }
 

@@ -1,3 +1,4 @@
+using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Frontend.Binding;
@@ -6,6 +7,34 @@ namespace CnnCompiler.Frontend.Binding;
 internal static class Suggestions
 {
     private const int LongestName = 64;
+
+    // What other tools call a layer (PyTorch, Keras, ONNX, Caffe), with our name for it.
+    private static readonly Dictionary<string, string> OtherNames = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["batch_normalization"] = "batch_norm",
+        ["conv"] = "conv2d",
+        ["conv_transpose"] = "conv2d_transpose",
+        ["deconv"] = "conv2d_transpose",
+        ["depthwise"] = "depthwise_conv2d",
+        ["fc"] = "dense",
+        ["flatten"] = "reshape",
+        ["fully_connected"] = "dense",
+        ["gemm"] = "dense",
+        ["global_average_pool"] = "mean",
+        ["global_avg_pool"] = "mean",
+        ["linear"] = "dense",
+        ["maxpool"] = "max_pool2d",
+        ["avgpool"] = "avg_pool2d",
+        ["sigmoid"] = "logistic",
+        ["slice"] = "strided_slice",
+        ["upsample"] = "resize",
+    };
+
+    /// <summary>The layer that was meant by a keyword that is none: an activation, what another tool calls it, or the nearest name.</summary>
+    public static string? Layer(string written, IEnumerable<string> known, DiagnosticBag diagnostics) =>
+        NetworkNames.Activation(written) is { } function and not FusedActivation.None
+            ? $"activation(x, function={NetworkNames.Of(function)})"
+            : OtherNames.GetValueOrDefault(written) ?? Near(written, known, diagnostics);
 
     /// <summary>
     /// The name that is nearest to what was written, or null where none is near: at most one edit in three characters. Beyond the diagnostics that are

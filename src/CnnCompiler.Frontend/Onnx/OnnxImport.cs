@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Frontend.Binding;
 using CnnCompiler.Frontend.Onnx.Wire;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
@@ -121,7 +122,7 @@ internal sealed class OnnxImport
             throw BadGraph("it has no outputs");
         }
 
-        var graph = new NetworkGraph(NameOf(File), inputs.ToEquatableArray(), UsedLayers(named).ToEquatableArray(), named.ToEquatableArray());
+        var graph = new NetworkGraph(Identifiers.OfFile(File), inputs.ToEquatableArray(), UsedLayers(named).ToEquatableArray(), named.ToEquatableArray());
         var problems = NetworkVerifier.Check(graph);
         _diagnostics.Report(problems);
         return problems.Any(problem => problem.Severity == DiagnosticSeverity.Error) ? null : new(graph, Net.Labels);
@@ -382,11 +383,4 @@ internal sealed class OnnxImport
     }
 
     private DiagnosticException BadGraph(string why) => new(OnnxDiagnostics.BadGraph(File, why));
-
-    /// <summary>The file's name as an identifier.</summary>
-    private static string NameOf(string path)
-    {
-        var name = string.Concat(Path.GetFileNameWithoutExtension(path).Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        return name.Length == 0 || char.IsAsciiDigit(name[0]) ? $"network_{name}".TrimEnd('_') : name;
-    }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Frontend.Binding;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Ir.Network.Operators;
 using CnnCompiler.Primitives.Diagnostics;
@@ -16,7 +17,7 @@ internal sealed class OnnxNetworkBuilder(string file)
 
     private readonly List<Layer> _layers = [];
     private readonly Dictionary<string, TensorType> _types = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly UniqueNames _names = new();
     private readonly Dictionary<(string Name, string What), string> _converted = [];
     private readonly HashSet<string> _inputs = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _reserved = new(StringComparer.Ordinal);
@@ -111,7 +112,7 @@ internal sealed class OnnxNetworkBuilder(string file)
     {
         foreach (var label in labels)
         {
-            if (_names.Add(Tidy(label)))
+            if (_names.TryTake(Tidy(label)))
             {
                 _reserved.TryAdd(label, Tidy(label));
             }
@@ -141,23 +142,12 @@ internal sealed class OnnxNetworkBuilder(string file)
         return _layers.Select(layer => layer with { Name = Renamed(layer.Name), Inputs = layer.Inputs.Select(Renamed).ToEquatableArray() }).ToList();
     }
 
-    private string Fresh(string label)
-    {
-        var name = Tidy(label);
-        var unique = name;
-        for (var i = 2; !_names.Add(unique); i++)
-        {
-            unique = string.Create(CultureInfo.InvariantCulture, $"{name}_{i}");
-        }
-
-        return unique;
-    }
+    private string Fresh(string label) => _names.Take(Tidy(label));
 
     /// <summary>A label as an identifier that is no keyword.</summary>
     private static string Tidy(string label)
     {
-        const int Longest = 60;
-        var name = string.Concat(label.Take(Longest).Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        return name.Length == 0 || !char.IsAsciiLetter(name[0]) || OperatorTable.Find(name) is not null ? $"v_{name}".TrimEnd('_') : name;
+        var name = Identifiers.Of(label);
+        return OperatorTable.Find(name) is not null ? $"v_{name}" : name;
     }
 }

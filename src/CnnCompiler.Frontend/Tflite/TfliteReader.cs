@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Frontend.Binding;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -74,7 +75,7 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
         }
 
         // Whatever got past the checks above, callers get a network that can be evaluated.
-        var graph = new NetworkGraph(NameOf(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray());
+        var graph = new NetworkGraph(Identifiers.OfFile(file.File), inputs.ToEquatableArray(), _layers.ToEquatableArray(), outputs.ToEquatableArray());
         var problems = NetworkVerifier.Check(graph);
         diagnostics.Report(problems);
         if (problems.Any(problem => problem.Severity == DiagnosticSeverity.Error))
@@ -237,11 +238,4 @@ internal sealed class TfliteImport(TfliteFile file, DiagnosticBag diagnostics)
     }
 
     private DiagnosticException BadGraph(string why) => new(TfliteDiagnostics.BadGraph(file.File, why));
-
-    /// <summary>The file's name as an identifier.</summary>
-    private static string NameOf(string path)
-    {
-        var name = string.Concat(Path.GetFileNameWithoutExtension(path).Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        return name.Length == 0 || char.IsAsciiDigit(name[0]) ? $"network_{name}".TrimEnd('_') : name;
-    }
 }

@@ -209,6 +209,8 @@ public sealed partial class DiagnosticPlaceTests
     [InlineData("a = max_pool(x, kernel=2) output a", "max_pool2d")]
     [InlineData("a = Conv2D(x, filters=2, kernel=3) output a", "conv2d")]
     [InlineData("a = avg_pool2d(x, kernle=2, kernel=2) output a", "kernel")]
+    [InlineData("a = relu6(x) output a", "activation(x, function=relu6)")]
+    [InlineData("a = Linear(x, units=3) : scale 1 output a", "dense")]
     [InlineData("image = activation(x, function=relu) b = activation(imgae, function=relu) output b, image", "image")]
     [InlineData("a = activation(x, function=rleu) output a", "relu")]
     [InlineData("input y : s8[1x2] scale 1 output y", "i8")]
@@ -218,6 +220,10 @@ public sealed partial class DiagnosticPlaceTests
         var diagnostics = Examples.Diagnose(Frame(statements), _arrays);
         Assert.Contains(diagnostics, diagnostic => diagnostic.Remedy == $"did you mean '{suggestion}'?");
     }
+
+    [Fact]
+    public void An_attribute_that_is_spelt_wrongly_is_not_missing_as_well() =>
+        Assert.Equal("CNN0214", Assert.Single(Examples.Diagnose(Frame("a = max_pool2d(x, kernle=2) output a"), _arrays)).Code);
 
     [Theory]
     [InlineData("§a = max_pool2d(x, kernel=9) output a", "CNN0117")]

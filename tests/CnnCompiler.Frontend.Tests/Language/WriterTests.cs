@@ -42,8 +42,8 @@ public sealed class WriterTests
         var graph = new NetworkGraph(
             "a b", [new("input", type)], [new Activation("1/x", ["input"], type, FusedActivation.Relu), new Add("1_x", ["1/x", "input"], type, FusedActivation.None, RoundingScheme.TfliteDouble)], ["1_x"]);
         var text = CnnWriter.Write(graph, "a.npz").Text;
-        Assert.Contains("v1_x = activation(input_2, function=relu)", text, StringComparison.Ordinal);
-        Assert.Contains("v1_x_2 = add(v1_x, input_2)", text, StringComparison.Ordinal);
+        Assert.Contains("v_1_x = activation(v_input, function=relu)", text, StringComparison.Ordinal);
+        Assert.Contains("v_1_x_2 = add(v_1_x, v_input)", text, StringComparison.Ordinal);
         Assert.Equal("a_b", Read(text, []).Name);
     }
 
