@@ -1,5 +1,7 @@
 using System.Text;
+using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.Overlay.Reproduction;
 using CnnCompiler.Targets.Systolic.Reproduction;
 
 namespace CnnCompiler;
@@ -29,10 +31,17 @@ public static class Reproductions
     public static IReadOnlyList<Reproduction> All { get; } =
     [
         new("arrayflex", "ArrayFlex (arXiv 2211.12600): latency, power and EDP beside a fixed pipeline; SCALE-Sim's cycles", [new(ScaleSim, "results of SCALE-Sim v2, a CSV, to compare cycles with")], ArrayFlex),
+        new("dynamap", "DYNAMAP (arXiv 2012.00912): GoogLeNet and Inception-v4 beside single algorithms, greedy choices and fixed dataflows, under published and realistic costs", [], (_, _) => DynamapReport.Sections(Dynamap)),
     ];
 
     /// <summary>The reproduction of this name, or null.</summary>
     public static Reproduction? Find(string name) => All.FirstOrDefault(reproduction => reproduction.Name == name);
+
+    private static IReadOnlyList<DynamapNetwork> Dynamap() =>
+    [
+        .. DynamapNetworks.Names.Zip((string[])["GoogLeNet", "Inception-v4"]).Select(network => new DynamapNetwork(
+            network.Second, DynamapNetworks.Definition(network.First), ((GconvModule)DynamapNetworks.Compile(network.First, IrLevel.Gconv)).Program)),
+    ];
 
     private static IReadOnlyList<ReproductionSection>? ArrayFlex(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files, DiagnosticBag diagnostics)
     {

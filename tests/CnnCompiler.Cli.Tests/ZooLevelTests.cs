@@ -51,18 +51,19 @@ public class ZooLevelTests
 
     [Theory]
     [MemberData(nameof(Networks))]
-    public void A_network_gives_the_same_bits_at_every_level_of_the_systolic_target(string name)
+    public void A_network_gives_the_same_bits_at_every_level_of_the_systolic_targets(string name)
     {
-        var modules = Lower(name, Reduced[name], steep: true, "arrayflex", IrLevel.Image);
+        var targets = AllLayerTargets.Select(target => (Target: target, Modules: Lower(name, Reduced[name], steep: true, target, IrLevel.Image))).ToList();
+        var modules = targets[0].Modules;
         var graph = ((NetworkModule)modules[IrLevel.Network]).Graph;
         var inputs = graph.Inputs.Select(input => Image(input.Type)).ToList();
         var problems = new DiagnosticBag();
         var network = modules[IrLevel.Network].Evaluate(inputs, problems, TestContext.Current.CancellationToken);
-        foreach (var level in (IrLevel[])[IrLevel.Gconv, IrLevel.Mapped, IrLevel.Image])
+        foreach (var (target, module) in targets.SelectMany(target => target.Modules.Where(module => target.Target == targets[0].Target ? module.Key > IrLevel.Network : module.Key == IrLevel.Image).Select(module => (target.Target, module.Value))))
         {
-            var values = modules[level].Evaluate(inputs, problems, TestContext.Current.CancellationToken);
+            var values = module.Evaluate(inputs, problems, TestContext.Current.CancellationToken);
             Assert.Empty(problems.Diagnostics);
-            Assert.True(TranslationValidation.Difference(network!, values!) is var difference && difference is null, $"{name}, {level.Name()}: {difference}");
+            Assert.True(TranslationValidation.Difference(network!, values!) is var difference && difference is null, $"{name}, {target} {module.Level.Name()}: {difference}");
         }
     }
 

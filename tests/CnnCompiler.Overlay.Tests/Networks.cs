@@ -1,8 +1,8 @@
 using System.Text;
-using System.Text.RegularExpressions;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Lowering;
 using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.Overlay.Tests;
@@ -15,20 +15,13 @@ internal static class Networks
     /// <summary>LeNet-5 at the gconv level.</summary>
     public static GconvProgram Lenet5() => ((GconvModule)Compile("lenet5.cnn", File.ReadAllText(Path.Combine(Samples, "lenet5.cnn")), IrLevel.Gconv)[IrLevel.Gconv]).Program;
 
-    /// <summary>
-    /// A network of the zoo on int8 with another input size. GoogLeNet is f32 there, for its response normalisation, which has no int8 form: here it is left out and the input is int8, so that
-    /// all convolutions are.
-    /// </summary>
-    public static NetworkGraph Zoo(string name, int size)
-    {
-        var text = File.ReadAllText(Path.Combine(Samples, "zoo", $"{name}.cnn"));
-        var seconds = TimeSpan.FromSeconds(1);
-        text = Regex.Replace(text, @"(?m)^    const size = \d+$", $"    const size = {size}", RegexOptions.None, seconds);
-        text = text.Replace("f32[1, size, size, 3]", "i8[1, size, size, 3] scale 0.02 zero -3", StringComparison.Ordinal);
-        text = Regex.Replace(text, @"(?m)^.*lrn\(.*\n", string.Empty, RegexOptions.None, seconds).Replace("(norm1,", "(pool1,", StringComparison.Ordinal).Replace("(norm2,", "(conv2,", StringComparison.Ordinal);
-        text = text.Replace("softmax(logits)", "softmax(logits, beta=64)", StringComparison.Ordinal);
-        return ((NetworkModule)Compile($"{name}.cnn", text, IrLevel.Network)[IrLevel.Network]).Graph;
-    }
+    /// <summary>A network of the zoo on int8 with another input size.</summary>
+    public static NetworkGraph Zoo(string name, int size) =>
+        ((NetworkModule)Compile($"{name}.cnn", DynamapNetworks.OnInt8(File.ReadAllText(Path.Combine(Samples, "zoo", $"{name}.cnn")), size), IrLevel.Network)[IrLevel.Network]).Graph;
+
+    /// <summary>A network at the gconv level.</summary>
+    public static GconvProgram Gconv(NetworkGraph network) =>
+        ((GconvModule)PassRunner.Run(new Pipeline(new LowerToGconv()), new NetworkModule(network), new PassContext())!).Program;
 
     private static IReadOnlyDictionary<IrLevel, IrModule> Compile(string file, string text, IrLevel level)
     {

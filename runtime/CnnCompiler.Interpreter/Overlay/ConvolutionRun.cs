@@ -49,6 +49,20 @@ internal sealed class ConvolutionRun
         _postPasses = Math.Max(1, OverlayUnit.Over(ScalarInstructionSet.Operations(step.Operation.Post), _systolic[SystolicKeys.OutputStages]));
     }
 
+    /// <summary>
+    /// Cycles so far and those that the next pass takes at least: an element multiplies once a cycle. The smallest pass is meant, and of kn2row, which leaves out what lies outside, none.
+    /// </summary>
+    public long CyclesBefore
+    {
+        get
+        {
+            var rows = _window.TileRows % _step.RowsPerPass is var rest && rest > 0 ? rest : _step.RowsPerPass;
+            var columns = _step.GroupColumns % _step.ColumnsPerPass is var last && last > 0 ? last : _step.ColumnsPerPass;
+            var products = (Int128)_window.Points * rows * _window.Columns.Tiles * _step.Terms * columns;
+            return _step.IsSeparate ? _clock.Cycles : _clock.Cycles + (long)Int128.Min(products / ((long)_machine.Rows * _machine.Columns), long.MaxValue / 2);
+        }
+    }
+
     /// <summary>One pass: some rows of tiles, some columns of weights.</summary>
     public void Pass(int group, int rowChunk, int columnChunk)
     {

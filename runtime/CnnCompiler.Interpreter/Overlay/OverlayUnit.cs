@@ -1,4 +1,5 @@
 using CnnCompiler.Image.Overlay;
+using CnnCompiler.Image.Systolic;
 using CnnCompiler.Interpreter.Systolic;
 using CnnCompiler.Primitives.Machines;
 
@@ -16,9 +17,12 @@ internal sealed class OverlayUnit(MachineDescription machine, byte[] memory, Can
     private readonly SystolicDescription _systolic = machine.Systolic!;
 
     /// <summary>Brings a tensor into a form in DRAM; reading, transforming and writing run beside each other.</summary>
-    public SystolicLayerRun Run(OverlayTransform step)
+    /// <param name="step">Its words.</param>
+    /// <param name="check">Told, before the work, how many cycles it takes at least; ends a run that takes too long.</param>
+    public SystolicLayerRun Run(OverlayTransform step, Action<long> check)
     {
         var window = step.Window;
+        check(window.Bytes / window.Element.Size() / _systolic[SystolicKeys.TransformLanes]);
         var loader = new WindowLoader(window, memory, step.Source);
         var (read, write, elements) = (new BurstCounter(_systolic[SystolicKeys.BurstBytes]), new BurstCounter(_systolic[SystolicKeys.BurstBytes]), 0L);
         var tiles = window.Columns.Tiles;
@@ -40,15 +44,17 @@ internal sealed class OverlayUnit(MachineDescription machine, byte[] memory, Can
             read.End();
         }
 
-        write.Move(step.Destination, window.Element == Image.Systolic.SystolicElement.Int8 ? elements : 2 * elements);
+        write.Move(step.Destination, window.Element == SystolicElement.Int8 ? elements : 2 * elements);
         long[] times = [Over(read.Bytes, _systolic[SystolicKeys.OffChipBytes]), Over(elements, _systolic[SystolicKeys.TransformLanes]), Over(write.Bytes, _systolic[SystolicKeys.WriteBytes])];
+        check(times.Max());
         return new(0, times.Max(), 0, 0, 0, default, elements, 0, Words(read.Bytes), Words(write.Bytes), times.Max() * _systolic.PeriodFemtoseconds(1, 1));
     }
 
     /// <summary>Runs a convolution.</summary>
     /// <param name="step">Its words.</param>
     /// <param name="finish">Post and store.</param>
-    public SystolicLayerRun Run(OverlayConvolution step, OverlayFinish finish)
+    /// <param name="check">Told, before each pass, how many cycles the convolution takes at least; ends a run that takes too long.</param>
+    public SystolicLayerRun Run(OverlayConvolution step, OverlayFinish finish, Action<long> check)
     {
         var run = new ConvolutionRun(machine, memory, step, finish);
         var (rowChunks, columnChunks) = (Chunks(step.Window.TileRows, step.RowsPerPass), Chunks(step.GroupColumns, step.ColumnsPerPass));
@@ -59,12 +65,15 @@ internal sealed class OverlayUnit(MachineDescription machine, byte[] memory, Can
                 for (var inner = 0; inner < (step.ColumnsOuter ? rowChunks : columnChunks); inner++)
                 {
                     cancellation.ThrowIfCancellationRequested();
+                    check(run.CyclesBefore);
                     run.Pass(group, step.ColumnsOuter ? inner : outer, step.ColumnsOuter ? outer : inner);
                 }
             }
         }
 
-        return run.Result();
+        var result = run.Result();
+        check(result.Cycles);
+        return result;
     }
 
     internal static long Over(long amount, long each) => (amount + each - 1) / each;

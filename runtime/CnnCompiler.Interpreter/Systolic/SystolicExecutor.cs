@@ -31,7 +31,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         {
             cancellation.ThrowIfCancellationRequested();
             var step = steps[_step];
-            var cost = step.Match(Execute, Execute, Execute, _overlay.Run, Execute);
+            var cost = step.Match(Execute, Execute, Execute, transform => _overlay.Run(transform, cycles => CheckLength(transform.Layer, cycles)), Execute);
             Layers[step.Layer + 1] += cost;
             arrayCycles += cost.ArrayCycles;
             options.AfterSystolicStep?.Invoke(_step, memory);
@@ -43,10 +43,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
     private SystolicLayerRun Execute(SystolicOperator operation)
     {
         var cost = operation.Array is null ? _costs.OfVector(operation) : _costs.OfArray(operation);
-        if (cost.Cycles > options.MaxCycles)
-        {
-            throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, Place(operation.Layer), cost.Cycles, options.MaxCycles));
-        }
+        CheckLength(operation.Layer, cost.Cycles);
 
         var output = new OutputUnit(operation, memory);
         if (operation.Array is null)
@@ -67,6 +64,8 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
 
     private SystolicLayerRun Execute(SystolicSoftmax softmax)
     {
+        var cost = _costs.OfSoftmax(softmax);
+        CheckLength(softmax.Layer, cost.Cycles);
         var input = MemoryMarshal.Cast<byte, sbyte>(memory.AsSpan(softmax.Source, softmax.Rows * softmax.Columns));
         var output = MemoryMarshal.Cast<byte, sbyte>(memory.AsSpan(softmax.Destination, softmax.Rows * softmax.Columns));
         for (var row = 0; row < softmax.Rows; row++)
@@ -78,17 +77,13 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
             }
         }
 
-        return _costs.OfSoftmax(softmax);
+        return cost;
     }
 
     private SystolicLayerRun Execute(SystolicHostStep host)
     {
         var cost = _costs.OfHost(host);
-        if (cost.Cycles > options.MaxCycles)
-        {
-            throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, Place(host.Layer), cost.Cycles, options.MaxCycles));
-        }
-
+        CheckLength(host.Layer, cost.Cycles);
         var operands = host.Function.OperandBytes;
         host.Function.Run(
             memory.AsSpan(host.First, (int)operands[0]),
@@ -100,11 +95,22 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
     private SystolicLayerRun Execute(OverlayConvolution convolution)
     {
         var output = new OutputUnit(convolution.Operation, memory);
-        return _overlay.Run(convolution, (loops, sum) =>
+        return _overlay.Run(
+            convolution,
+            (loops, sum) =>
+            {
+                output.MoveTo(loops);
+                Finish(convolution.Operation, output, loops, sum, 0, null);
+            },
+            cycles => CheckLength(convolution.Layer, cycles));
+    }
+
+    private void CheckLength(int layer, long cycles)
+    {
+        if (cycles > options.MaxCycles)
         {
-            output.MoveTo(loops);
-            Finish(convolution.Operation, output, loops, sum, 0, null);
-        });
+            throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, Place(layer), cycles, options.MaxCycles));
+        }
     }
 
     /// <summary>The vector unit: every output element, its taps, its post program.</summary>

@@ -3,10 +3,9 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using CnnCompiler.Cli.Files;
-using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Passes.Infrastructure;
-using CnnCompiler.Primitives.Machines;
-using CnnCompiler.Targets;
+using CnnCompiler.Passes.Selection.Published;
+using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Targets.Overlay.Exploration;
 
 namespace CnnCompiler.Cli.Commands;
@@ -15,13 +14,16 @@ namespace CnnCompiler.Cli.Commands;
 internal sealed class ExploreCommand
 {
     private const int LargestBudget = 1 << 20;
-    private const string Header = "rows,columns,elements,cost";
+    private const long LargestBuffers = 3L << 30;
+    private const int LargestBandwidth = 1 << 16;
+    private const double Megahertz = 300;
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: false);
     private readonly Argument<string[]> _files = new("FILE") { Description = "Networks on int8, optimised together", Arity = ArgumentArity.ZeroOrMore };
     private readonly Option<int> _elements = new("--elements") { Description = "Budget of processing elements (default: 6084)", HelpName = "N", DefaultValueFactory = _ => 6084 };
-    private readonly Option<string> _machine = new("--machine") { Description = $"Overlay whose buffers and bandwidths are kept: {string.Join(", ", BuiltInMachines.Overlay.Select(machine => machine.Name))}", HelpName = "NAME" };
-    private readonly Option<bool> _published = new("--published") { Description = "GoogLeNet with the published, idealised costs, in ps at 300 MHz, in place of networks and counted cycles" };
+    private readonly Option<long?> _buffers = new("--buffer-bytes") { Description = "Budget of on-chip memory for operands, weights and sums together, divided in eighths (default: the machine's buffers as they are)", HelpName = "N" };
+    private readonly Option<int?> _bandwidth = new("--bandwidth") { Description = "Budget of bytes a cycle from and to DRAM together, divided in eighths (default: as the machine has them)", HelpName = "N" };
+    private readonly Option<bool> _published = new("--published") { Description = "The published, idealised costs, in ps at 300 MHz, in place of counted cycles; without networks: of GoogLeNet" };
     private readonly Option<bool> _fastest = new("--fastest") { Description = "Only the fastest shape: far fewer have to be mapped" };
     private readonly Option<string> _shard = new("--shard") { Description = "Only part i of n of the shapes, i from 1: the parts of a job array", HelpName = "i/n" };
     private readonly Option<string[]> _merge = new("--merge") { Description = "Joins the outputs of all parts instead of exploring", HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
@@ -34,13 +36,14 @@ internal sealed class ExploreCommand
         var verb = new ExploreCommand(session);
         var command = new VerbCommand(
             "explore",
-            "Looks for the best shape of an overlay within a budget of processing elements; prints the Pareto front as CSV.",
+            "Looks for the best shape of an overlay within a budget of processing elements, buffers and bandwidth; prints the Pareto front of elements and latency as CSV.",
             "cnnc explore --published --fastest",
             "cnnc explore samples/lenet5.cnn --elements 256",
+            "cnnc explore samples/lenet5.cnn --elements 64 --buffer-bytes 65536 --bandwidth 32",
             "cnnc explore samples/lenet5.cnn --elements 256 --shard 1/4 > part1.csv",
             "cnnc explore --merge part1.csv part2.csv part3.csv part4.csv");
         command.Arguments.Add(verb._files);
-        foreach (var option in (Option[])[verb._elements, verb._machine, verb._published, verb._fastest, verb._shard, verb._merge])
+        foreach (var option in (Option[])[verb._compilation.Machine, verb._elements, verb._buffers, verb._bandwidth, verb._published, verb._fastest, verb._shard, verb._merge])
         {
             command.Options.Add(option);
         }
@@ -53,27 +56,36 @@ internal sealed class ExploreCommand
     {
         if (parse.GetValue(_merge) is { Length: > 0 } parts)
         {
-            Print(ExplorationResult.Merge(parts.Select(Read)), parse.GetValue(_fastest), null);
+            Option[] others = [_compilation.Machine, _elements, _buffers, _bandwidth, _published, _fastest, _shard];
+            if (parse.GetValue(_files) is { Length: > 0 } || others.Any(option => parse.GetResult(option) is { Implicit: false }))
+            {
+                throw CliSession.Usage("--merge explores nothing", "give it nothing but the outputs of the parts");
+            }
+
+            var file = ExplorationFile.Merge([.. parts.Select(name => ExplorationFile.Parse(name, Encoding.UTF8.GetString(_session.Read(name, "the output of cnnc explore", InputFiles.LargestSource))))]);
+            file.WriteTo(_session.Environment.Out);
             return ExitCodes.Success;
         }
 
-        var elements = parse.GetValue(_elements);
-        if (elements is < 1 or > LargestBudget)
-        {
-            throw CliSession.Usage(string.Create(CultureInfo.InvariantCulture, $"--elements is {elements}"), string.Create(CultureInfo.InvariantCulture, $"give 1 to {LargestBudget}"));
-        }
-
+        var elements = Within("--elements", parse.GetValue(_elements), 1, LargestBudget);
+        var buffers = parse.GetValue(_buffers) is { } memory ? Within("--buffer-bytes", memory, OverlayDivision.SmallestBudget, LargestBuffers) : 0;
+        var bandwidth = parse.GetValue(_bandwidth) is { } bytes ? Within("--bandwidth", bytes, OverlayDivision.SmallestBudget, LargestBandwidth) : 0;
         var (shard, shards) = Shard(parse.GetValue(_shard));
-        var start = Stopwatch.GetTimestamp();
-        if (Model(parse) is not { } model)
+        var fastest = parse.GetValue(_fastest);
+        if (Model(parse, buffers, bandwidth) is not var (model, networks))
         {
             return ExitCodes.Failure;
         }
 
+        var start = Stopwatch.GetTimestamp();
         var told = -1;
-        var result = ShapeExplorer.Explore(model, elements, parse.GetValue(_fastest), shard, shards, Progress, _session.Environment.Cancellation);
+        var result = ShapeExplorer.Explore(model, (int)elements, fastest, shard, shards, Progress, _session.Environment.Cancellation);
         var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        Print(result, parse.GetValue(_fastest), string.Create(CultureInfo.InvariantCulture, $"{result.Shapes} shapes, {result.Evaluated} of them mapped, all others excluded by their bounds; cost in {model.Unit}; {seconds:0.00} s"));
+        var divided = string.Create(CultureInfo.InvariantCulture, $"{(buffers > 0 ? $", {buffers} bytes on chip" : string.Empty)}{(bandwidth > 0 ? $", {bandwidth} bytes a cycle" : string.Empty)}");
+        var title = string.Create(CultureInfo.InvariantCulture, $"{model.Unit} of {networks}, {(fastest ? "the fastest" : "the front")} within {elements} elements{divided}");
+        var lines = result.Front.Select(found => new ExplorationLine(found, model is NetworkShapeModel own ? OverlayDivision.Describe(own.Machine(found.Shape)) : null)).ToList();
+        new ExplorationFile(title, fastest, shard, shards, lines).WriteTo(_session.Environment.Out);
+        _session.Environment.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Shapes} shapes, {result.Evaluated} of them mapped, all others excluded by their bounds; {seconds:0.00} s"));
         return ExitCodes.Success;
 
         void Progress(int done, int all)
@@ -86,70 +98,57 @@ internal sealed class ExploreCommand
         }
     }
 
-    private IShapeModel? Model(ParseResult parse)
+    private (IShapeModel Model, string Networks)? Model(ParseResult parse, long buffers, long bandwidth)
     {
-        const double megahertz = 300;
         var files = parse.GetValue(_files) ?? [];
-        if (parse.GetValue(_published) == files.Length > 0)
+        var published = parse.GetValue(_published);
+        if (published && (parse.GetResult(_compilation.Machine) is not null || buffers > 0 || bandwidth > 0))
         {
-            throw CliSession.Usage("what is to be explored isn't clear", "give networks, or --published");
+            throw CliSession.Usage("the published costs know neither buffers nor machines", "leave --machine, --buffer-bytes and --bandwidth out, or --published");
         }
 
         if (files.Length == 0)
         {
-            return new PublishedShapeModel(megahertz);
+            return published ? (PublishedShapeModel.GoogLeNet(Megahertz), "GoogLeNet as published") : throw CliSession.Usage("what is to be explored isn't clear", "give networks, or --published");
         }
 
-        var name = parse.GetValue(_machine) ?? BuiltInMachines.Overlay[0].Name;
-        var machine = BuiltInMachines.Overlay.FirstOrDefault(known => known.Name == name)
-            ?? throw new UsageException(FileDiagnostics.UnknownName("machine", name, BuiltInMachines.Overlay.Select(known => known.Name).ToList()));
-        var networks = new List<GconvProgram>();
+        var target = CompilationOptions.FindTarget("overlay");
+        var machine = _compilation.ChooseMachine(parse, target, _session);
+        if (machine.IsaRevision != target.DefaultMachine.IsaRevision)
+        {
+            throw new DiagnosticException(CompilerDiagnostics.OtherMachine(machine.Name, target.Name));
+        }
+
+        var modules = new List<CompileResult>();
         foreach (var file in files)
         {
-            if (_compilation.Compile(parse, _session, file, _session.Read(file, "a network", InputFiles.LargestSource), IrLevel.Gconv) is not { } result)
+            if (_compilation.Compile(parse, _session, file, _session.Read(file, "a network", InputFiles.LargestSource), published ? IrLevel.Network : IrLevel.Gconv, other: target) is not { } result)
             {
                 return null;
             }
 
-            networks.Add(((GconvModule)result.Modules[IrLevel.Gconv]).Program);
+            modules.Add(result);
         }
 
-        var model = new NetworkShapeModel(networks, machine);
-        return model.Layers > 0 ? model : throw CliSession.Usage("the networks have no convolution on int8", "quantise them first");
+        if (published)
+        {
+            var chains = modules.ConvertAll(result => ((NetworkModule)result.Modules[IrLevel.Network]).Graph);
+            var layers = chains.ConvertAll(PublishedChains.Of);
+            return layers.Exists(network => network.Convolutions > 0)
+                ? (new PublishedShapeModel(layers, Megahertz), $"{string.Join(" and ", chains.Select(network => network.Name))} with the published costs")
+                : throw CliSession.Usage("the networks have no convolution", "give others");
+        }
+
+        var networks = modules.ConvertAll(result => ((GconvModule)result.Modules[IrLevel.Gconv]).Program);
+        var model = new NetworkShapeModel(networks, machine, buffers > 0 || bandwidth > 0 ? OverlayDivision.Of(buffers, bandwidth) : null);
+        return model.Layers > 0
+            ? (model, $"{string.Join(" and ", networks.Select(network => network.Name))} on {machine.Name}")
+            : throw CliSession.Usage("the networks have no convolution on int8", "quantise them first");
     }
 
-    private void Print(ExplorationResult result, bool fastestOnly, string? summary)
-    {
-        var output = _session.Environment.Out;
-        output.WriteLine(Header);
-        foreach (var (shape, cost) in fastestOnly ? result.Front.TakeLast(1) : result.Front)
-        {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{shape.Rows},{shape.Columns},{shape.Elements},{cost}"));
-        }
-
-        if (summary is not null)
-        {
-            _session.Environment.Error.WriteLine(summary);
-        }
-    }
-
-    private ExplorationResult Read(string file)
-    {
-        var lines = Encoding.UTF8.GetString(_session.Read(file, "the output of cnnc explore", InputFiles.LargestSource)).ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
-        var front = new List<ExploredShape>();
-        foreach (var line in lines.Skip(1))
-        {
-            var cells = line.Split(',').Select(cell => long.TryParse(cell, NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : -1).ToList();
-            if (lines[0] != Header || cells.Count != 4 || cells.Exists(cell => cell < 0) || cells[0] > ShapeExplorer.LargestSide || cells[1] > ShapeExplorer.LargestSide || cells[0] * cells[1] != cells[2])
-            {
-                throw CliSession.Usage($"{file} is not what cnnc explore prints", "give the outputs of all parts as they are");
-            }
-
-            front.Add(new(new((int)cells[0], (int)cells[1]), cells[3]));
-        }
-
-        return new(0, 0, front);
-    }
+    private static long Within(string option, long value, long least, long most) => value >= least && value <= most
+        ? value
+        : throw CliSession.Usage(string.Create(CultureInfo.InvariantCulture, $"{option} is {value}"), string.Create(CultureInfo.InvariantCulture, $"give {least} to {most}"));
 
     private static (int Index, int Count) Shard(string? text)
     {

@@ -15,7 +15,7 @@ internal static class ReproduceCommand
         var name = new Argument<string>("NAME") { Description = string.Join("; ", Reproductions.All.Select(reproduction => $"{reproduction.Name}: {reproduction.Summary}")) };
         var files = Reproductions.All.SelectMany(reproduction => reproduction.Files).DistinctBy(file => file.Option, StringComparer.Ordinal)
             .ToDictionary(file => file.Option, file => new Option<string>($"--{file.Option}") { Description = file.Summary, HelpName = "FILE" }, StringComparer.Ordinal);
-        var command = new VerbCommand("reproduce", "Computes published results again and prints them beside what was published.", "cnnc reproduce arrayflex", "cnnc reproduce arrayflex --scalesim scalesim_results.csv");
+        var command = new VerbCommand("reproduce", "Computes published results again and prints them beside what was published.", "cnnc reproduce arrayflex", "cnnc reproduce dynamap", "cnnc reproduce arrayflex --scalesim scalesim_results.csv");
         command.Arguments.Add(name);
         foreach (var option in files.Values)
         {

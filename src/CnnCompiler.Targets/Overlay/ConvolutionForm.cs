@@ -32,8 +32,8 @@ internal sealed record ConvolutionForm(
     /// <summary>Weights less their zero point.</summary>
     public required Tensor Weights { get; init; }
 
-    /// <summary>How they are read.</summary>
-    public required OperandAccess Kernel { get; init; }
+    /// <summary>Where each lies.</summary>
+    public required WeightStrides Strides { get; init; }
 
     /// <summary>Loops of rows, columns and channels of the kernel; -1 for none.</summary>
     public required int[] Taps { get; init; }
@@ -44,14 +44,12 @@ internal sealed record ConvolutionForm(
     /// <summary>The operator as a convolution, or null where it is none.</summary>
     public static ConvolutionForm? Of(GconvOperator operation, ChainTensors tensors, HashSet<string> names)
     {
-        if (MatrixRewrite.ZeroPoint(operation.Pre) is not { } zero || MatrixRewrite.Try(operation, tensors.Element, tensors.Constants, names) is not { } product)
+        if (MatrixRewrite.Recognise(operation, tensors.Element, tensors.Constants, names) is not var (product, weights, zero))
         {
             return null;
         }
 
         var shape = tensors.Shape(operation.Input.Tensor);
-        var kernel = product.Operator.Kernel!;
-        var weights = product.Constants.FirstOrDefault(constant => constant.Name == kernel.Tensor)?.Value ?? tensors.Constants.GetValueOrDefault(kernel.Tensor);
         if (weights is null || shape.Rank is < 1 or > 4)
         {
             return null;
@@ -91,34 +89,15 @@ internal sealed record ConvolutionForm(
             new(batch.Position, rows.Position, columns.Position, group, op.Count == 0 ? -1 : op[0]))
         {
             Weights = weights,
-            Kernel = kernel,
+            Strides = new(product.Operator.Kernel!, weights.Shape),
             Taps = [rows.Tap, columns.Tap, channel.Tap],
             Parallel = [group, op.Count == 0 ? -1 : op[0]],
         };
     }
 
-    /// <summary>Reads a weight; one reader a thread of work.</summary>
-    public Func<int, int, int, int, int, int> WeightReader()
-    {
-        var at = new int[Operation.Loops.Count];
-        return (row, column, channel, group, output) =>
-        {
-            Put(Taps[0], row);
-            Put(Taps[1], column);
-            Put(Taps[2], channel);
-            Put(Parallel[0], group);
-            Put(Parallel[1], output);
-            return (int)Weights.GetInteger(MatrixRewrite.Flat(Kernel, Weights.Shape, at));
-        };
-
-        void Put(int loop, int value)
-        {
-            if (loop >= 0)
-            {
-                at[loop] = value;
-            }
-        }
-    }
+    /// <summary>Index of a weight.</summary>
+    public long WeightAt(int row, int column, int channel, int group, int output) =>
+        Strides.First + (row * Strides.Of(Taps[0])) + (column * Strides.Of(Taps[1])) + (channel * Strides.Of(Taps[2])) + (group * Strides.Of(Parallel[0])) + (output * Strides.Of(Parallel[1]));
 
     /// <summary>A dimension of the input: at most one position, one tap and one group loop.</summary>
     private sealed record Dimension(int Extent, int Offset, int Position, int Step, int Tap, int Dilation, int Group, int GroupStep);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Overlay;
+using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Targets.Overlay;
@@ -26,6 +27,12 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
 
     /// <summary>First tap of each round, and the distance of its taps.</summary>
     public required (int Row, int Column)[] Taps { get; init; }
+
+    /// <summary>What its tiles reach.</summary>
+    public required WindowGeometry Geometry { get; init; }
+
+    /// <summary>What bounds of its costs need.</summary>
+    public required AlgorithmTotals Totals { get; init; }
 
     /// <summary>Terms of a sum of a product.</summary>
     public int Terms => IsSeparate ? Window.GroupChannels : Window.Rounds.Count * Window.GroupChannels;
@@ -72,25 +79,33 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
     /// <summary>Weights in the order of the passes: [groups, chunks of columns, products, terms, columns of the chunk].</summary>
     public Tensor Weights(int columnsPerPass)
     {
-        var read = Form.WeightReader();
         var values = new int[checked(Form.Groups * Form.Outputs * Products * Terms)];
+        var codes = Form.Weights.AsSpan<sbyte>();
+        var points = new int[Vertical.Points * Horizontal.Points];
         var at = 0;
         for (var group = 0; group < Form.Groups; group++)
         {
             for (var first = 0; first < Form.Outputs; first += columnsPerPass)
             {
-                var last = Math.Min(Form.Outputs, first + columnsPerPass);
-                for (var product = 0; product < Products; product++)
+                var columns = Math.Min(Form.Outputs - first, columnsPerPass);
+                for (var round = 0; round < Taps.Length; round++)
                 {
-                    for (var term = 0; term < Terms; term++)
+                    for (var channel = 0; channel < Window.GroupChannels; channel++)
                     {
-                        var round = IsSeparate ? product : term / Window.GroupChannels;
-                        for (var output = first; output < last; output++)
+                        // kn2row: a product a round; all others: a product a point, whose terms are those of all rounds
+                        var (product, term) = IsSeparate ? (round, channel) : (0, (round * Window.GroupChannels) + channel);
+                        for (var output = 0; output < columns; output++)
                         {
-                            values[at++] = Weight(read, IsSeparate ? 0 : product, Taps[round], term % Window.GroupChannels, group, output);
+                            Transform(codes, Taps[round], channel, group, first + output, points);
+                            for (var point = 0; point < points.Length; point++)
+                            {
+                                values[at + ((((product + point) * Terms) + term) * columns) + output] = points[point];
+                            }
                         }
                     }
                 }
+
+                at += Products * Terms * columns;
             }
         }
 
@@ -106,9 +121,10 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
     /// <summary>What the zero point adds: minus it times the sum of weights, of a round or of all; [rounds or 1, groups, columns].</summary>
     public Tensor Corrections()
     {
-        var read = Form.WeightReader();
         var rounds = IsSeparate ? Window.Rounds.Count : 1;
         var values = new int[rounds * Form.Groups * Form.Outputs];
+        var codes = Form.Weights.AsSpan<sbyte>();
+        var step = Form.Strides.Of(Form.Taps[2]);
         for (var i = 0; i < values.Length && Form.Zero != 0; i++)
         {
             var (round, group, output) = (i / Form.Outputs / Form.Groups, i / Form.Outputs % Form.Groups, i % Form.Outputs);
@@ -116,9 +132,15 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             for (var tap = 0; tap < Form.Rows.Kernel * Form.Columns.Kernel; tap++)
             {
                 var (row, column) = (tap / Form.Columns.Kernel, tap % Form.Columns.Kernel);
-                for (var channel = 0; channel < Window.GroupChannels && (!IsSeparate || Taps[round] == (row, column)); channel++)
+                if (IsSeparate && Taps[round] != (row, column))
                 {
-                    sum += read(row, column, channel, group, output);
+                    continue;
+                }
+
+                var at = Form.WeightAt(row, column, 0, group, output);
+                for (var channel = 0; channel < Window.GroupChannels; channel++)
+                {
+                    sum += codes[(int)(at + (channel * step))];
                 }
             }
 
@@ -141,11 +163,14 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             [.. parts.Select(part => new OverlayRound(form.Rows.Offset + (form.Rows.Dilation * part.Row), form.Columns.Offset + (form.Columns.Dilation * part.Column)))],
             form.Fill);
         var largest = LargestCode * WinogradTransform.Reach(vertical.Kernel, vertical.Taps) * WinogradTransform.Reach(horizontal.Kernel, horizontal.Taps);
+        var geometry = new WindowGeometry(window);
         return new(name, form, window, isSeparate, largest <= LargestCode ? ElementType.Int8 : largest <= short.MaxValue ? ElementType.Int16 : ElementType.Int32)
         {
             Vertical = vertical,
             Horizontal = horizontal,
             Taps = [.. parts],
+            Geometry = geometry,
+            Totals = AlgorithmTotals.Of(window, geometry),
         };
     }
 
@@ -174,23 +199,33 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
         return parts;
     }
 
-    private int Weight(Func<int, int, int, int, int, int> read, int point, (int Row, int Column) first, int channel, int group, int output)
+    /// <summary>G g G^T of a part of the kernel, [points]; a tap behind the kernel's end is 0.</summary>
+    private void Transform(ReadOnlySpan<sbyte> codes, (int Row, int Column) first, int channel, int group, int output, Span<int> points)
     {
-        var (p, q) = (point / Horizontal.Points, point % Horizontal.Points);
-        var sum = 0;
-        for (var i = 0; i < Vertical.Taps; i++)
+        var at = Form.WeightAt(first.Row, first.Column, channel, group, output);
+        if (points.Length == 1)
         {
-            var row = first.Row + (i * Form.Rows.Step);
-            var g = Vertical.Kernel[(p * Vertical.Taps) + i];
-            for (var j = 0; j < Horizontal.Taps && g != 0 && row < Form.Rows.Kernel; j++)
-            {
-                var column = first.Column + (j * Form.Columns.Step);
-                var h = Horizontal.Kernel[(q * Horizontal.Taps) + j];
-                sum += h != 0 && column < Form.Columns.Kernel ? g * h * read(row, column, channel, group, output) : 0;
-            }
+            points[0] = codes[(int)at];
+            return;
         }
 
-        return sum;
+        var (down, across) = (Form.Strides.Of(Form.Taps[0]) * Form.Rows.Step, Form.Strides.Of(Form.Taps[1]) * Form.Columns.Step);
+        points.Clear();
+        for (var i = 0; i < Vertical.Taps && first.Row + (i * Form.Rows.Step) < Form.Rows.Kernel; i++)
+        {
+            for (var j = 0; j < Horizontal.Taps && first.Column + (j * Form.Columns.Step) < Form.Columns.Kernel; j++)
+            {
+                int weight = codes[(int)(at + (i * down) + (j * across))];
+                for (var p = 0; p < Vertical.Points && weight != 0; p++)
+                {
+                    var scaled = weight * Vertical.Kernel[(p * Vertical.Taps) + i];
+                    for (var q = 0; q < Horizontal.Points && scaled != 0; q++)
+                    {
+                        points[(p * Horizontal.Points) + q] += scaled * Horizontal.Kernel[(q * Horizontal.Taps) + j];
+                    }
+                }
+            }
+        }
     }
 
     /// <summary>True where no number can leave its width: operands, sums, what is divided, and 16 bits of a stored window.</summary>
@@ -204,5 +239,31 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             && right <= (Int128)1 << (int)machine[SystolicKeys.WeightBits] - 1
             && sum < (Int128)1 << (int)machine[SystolicKeys.SumBits] - 1
             && back < (Int128)1 << 63;
+    }
+}
+
+/// <summary>Sums over a convolution's left operand.</summary>
+/// <param name="Points">Points of a tile.</param>
+/// <param name="Vectors">Tiles.</param>
+/// <param name="Inside">Positions at which rounds lie inside the input, of all rounds.</param>
+/// <param name="RowsRead">Rows of the input that are read.</param>
+/// <param name="Results">Positions of the output.</param>
+/// <param name="ElementBytes">Bytes of an element of the form.</param>
+/// <param name="IsTensor">See <see cref="OverlayWindow.IsTensor"/>.</param>
+internal sealed record AlgorithmTotals(long Points, long Vectors, long Inside, long RowsRead, long Results, int ElementBytes, bool IsTensor)
+{
+    /// <summary>The sums of a window.</summary>
+    public static AlgorithmTotals Of(OverlayWindow window, WindowGeometry geometry)
+    {
+        var inside = new int[window.Rounds.Count];
+        geometry.PositionsInside(0, window.TileRows, inside);
+        return new(
+            window.Points,
+            (long)window.TileRows * window.Columns.Tiles,
+            inside.Sum(count => (long)count),
+            geometry.RowsRead(0, window.TileRows),
+            (long)window.Batch * window.Rows.Output * window.Columns.Output,
+            window.Element.Size(),
+            window.IsTensor);
     }
 }

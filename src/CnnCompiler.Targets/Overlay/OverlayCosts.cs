@@ -29,15 +29,18 @@ internal sealed class OverlayCosts(MachineDescription machine)
     private const int MostPasses = 1 << 12;
     private const int RowChoices = 3;
     private readonly SystolicDescription _systolic = machine.Systolic!;
+    private readonly long _readBytes = machine.Systolic![SystolicKeys.OffChipBytes];
+    private readonly long _writeBytes = machine.Systolic![SystolicKeys.WriteBytes];
+    private readonly long _transformLanes = machine.Systolic![SystolicKeys.TransformLanes];
+    private readonly long _burst = machine.Systolic![SystolicKeys.BurstBytes];
+    private readonly long _outputStages = machine.Systolic![SystolicKeys.OutputStages];
 
-    private long Burst => _systolic[SystolicKeys.BurstBytes];
-
-    /// <summary>The cheapest passes for an algorithm and dataflow, or null where no pass fits the buffers.</summary>
-    public PassPlan? Best(OverlayAlgorithm algorithm, OverlayDataflow dataflow, bool isStored, StoreForm store)
+    /// <summary>The cheapest passes for an algorithm and dataflow, or null where no pass fits the buffers or none costs less than a limit.</summary>
+    public PassPlan? Best(OverlayAlgorithm algorithm, OverlayDataflow dataflow, bool isStored, StoreForm store, long limit = long.MaxValue)
     {
         var (window, outputs) = (algorithm.Window, algorithm.Form.Outputs);
         PassPlan? best = null;
-        var geometry = new WindowGeometry(window);
+        var fits = false;
         foreach (var columns in ColumnChoices(outputs))
         {
             var tried = 0;
@@ -52,17 +55,20 @@ internal sealed class OverlayCosts(MachineDescription machine)
 
                 tried++;
                 var passes = UnitTimes.Tiles(window.TileRows, rows) * UnitTimes.Tiles(outputs, columns) * window.Groups;
-                if (passes > MostPasses && best is not null)
+                if (passes > MostPasses && fits)
                 {
                     break;
                 }
 
-                foreach (var columnsOuter in (bool[])[true, false])
+                fits = true;
+                var work = new PassWork(this, algorithm, dataflow, isStored, store, algorithm.Geometry.Chunks(rows), columns);
+                foreach (var columnsOuter in (ReadOnlySpan<bool>)[true, false])
                 {
-                    var cycles = Cycles(algorithm, geometry, dataflow, isStored, store, rows, columns, columnsOuter);
-                    if (best is null || cycles < best.Value.Cycles)
+                    var cycles = work.Cycles(columnsOuter, limit);
+                    if (cycles < limit)
                     {
                         best = new(rows, columns, columnsOuter, cycles);
+                        limit = cycles;
                     }
                 }
             }
@@ -71,15 +77,49 @@ internal sealed class OverlayCosts(MachineDescription machine)
         return best;
     }
 
+    /// <summary>
+    /// No passes of an algorithm and dataflow cost less: streams of whole tiles, of which cutting makes no fewer, behind the load of the first pass, which has the weights of a tile of columns or more;
+    /// and transfers of what has to be moved at least once.
+    /// </summary>
+    public long Bound(OverlayAlgorithm algorithm, OverlayDataflow dataflow, bool isStored, StoreForm store)
+    {
+        var (window, totals, outputs, terms) = (algorithm.Window, algorithm.Totals, (long)algorithm.Form.Outputs, (long)algorithm.Terms);
+        var (rows, columns) = ((long)machine.Rows, (long)machine.Columns);
+        var vectors = totals.Vectors;
+        long array;
+        if (algorithm.IsSeparate)
+        {
+            // products of rounds that lie outside at the border are smaller: the sum of all is bounded by multiplications
+            array = UnitTimes.Tiles(totals.Inside * terms * outputs, rows * columns);
+        }
+        else
+        {
+            // a tile takes its stream, or what leaves or enters beside it
+            array = totals.Points * dataflow switch
+            {
+                OverlayDataflow.NonStationary => UnitTimes.Tiles(outputs, columns) * Math.Max(UnitTimes.Tiles(vectors, rows) * terms, vectors),
+                OverlayDataflow.WeightStationary => UnitTimes.Tiles(outputs, columns) * Math.Max(UnitTimes.Tiles(terms, rows) * vectors, terms),
+                _ => UnitTimes.Tiles(vectors, columns) * Math.Max(UnitTimes.Tiles(terms, rows) * outputs, terms),
+            };
+        }
+
+        var weights = algorithm.Products * terms * Size(algorithm);
+        var operand = isStored ? totals.Points * vectors * terms * totals.ElementBytes : totals.RowsRead * window.Columns.Input * window.GroupChannels;
+        var transform = algorithm.IsSeparate || isStored || totals.IsTensor ? 0 : vectors * totals.Points * terms;
+        return Math.Max(
+            (weights * Math.Min(outputs, columns) / _readBytes) + (window.Groups * array) + rows + columns - 2,
+            window.Groups * Math.Max(totals.Results * outputs * store.Bytes / _writeBytes, Math.Max(((weights * outputs) + operand) / _readBytes, transform / _transformLanes)));
+    }
+
     /// <summary>Cycles of bringing a tensor into a form in DRAM.</summary>
     public long TransformCycles(OverlayAlgorithm algorithm)
     {
         var window = algorithm.Window;
-        var rows = new WindowGeometry(window).RowsRead(0, window.TileRows);
+        var rows = algorithm.Geometry.RowsRead(0, window.TileRows);
         var elements = window.Bytes / window.Element.Size();
         return Math.Max(
-            UnitTimes.Tiles(rows * Whole((long)window.Columns.Input * window.Channels), _systolic[SystolicKeys.OffChipBytes]),
-            Math.Max(UnitTimes.Tiles(elements, _systolic[SystolicKeys.TransformLanes]), UnitTimes.Tiles(Whole(window.Bytes), _systolic[SystolicKeys.WriteBytes])));
+            UnitTimes.Tiles(rows * Whole((long)window.Columns.Input * window.Channels), _readBytes),
+            Math.Max(UnitTimes.Tiles(elements, _transformLanes), UnitTimes.Tiles(Whole(window.Bytes), _writeBytes)));
     }
 
     private static int Size(OverlayAlgorithm algorithm) => algorithm.WeightElement switch
@@ -102,97 +142,38 @@ internal sealed class OverlayCosts(MachineDescription machine)
         }
     }
 
-    private long Cycles(
-        OverlayAlgorithm algorithm, WindowGeometry geometry, OverlayDataflow dataflow, bool isStored, StoreForm store, int rowsPerPass, int columnsPerPass, bool columnsOuter)
-    {
-        var (window, outputs) = (algorithm.Window, algorithm.Form.Outputs);
-        var (rowChunks, columnChunks) = ((int)UnitTimes.Tiles(window.TileRows, rowsPerPass), (int)UnitTimes.Tiles(outputs, columnsPerPass));
-        var timeline = default(Timeline);
-        var (operandIs, weightsAre) = (-1, -1);
-        var vectors = new int[algorithm.Products];
-        var computed = new Dictionary<(int, int), (long Compute, long Store)>();
-        var operands = new long[rowChunks];
-        Array.Fill(operands, -1);
-        for (var pass = 0; pass < window.Groups * rowChunks * columnChunks; pass++)
-        {
-            var inGroup = pass % (rowChunks * columnChunks);
-            if (inGroup == 0)
-            {
-                (operandIs, weightsAre) = (-1, -1);
-            }
-
-            var (r, c) = columnsOuter ? (inGroup % rowChunks, inGroup / rowChunks) : (inGroup / columnChunks, inGroup % columnChunks);
-            var (first, rows, columns) = (r * rowsPerPass, Math.Min(rowsPerPass, window.TileRows - (r * rowsPerPass)), Math.Min(columnsPerPass, outputs - (c * columnsPerPass)));
-            var bytes = 0L;
-            var transform = 0L;
-            if (weightsAre != c)
-            {
-                bytes += Whole((long)algorithm.Products * algorithm.Terms * columns * Size(algorithm));
-                weightsAre = c;
-            }
-
-            if (operandIs != r)
-            {
-                operandIs = r;
-                operands[r] = operands[r] < 0 ? OperandBytes(algorithm, geometry, isStored, first, rows) : operands[r];
-                bytes += operands[r];
-                transform = algorithm.IsSeparate || isStored || window.IsTensor ? 0 : (long)rows * window.Columns.Tiles * window.Points * algorithm.Terms;
-            }
-
-            if (!computed.TryGetValue((r, columns), out var work))
-            {
-                work = Work(algorithm, geometry, dataflow, store, vectors, first, rows, columns);
-                computed.Add((r, columns), work);
-            }
-
-            timeline.Add(
-                Math.Max(UnitTimes.Tiles(bytes, _systolic[SystolicKeys.OffChipBytes]), UnitTimes.Tiles(transform, _systolic[SystolicKeys.TransformLanes])),
-                work.Compute,
-                work.Store);
-        }
-
-        return timeline.End;
-    }
-
-    private (long Compute, long Store) Work(OverlayAlgorithm algorithm, WindowGeometry geometry, OverlayDataflow dataflow, StoreForm store, int[] vectors, int first, int rows, int columns)
+    private (long Compute, long Store) Work(OverlayAlgorithm algorithm, OverlayDataflow dataflow, StoreForm store, RowChunk chunk, int columns)
     {
         var window = algorithm.Window;
-        if (algorithm.IsSeparate)
-        {
-            geometry.PositionsInside(first, rows, vectors);
-        }
-        else
-        {
-            Array.Fill(vectors, rows * window.Columns.Tiles);
-        }
-
-        var array = UnitTimes.Cycles(machine.Rows, machine.Columns, dataflow, vectors, algorithm.Terms, columns);
-        var outputRows = geometry.OutputRows(first, rows);
-        var results = (long)outputRows * window.Columns.Output * columns;
-        var passes = Math.Max(1, UnitTimes.Tiles(store.Operations, _systolic[SystolicKeys.OutputStages]));
-        var values = window.Points == 1 ? 0 : (long)window.Points * rows * window.Columns.Tiles * columns;
+        var vectors = chunk.Rows * window.Columns.Tiles;
+        var array = algorithm.IsSeparate
+            ? UnitTimes.Cycles(machine.Rows, machine.Columns, dataflow, chunk.Inside, algorithm.Terms, columns)
+            : UnitTimes.Cycles(machine.Rows, machine.Columns, dataflow, algorithm.Products, vectors, algorithm.Terms, columns);
+        var results = (long)chunk.OutputRows * window.Columns.Output * columns;
+        var passes = Math.Max(1, UnitTimes.Tiles(store.Operations, _outputStages));
+        var values = window.Points == 1 ? 0 : (long)window.Points * vectors * columns;
         var units = UnitTimes.Tiles(Math.Max(values, results * passes), machine.Columns);
-        return (Math.Max(array, units), UnitTimes.Tiles(StoredBytes(geometry, store, first, rows, columns), _systolic[SystolicKeys.WriteBytes]));
+        return (Math.Max(array, units), UnitTimes.Tiles(StoredBytes(window, store, chunk, columns), _writeBytes));
     }
 
-    private long OperandBytes(OverlayAlgorithm algorithm, WindowGeometry geometry, bool isStored, int first, int rows)
+    private long OperandBytes(OverlayAlgorithm algorithm, bool isStored, RowChunk chunk)
     {
         var window = algorithm.Window;
         if (isStored)
         {
-            return window.Points * Whole((long)rows * window.Columns.Tiles * algorithm.Terms * window.Element.Size());
+            return window.Points * Whole((long)chunk.Rows * window.Columns.Tiles * algorithm.Terms * window.Element.Size());
         }
 
         var row = window.Groups == 1 ? Whole((long)window.Columns.Input * window.Channels) : window.Columns.Input * Whole(window.GroupChannels);
-        return geometry.RowsRead(first, rows) * row;
+        return chunk.RowsRead * row;
     }
 
     /// <summary>Bytes written, in whole bursts for every run of addresses.</summary>
-    private long StoredBytes(WindowGeometry geometry, StoreForm store, int first, int rows, int columns)
+    private long StoredBytes(OverlayWindow window, StoreForm store, RowChunk chunk, int columns)
     {
-        var (width, height) = (geometry.OutputColumns, geometry.OutputHeight);
+        var (width, height) = (window.Columns.Output, window.Rows.Output);
         var lastChannel = (columns - 1) * store.Channel;
-        var outputRows = geometry.OutputRows(first, rows);
+        var outputRows = chunk.OutputRows;
         if (columns > 1 && store.Channel != 1)
         {
             return (long)outputRows * width * columns * Whole(store.Bytes);
@@ -210,10 +191,99 @@ internal sealed class OverlayCosts(MachineDescription machine)
             return outputRows * Whole(line);
         }
 
-        return ((height - 1) * store.Row) + lastColumn + 1 == store.Batch ? Whole(outputRows * line) : geometry.OutputRowsByImage(first, rows).Sum(count => Whole(count * line));
+        return ((height - 1) * store.Row) + lastColumn + 1 == store.Batch ? Whole(outputRows * line) : chunk.OutputRowsByImage.Sum(count => Whole(count * line));
     }
 
-    private long Whole(long bytes) => UnitTimes.Tiles(bytes, Burst) * Burst;
+    private long Whole(long bytes) => UnitTimes.Tiles(bytes, _burst) * _burst;
+
+    /// <summary>What the passes of one cut do, by kinds of chunks; and how they follow each other.</summary>
+    private sealed class PassWork
+    {
+        private readonly int[] _kindOf;
+        private readonly int _groups;
+        private readonly int _columnChunks;
+        private readonly (long Bytes, long Transform)[] _operands;
+        private readonly (long Compute, long Store)[] _work;
+        private readonly (long Full, long Last) _weights;
+        private readonly long _bandwidth;
+        private readonly long _lanes;
+        private readonly long _bound;
+
+        public PassWork(OverlayCosts costs, OverlayAlgorithm algorithm, OverlayDataflow dataflow, bool isStored, StoreForm store, RowChunks chunks, int columnsPerPass)
+        {
+            var (window, outputs) = (algorithm.Window, algorithm.Form.Outputs);
+            (_kindOf, _groups, _columnChunks) = (chunks.KindOf, window.Groups, (int)UnitTimes.Tiles(outputs, columnsPerPass));
+            (_bandwidth, _lanes) = (costs._readBytes, costs._transformLanes);
+            var last = outputs - ((_columnChunks - 1) * columnsPerPass);
+            var column = (long)algorithm.Products * algorithm.Terms * Size(algorithm);
+            _weights = (costs.Whole(column * columnsPerPass), costs.Whole(column * last));
+            _operands = new (long, long)[chunks.Kinds.Count];
+            _work = new (long, long)[2 * chunks.Kinds.Count];
+            for (var kind = 0; kind < _operands.Length; kind++)
+            {
+                var chunk = chunks.Kinds[kind];
+                _operands[kind] = (
+                    costs.OperandBytes(algorithm, isStored, chunk),
+                    algorithm.IsSeparate || isStored || window.IsTensor ? 0 : (long)chunk.Rows * window.Columns.Tiles * window.Points * algorithm.Terms);
+                _work[2 * kind] = costs.Work(algorithm, dataflow, store, chunk, columnsPerPass);
+                _work[(2 * kind) + 1] = last == columnsPerPass ? _work[2 * kind] : costs.Work(algorithm, dataflow, store, chunk, last);
+            }
+
+            // passes are computed, and stored, one after the other
+            var (computed, stored) = (0L, 0L);
+            foreach (var kind in _kindOf)
+            {
+                computed += ((_columnChunks - 1) * _work[2 * kind].Compute) + _work[(2 * kind) + 1].Compute;
+                stored += ((_columnChunks - 1) * _work[2 * kind].Store) + _work[(2 * kind) + 1].Store;
+            }
+
+            _bound = _groups * Math.Max(computed, stored);
+        }
+
+        /// <summary>Cycles of all passes, or something above a limit where that is reached.</summary>
+        public long Cycles(bool columnsOuter, long limit)
+        {
+            if (_bound >= limit)
+            {
+                return long.MaxValue;
+            }
+
+            var timeline = default(Timeline);
+            for (var group = 0; group < _groups && timeline.End < limit; group++)
+            {
+                if (columnsOuter)
+                {
+                    for (var c = 0; c < _columnChunks; c++)
+                    {
+                        for (var r = 0; r < _kindOf.Length; r++)
+                        {
+                            Add(ref timeline, r, c, r == 0, _kindOf.Length > 1 || c == 0);
+                        }
+                    }
+                }
+                else
+                {
+                    for (var r = 0; r < _kindOf.Length; r++)
+                    {
+                        for (var c = 0; c < _columnChunks; c++)
+                        {
+                            Add(ref timeline, r, c, _columnChunks > 1 || r == 0, c == 0);
+                        }
+                    }
+                }
+            }
+
+            return timeline.End;
+        }
+
+        private void Add(ref Timeline timeline, int r, int c, bool loadsWeights, bool loadsOperand)
+        {
+            var (kind, isLast) = (_kindOf[r], c == _columnChunks - 1);
+            var bytes = (loadsWeights ? (isLast ? _weights.Last : _weights.Full) : 0) + (loadsOperand ? _operands[kind].Bytes : 0);
+            var work = _work[(2 * kind) + (isLast ? 1 : 0)];
+            timeline.Add(Math.Max(UnitTimes.Tiles(bytes, _bandwidth), loadsOperand ? UnitTimes.Tiles(_operands[kind].Transform, _lanes) : 0), work.Compute, work.Store);
+        }
+    }
 
     /// <summary>Loads, computations and stores of passes with two buffers each.</summary>
     private struct Timeline

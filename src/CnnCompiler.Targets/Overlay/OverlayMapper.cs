@@ -1,7 +1,4 @@
 using CnnCompiler.Core;
-using CnnCompiler.Image.Overlay;
-using CnnCompiler.Image.Systolic;
-using CnnCompiler.Interpreter.Systolic;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -16,7 +13,6 @@ namespace CnnCompiler.Targets.Overlay;
 /// </summary>
 internal sealed class OverlayMapper
 {
-    private const string VectorUnit = "vector-unit";
     private readonly GconvProgram _program;
     private readonly MachineDescription _machine;
     private readonly ChainTensors _tensors;
@@ -34,15 +30,7 @@ internal sealed class OverlayMapper
         GconvProgram program, MachineDescription machine, OverlayOptions options, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
         var mapper = new OverlayMapper(program, machine);
-        var menu = new List<OverlayChoice>();
-        foreach (var operation in program.Steps.OfType<GconvOperator>())
-        {
-            cancellation.ThrowIfCancellationRequested();
-            if (mapper.Menu(operation, options) is { } choice)
-            {
-                menu.Add(choice);
-            }
-        }
+        var menu = mapper.Menu(mapper.Layers(), options, cancellation);
 
         if (menu.Count == 0)
         {
@@ -77,71 +65,45 @@ internal sealed class OverlayMapper
         };
     }
 
-    /// <summary>Cycles of the convolutions of a network, optimally mapped.</summary>
-    public static long Convolutions(GconvProgram program, MachineDescription machine)
+    /// <summary>The best plans, the convolutions (those that the vector unit executes included) and the cycles of all of them; without a certificate.</summary>
+    public static (IReadOnlyList<OverlayPlan> Plans, IReadOnlyList<OverlayLayer> Layers, long Cycles) Choose(GconvProgram program, MachineDescription machine, OverlayOptions options)
     {
         var mapper = new OverlayMapper(program, machine);
-        var menu = program.Steps.OfType<GconvOperator>().Select(operation => mapper.Menu(operation, new())).OfType<OverlayChoice>().ToList();
-        if (menu.Count == 0)
-        {
-            return 0;
-        }
-
-        var problem = new OverlayProblem(menu, layouts: true);
-        return SelectionSolver.Solve(CostGraphBuilder.Build(problem.Description, problem).Graph!).Selection!.Cost;
+        var layers = mapper.Layers();
+        var problem = new OverlayProblem(mapper.Menu(layers, options, default), options.Layouts);
+        var selection = SelectionSolver.Solve(CostGraphBuilder.Build(problem.Description, problem).Graph!).Selection!;
+        return (mapper.Plans(problem, selection), layers, selection.Cost);
     }
 
-    private OverlayChoice? Menu(GconvOperator operation, OverlayOptions options)
+    /// <summary>Cycles where each convolution takes the way that is cheapest with its input in form already, and the forms are made for whoever wants one.</summary>
+    public static long Greedy(GconvProgram program, MachineDescription machine)
     {
-        if (ConvolutionForm.Of(operation, _tensors, _names) is not { } form)
+        var mapper = new OverlayMapper(program, machine);
+        var forms = new HashSet<(string Tensor, string Layout)>();
+        var sum = 0L;
+        foreach (var choice in mapper.Menu(mapper.Layers(), new(), default))
         {
-            return null;
+            var way = choice.Ways.MinBy(way => Math.Min(way.Loaded.Cycles, way.Stored?.Cycles ?? long.MaxValue))!;
+            var isStored = way.Stored is { } stored && stored.Cycles < way.Loaded.Cycles;
+            sum += isStored ? way.Stored!.Value.Cycles : way.Loaded.Cycles;
+            sum += isStored && forms.Add((choice.Tensor, way.Algorithm!.Layout)) ? way.Transform : 0;
         }
 
-        var vector = new DescriptorBuilder(_tensors.Shape, _tensors.Element, _ => 0).Build(operation, -1, null);
-        var store = StoreOf(vector, form);
-        var ways = new List<OverlayWay>();
-        foreach (var algorithm in OverlayAlgorithm.All(form, _machine).Where(algorithm => options.Algorithm is not { } only || algorithm.Name.StartsWith(only, StringComparison.Ordinal) || algorithm.Name == "im2col"))
-        {
-            var transform = algorithm.IsSeparate || algorithm.Window.IsTensor ? SelectionCost.Illegal : _costs.TransformCycles(algorithm);
-            foreach (var dataflow in Enum.GetValues<OverlayDataflow>().Where(dataflow => options.Dataflow is not { } only || dataflow == only))
-            {
-                if (_costs.Best(algorithm, dataflow, isStored: false, store) is { } loaded)
-                {
-                    ways.Add(new(
-                        $"{algorithm.Name}-{OverlayPlan.NameOf(dataflow)}", algorithm, dataflow, loaded, transform >= SelectionCost.Illegal ? null : _costs.Best(algorithm, dataflow, isStored: true, store), transform));
-                }
-            }
-        }
-
-        if (ways.Count == 0)
-        {
-            return null;
-        }
-
-        if (options.Algorithm is { } wanted && ways.Any(way => way.Name.StartsWith(wanted, StringComparison.Ordinal)))
-        {
-            ways.RemoveAll(way => !way.Name.StartsWith(wanted, StringComparison.Ordinal));
-        }
-
-        ways.Add(new(VectorUnit, null, default, new(0, 0, false, new StepCosts(_machine, []).OfVector(vector).Cycles), null, SelectionCost.Illegal));
-        return new(operation.Name, operation.Input.Tensor, ways);
+        return sum;
     }
 
-    private static StoreForm StoreOf(SystolicOperator operation, ConvolutionForm form)
+    private IReadOnlyList<OverlayLayer> Layers() => OverlayLayer.Of(_program, _machine, _tensors, _names);
+
+    private List<OverlayChoice> Menu(IReadOnlyList<OverlayLayer> layers, OverlayOptions options, CancellationToken cancellation)
     {
-        var strides = new long[operation.Output.Dimensions.Count];
-        var stride = 1L;
-        for (var d = strides.Length - 1; d >= 0; d--)
+        var menu = new List<OverlayChoice>();
+        foreach (var layer in layers)
         {
-            strides[d] = stride;
-            stride *= operation.Output.Dimensions[d].Extent;
+            cancellation.ThrowIfCancellationRequested();
+            menu.Add(OverlayMenu.Of(layer, _machine, _costs, options));
         }
 
-        return new(
-            ScalarInstructionSet.Operations(operation.Post), operation.Output.Element.Size(), Of(form.Loops.Batch), Of(form.Loops.Row), Of(form.Loops.Column), Of(form.Loops.Channel));
-
-        long Of(int loop) => loop < 0 ? 0 : operation.Output.Dimensions.Select((dimension, d) => dimension.Coefficients[loop] * strides[d]).Sum();
+        return menu;
     }
 
     private List<OverlayPlan> Plans(OverlayProblem problem, CandidateSelection selection)
@@ -186,24 +148,3 @@ internal sealed class OverlayMapper
         return name;
     }
 }
-
-/// <summary>What the mapping may use. The defaults are everything.</summary>
-/// <param name="Algorithm">Only algorithms whose name begins so, where a layer has one; null for all.</param>
-/// <param name="Dataflow">Only this dataflow; null for all.</param>
-/// <param name="Layouts">Inputs may lie in DRAM in their form.</param>
-public sealed record OverlayOptions(string? Algorithm = null, OverlayDataflow? Dataflow = null, bool Layouts = true);
-
-/// <summary>A way to do a convolution: with its input as it lies, and with its input stored in its form.</summary>
-/// <param name="Name">Name of the candidate.</param>
-/// <param name="Algorithm">Algorithm; null for the vector unit.</param>
-/// <param name="Dataflow">Dataflow.</param>
-/// <param name="Loaded">Passes where the tensor is transformed while it is loaded.</param>
-/// <param name="Stored">Passes where the form lies in DRAM; null where there is no form.</param>
-/// <param name="Transform">Cycles of making the form.</param>
-internal sealed record OverlayWay(string Name, OverlayAlgorithm? Algorithm, OverlayDataflow Dataflow, PassPlan Loaded, PassPlan? Stored, long Transform);
-
-/// <summary>A convolution with its ways.</summary>
-/// <param name="Operator">Name of the operator.</param>
-/// <param name="Tensor">Its input.</param>
-/// <param name="Ways">The ways.</param>
-internal sealed record OverlayChoice(string Operator, string Tensor, IReadOnlyList<OverlayWay> Ways);

@@ -47,6 +47,13 @@ internal static class UnitTimes
         return start < 0 ? 0 : start + streamed + skew;
     }
 
+    /// <summary>The same of products with as many vectors each.</summary>
+    public static long Cycles(int rows, int columns, OverlayDataflow dataflow, int products, int vectors, int terms, int outputs)
+    {
+        var one = Cycles(rows, columns, dataflow, [vectors], terms, outputs);
+        return products == 1 ? one : one + ((products - 1L) * (Cycles(rows, columns, dataflow, [vectors, vectors], terms, outputs) - one));
+    }
+
     /// <summary>ceil(extent / side).</summary>
     public static long Tiles(long extent, long side) => (extent + side - 1) / side;
 }

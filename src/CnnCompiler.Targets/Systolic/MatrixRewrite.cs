@@ -26,6 +26,42 @@ internal static class MatrixRewrite
     /// <param name="names">Names in use; a new one is added.</param>
     public static RewrittenProduct? Try(GconvOperator operation, Func<string, ElementType> typeOf, IReadOnlyDictionary<string, Tensor> constants, HashSet<string> names)
     {
+        if (Recognise(operation, typeOf, constants, names) is not { } found)
+        {
+            return null;
+        }
+
+        var (product, weights, zero) = (found.Product, found.Weights, found.Zero);
+        if (zero == 0)
+        {
+            return product;
+        }
+
+        if (weights is null)
+        {
+            return null;
+        }
+
+        var kernel = product.Operator.Kernel!;
+        var correction = Correction(operation, kernel, weights, zero, names);
+        var access = new OperandAccess(correction.Name, operation.Loops.Select((loop, i) => (loop, i)).Where(entry => IsCorrected(entry.loop)).Select(entry => Loop(operation, entry.i)).ToEquatableArray());
+        return new(
+            product.Operator with
+            {
+                Extra = operation.Extra.Append(access).ToEquatableArray(),
+                Post = Replace(operation.Post, Scalar.Add(Scalar.Accumulator, Scalar.Extra(operation.Extra.Count))),
+            },
+            [.. product.Constants, correction]);
+    }
+
+    /// <summary>The product before its zero point is corrected, its weights less theirs (null where they are no constant) and the zero point; null where the operator is no such product.</summary>
+    /// <param name="operation">The operator.</param>
+    /// <param name="typeOf">Element types of tensors.</param>
+    /// <param name="constants">Constants by name.</param>
+    /// <param name="names">Names in use; a new one is added.</param>
+    public static (RewrittenProduct Product, Tensor? Weights, int Zero)? Recognise(
+        GconvOperator operation, Func<string, ElementType> typeOf, IReadOnlyDictionary<string, Tensor> constants, HashSet<string> names)
+    {
         if (operation is not { Reduce: GconvReduction.Add, Accumulator: ElementType.Int32, Kernel: { OutOfRange: OutOfRange.Never } kernel }
             || KernelZero(operation.Main) is not { } kernelZero
             || typeOf(operation.Input.Tensor) != ElementType.Int8
@@ -64,26 +100,7 @@ internal static class MatrixRewrite
             Pre = Scalar.Input,
             Input = operation.Input.OutOfRange == OutOfRange.Never ? operation.Input : operation.Input with { OutOfRange = OutOfRange.Fill, FillValue = fill },
         };
-        if (zero == 0)
-        {
-            return new(product, added.ToEquatableArray());
-        }
-
-        if (weights is null)
-        {
-            return null;
-        }
-
-        var correction = Correction(operation, kernel, weights, zero, names);
-
-        var access = new OperandAccess(correction.Name, operation.Loops.Select((loop, i) => (loop, i)).Where(entry => IsCorrected(entry.loop)).Select(entry => Loop(operation, entry.i)).ToEquatableArray());
-        return new(
-            product with
-            {
-                Extra = operation.Extra.Append(access).ToEquatableArray(),
-                Post = Replace(operation.Post, Scalar.Add(Scalar.Accumulator, Scalar.Extra(operation.Extra.Count))),
-            },
-            [.. added, correction]);
+        return (new(product, added.ToEquatableArray()), weights, zero);
     }
 
     /// <summary>The zero point that pre subtracts; null where pre is something else.</summary>
@@ -154,37 +171,29 @@ internal static class MatrixRewrite
         var inner = Enumerable.Range(0, loops.Count).Where(i => loops[i].Kind == LoopKind.KernelSize).ToArray();
         var shape = Shape.Of([.. outer.Select(i => loops[i].Extent)]);
         var values = new int[shape.Elements];
+        var codes = weights.AsSpan<sbyte>();
+        var strides = new WeightStrides(kernel, weights.Shape);
+        var terms = new long[AffineExpressions.Product(inner.Select(i => loops[i].Extent))];
         var at = new int[loops.Count];
+        for (var term = 0; term < terms.Length; term++)
+        {
+            terms[term] = strides.Flat(at) - strides.First;
+            Next(loops, inner, at);
+        }
+
         for (var i = 0; i < values.Length; i++)
         {
-            var sum = 0L;
-            do
+            var (sum, first) = (0L, strides.Flat(at));
+            foreach (var term in terms)
             {
-                sum += weights.GetInteger(Flat(kernel, weights.Shape, at));
+                sum += codes[(int)(first + term)];
             }
-            while (Next(loops, inner, at));
+
             values[i] = (int)(-zero * sum);
             Next(loops, outer, at);
         }
 
         return new(Name($"{operation.Name}.zeros", names), Tensor.From<int>(ElementType.Int32, shape, values));
-    }
-
-    public static long Flat(OperandAccess access, Shape shape, int[] at)
-    {
-        var flat = 0L;
-        for (var d = 0; d < shape.Rank; d++)
-        {
-            var index = access.Index[d].Constant;
-            for (var loop = 0; loop < at.Length; loop++)
-            {
-                index += access.Index[d].Coefficients[loop] * at[loop];
-            }
-
-            flat = (flat * shape[d]) + index;
-        }
-
-        return flat;
     }
 
     private static bool Next(EquatableArray<GconvLoop> loops, int[] listed, int[] at)
@@ -230,4 +239,45 @@ internal static class MatrixRewrite
         requantize: r => CountsTaps(r.Value) || CountsTaps(r.Multiplier) || CountsTaps(r.Shift),
         clamp: c => CountsTaps(c.Value) || CountsTaps(c.Low) || CountsTaps(c.High),
         call: c => c.Arguments.Any(CountsTaps));
+}
+
+/// <summary>Where a constant's element lies, by the loops that it is read with.</summary>
+internal readonly struct WeightStrides
+{
+    private readonly long[] _strides;
+
+    /// <summary>Strides of an access to a dense tensor of a shape.</summary>
+    public WeightStrides(OperandAccess access, Shape shape)
+    {
+        _strides = new long[access.Index.Count == 0 ? 0 : access.Index[0].Coefficients.Count];
+        var extent = 1L;
+        for (var d = shape.Rank - 1; d >= 0; d--)
+        {
+            First += access.Index[d].Constant * extent;
+            for (var loop = 0; loop < _strides.Length; loop++)
+            {
+                _strides[loop] += access.Index[d].Coefficients[loop] * extent;
+            }
+
+            extent *= shape[d];
+        }
+    }
+
+    /// <summary>Index of the element at the beginning of all loops.</summary>
+    public long First { get; }
+
+    /// <summary>Elements between two turns of a loop; 0 for no loop (-1).</summary>
+    public long Of(int loop) => loop < 0 || loop >= _strides.Length ? 0 : _strides[loop];
+
+    /// <summary>Index of the element at some turn of each loop.</summary>
+    public long Flat(ReadOnlySpan<int> at)
+    {
+        var flat = First;
+        for (var loop = 0; loop < _strides.Length; loop++)
+        {
+            flat += _strides[loop] * at[loop];
+        }
+
+        return flat;
+    }
 }

@@ -13,6 +13,8 @@ public sealed class PublishedDynamapInstance : ITransitionCosts
     private readonly Dictionary<string, DynamapConvolution> _layers = new(StringComparer.Ordinal);
     private readonly List<SelectionTensor> _tensors = [];
     private readonly List<SelectionStep> _steps = [];
+    private readonly Dictionary<int, List<DynamapConvolution>> _chainOf = [];
+    private readonly List<List<DynamapConvolution>> _chains = [];
 
     internal PublishedDynamapInstance(DynamapOverlay overlay) => _costs = new(overlay);
 
@@ -21,6 +23,9 @@ public sealed class PublishedDynamapInstance : ITransitionCosts
 
     /// <summary>The convolutions by name.</summary>
     public IReadOnlyDictionary<string, DynamapConvolution> Layers => _layers;
+
+    /// <summary>The convolutions that follow each other directly, each chain from a stored tensor to a stored tensor.</summary>
+    public IReadOnlyList<IReadOnlyList<DynamapConvolution>> Chains => _chains;
 
     /// <summary>Algorithm of a candidate, from its name.</summary>
     public static DynamapAlgorithm AlgorithmOf(string candidate) => Enum.Parse<DynamapAlgorithm>(candidate.AsSpan(0, candidate.IndexOf(' ', StringComparison.Ordinal)));
@@ -58,7 +63,16 @@ public sealed class PublishedDynamapInstance : ITransitionCosts
         _layers.Add(name, layer);
         var candidates = layer.Algorithms.SelectMany(algorithm => _costs.Overlay.Dataflows.Select(dataflow =>
             new SelectionCandidate($"{algorithm} {dataflow}", Whole(_costs.Milliseconds(layer, algorithm, dataflow)))));
-        return Add(name, candidates.ToEquatableArray(), [input], null);
+        var output = Add(name, candidates.ToEquatableArray(), [input], null);
+        if (!_chainOf.TryGetValue(input, out var chain))
+        {
+            chain = [];
+            _chains.Add(chain);
+        }
+
+        chain.Add(layer);
+        _chainOf.Add(output, chain);
+        return output;
     }
 
     /// <summary>Adds a pool that costs nothing; returns its result, which one step reads.</summary>
@@ -85,5 +99,6 @@ public sealed class PublishedDynamapInstance : ITransitionCosts
         return Whole(_costs.TransitionMilliseconds(layer.Height, layer.Width, layer.Inputs, layer.KernelHeight * layer.KernelWidth, from, AlgorithmOf(consumer.Name)));
     }
 
-    private static long Whole(double milliseconds) => (long)Math.Round(milliseconds * PicosecondsPerMillisecond);
+    /// <summary>Whole picoseconds.</summary>
+    internal static long Whole(double milliseconds) => (long)Math.Round(milliseconds * PicosecondsPerMillisecond);
 }

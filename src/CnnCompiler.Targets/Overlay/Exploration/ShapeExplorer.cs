@@ -26,13 +26,13 @@ public interface IShapeModel
     /// <summary>No mapping costs less on this shape. Thread-safe, fast.</summary>
     long LowerBound(OverlayShape shape);
 
-    /// <summary>Cost of the best mapping on this shape. Thread-safe.</summary>
-    long Cost(OverlayShape shape);
+    /// <summary>Cost of the best mapping on this shape, or null where it is not below a limit. Thread-safe.</summary>
+    long? Cost(OverlayShape shape, long limit);
 }
 
 /// <summary>Result of an exploration, or of a part of one.</summary>
 /// <param name="Shapes">Shapes within the budget that this part looked at.</param>
-/// <param name="Evaluated">Those whose exact cost was computed; all others were excluded by a bound.</param>
+/// <param name="Evaluated">Those whose mappings were looked at; all others were excluded by their bounds alone.</param>
 /// <param name="Front">Pareto-optimal shapes in elements and cost, by elements ascending; the last is the fastest.</param>
 public sealed record ExplorationResult(int Shapes, int Evaluated, IReadOnlyList<ExploredShape> Front)
 {
@@ -90,20 +90,33 @@ public static class ShapeExplorer
             while (start < order.Length && chosen.Count < Math.Min(Batch, evaluated + 1))
             {
                 var i = order[start++];
-                if (!front.Exists(known => known.Cost <= bounds[i] && (known.Shape.IsBefore(shapes[i]) || (fastestOnly && known.Cost < bounds[i]))))
+                if (bounds[i] < Limit(shapes[i]))
                 {
                     chosen.Add(i);
                 }
             }
 
-            var found = new ExploredShape[chosen.Count];
-            Parallel.For(0, found.Length, new ParallelOptions { CancellationToken = cancellation }, k => found[k] = new(shapes[chosen[k]], model.Cost(shapes[chosen[k]])));
-            evaluated += found.Length;
-            front = FrontOf(front.Concat(found));
+            var costs = new long?[chosen.Count];
+            Parallel.For(0, costs.Length, new ParallelOptions { CancellationToken = cancellation }, k => costs[k] = model.Cost(shapes[chosen[k]], Limit(shapes[chosen[k]])));
+            evaluated += costs.Length;
+            front = FrontOf(front.Concat(chosen.Zip(costs).Where(pair => pair.Second is not null).Select(pair => new ExploredShape(shapes[pair.First], pair.Second!.Value))));
             progress?.Invoke(start, order.Length);
         }
 
         return new(shapes.Length, evaluated, fastestOnly && front.Count > 0 ? [front[^1]] : front);
+
+        // what costs as much is not on the front, or not the fastest
+        long Limit(OverlayShape shape)
+        {
+            var limit = long.MaxValue;
+            foreach (var known in front)
+            {
+                var isBefore = known.Shape.IsBefore(shape);
+                limit = isBefore || fastestOnly ? Math.Min(limit, known.Cost + (isBefore ? 0 : 1)) : limit;
+            }
+
+            return limit;
+        }
     }
 
     /// <summary>The shapes that no other one of them beats: no larger and faster, or smaller and no slower.</summary>
