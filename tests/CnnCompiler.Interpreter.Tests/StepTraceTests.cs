@@ -1,3 +1,4 @@
+using System.Text.Json;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Interpreter.Execution;
@@ -18,9 +19,7 @@ public sealed class StepTraceTests
     [MemberData(nameof(Files))]
     public void Every_step_of_the_measured_programs_takes_as_long_as_its_listing_says_and_the_trace_changes_nothing(string file)
     {
-        var problems = new DiagnosticBag();
-        var vectors = GoldenVectorReader.Read(File.ReadAllBytes(SharedMaterial.Vectors("openedge", file)), file, problems)!;
-        Assert.Empty(problems.Diagnostics);
+        var vectors = Vectors(file);
         var (exact, bounded, open) = (0, 0, 0);
         foreach (var vector in vectors.Where(vector => vector.Launches.Count == 1))
         {
@@ -60,7 +59,7 @@ public sealed class StepTraceTests
         var reached = new HashSet<(BusKind Bus, bool Most)>();
         foreach (var file in Files)
         {
-            foreach (var vector in GoldenVectorReader.Read(File.ReadAllBytes(SharedMaterial.Vectors("openedge", file.Data)), file.Data, new DiagnosticBag())!.Where(vector => vector.Launches.Count == 1))
+            foreach (var vector in Vectors(file.Data).Where(vector => vector.Launches.Count == 1))
             {
                 var kernel = VectorImage.Build(vector).Kernels[0];
                 foreach (var step in Trace(vector).Steps.Where(step => step.Step < kernel.Steps))
@@ -120,19 +119,16 @@ public sealed class StepTraceTests
             BusKind.Shared,
             [TestPrograms.CopyWord()],
             [new(0, 1, [TestPrograms.DataIn, null, null, null], [TestPrograms.DataOut, null, null, null])],
-            [new HostLoadKernel(-1, 0, 1, 0), new HostLaunch(-1, 0), new HostWait(-1)]) with
-        {
-            RamConstants = [new(TestPrograms.DataIn, new uint[] { unchecked((uint)-5) })],
-        };
+            [new HostLoadKernel(-1, 0, 1, 0), new HostLaunch(-1, 0), new HostWait(-1)]);
         var steps = new List<StepTrace>();
-        var traced = ImageInterpreter.Run(image, [], new() { TraceLaunch = 0, Trace = steps.Add });
-        var plain = ImageInterpreter.Run(image, []);
+        var traced = TestPrograms.Run(image, new() { TraceLaunch = 0, Trace = steps.Add });
+        var plain = TestPrograms.Run(image);
         Assert.Empty(traced.Diagnostics);
         Assert.Equal(plain.Cycles, traced.Cycles);
         Assert.Equal(plain.Launches, traced.Launches);
         Assert.Equal([0, 1, 2], steps.Select(step => step.Step));
         var cell = steps[0].Cells[0];
-        Assert.Equal((-5, -5, 0, true, false), (cell.Rout, cell.R0, cell.R1, cell.Sign, cell.Zero));
+        Assert.Equal((0x04030201, 0x04030201, 0, false, false), (cell.Rout, cell.R0, cell.R1, cell.Sign, cell.Zero));
         Assert.Equal((uint)TestPrograms.DataIn + 4, steps[0].ReadPointers[0]);
         Assert.Equal((uint)TestPrograms.DataOut, steps[0].WritePointers[0]);
         Assert.Equal((uint)TestPrograms.DataOut + 4, steps[1].WritePointers[0]);
@@ -141,9 +137,16 @@ public sealed class StepTraceTests
         static List<StepTrace> Traced(CnnImage image, int launch)
         {
             var steps = new List<StepTrace>();
-            ImageInterpreter.Run(image, [], new() { TraceLaunch = launch, Trace = steps.Add });
+            TestPrograms.Run(image, new() { TraceLaunch = launch, Trace = steps.Add });
             return steps;
         }
+    }
+
+    private static List<GoldenVector> Vectors(string file)
+    {
+        using var document = JsonDocument.Parse(File.ReadAllBytes(SharedMaterial.Vectors("openedge", file)));
+        var reader = new GoldenVectorReader(SourceSpan.WholeFile(file));
+        return [.. document.RootElement.EnumerateArray().Select(vector => reader.Read(vector, GoldenVectorReader.Name(vector)!))];
     }
 
     private static KernelImage Assembled(string step)
