@@ -35,6 +35,7 @@ internal static class CommandLine
             CompareCommand.Create(session),
             FuzzCommand.Create(session),
             OptCommand.Create(session),
+            AssembleCommand.Create(session),
             DisassembleCommand.Create(session),
             VerifyVectorsCommand.Create(session),
             CheckCommand.Create(session),

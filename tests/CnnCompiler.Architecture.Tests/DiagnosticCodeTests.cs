@@ -12,6 +12,9 @@ public partial class DiagnosticCodeTests
 
     private static readonly IReadOnlyList<string> Factories = SourceTree.Files("Diagnostics.cs", "runtime", "src");
 
+    /// <summary>Every code with the method that gives it.</summary>
+    internal static IReadOnlyList<(string File, string Method, int Code)> Given => Codes;
+
     private static readonly IReadOnlyList<(string File, string Method, int Code)> Codes = Factories
         .SelectMany(file => Methods(file).SelectMany(method => CodesOf(method.Body).Select(code => (file, method.Name, code)))).ToList();
 

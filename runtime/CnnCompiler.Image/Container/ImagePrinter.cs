@@ -32,7 +32,7 @@ public static class ImagePrinter
         for (var i = 0; i < image.Kernels.Count; i++)
         {
             Line(text, $"\n; kernel {i}");
-            text.Append(OpenEdgeDisassembler.Print(image.Kernels[i]));
+            text.Append(OpenEdgeDisassembler.Print(image.Kernels[i], machine.Bus));
         }
 
         return text.ToString();

@@ -105,7 +105,7 @@ internal static class AssemblerDiagnostics
     private static Diagnostic Error(int number, SourceSpan span, string message, string remedy) =>
         new(string.Create(CultureInfo.InvariantCulture, $"CNN{number:D4}"), DiagnosticSeverity.Error, span, message, remedy);
 
-    private static string Short(string text) => text.Length <= 64 ? text : string.Concat(text.AsSpan(0, 61), "...");
+    public static string Short(string text) => text.Length <= 64 ? text : string.Concat(text.AsSpan(0, 61), "...");
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Text;
 using CnnCompiler.Image.Container;
+using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Image.OpenEdge;
 
@@ -9,7 +10,9 @@ namespace CnnCompiler.Image.OpenEdge;
 public static class OpenEdgeDisassembler
 {
     /// <summary>Prints a kernel. Cells whose word is 0 (NOP) are left out.</summary>
-    public static string Print(KernelImage kernel)
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="bus">With a bus, a comment behind each step says what it costs there and what it waits for.</param>
+    public static string Print(KernelImage kernel, BusDescription? bus = null)
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $".kernel {Quote(kernel.Name)}\n");
@@ -24,7 +27,8 @@ public static class OpenEdgeDisassembler
                 text.Append(CultureInfo.InvariantCulture, $"{Label(step)}:\n");
             }
 
-            text.Append(CultureInfo.InvariantCulture, $".step {step}\n");
+            text.Append(CultureInfo.InvariantCulture, $".step {step}");
+            text.Append(bus is null ? "\n" : $"  ; {OpenEdgeStepTiming.Of(kernel, step, bus)}\n");
             foreach (var (row, column, instruction) in Cells(kernel, step))
             {
                 text.Append(CultureInfo.InvariantCulture, $"    {row},{column}: {Format(instruction, target => target < kernel.Steps ? Label(target) : null)}\n");

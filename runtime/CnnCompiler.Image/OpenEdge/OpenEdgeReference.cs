@@ -59,6 +59,25 @@ public static class OpenEdgeReference
         * Words that say something without effect (a reserved opcode or source, a field that the instruction does not use) have no written form but `.word`; the disassembler prints them so, with their fields in a comment. Every kernel that is disassembled and assembled again has the same words.
         """;
 
+    private const string EslText = """
+        ## Kernels of the ESL CGRA simulator
+
+        `cnnc asm FILE.csv --format esl-csv` takes the files in which that simulator keeps kernels (`instructions.csv`): for each step a line with its number, then a line for each row of the array with a cell for each column.
+
+        | cell | is |
+        |---|---|
+        | `SADD R0, R1, 4` and the like | destination, a, b; constants are plain numbers |
+        | `BSFA R2, R1, R0, RCT` | destination, a, b, flag source; `ROUT` is the cell's own flags |
+        | `LWD R0`, `SWD R1` | the pointer moves by 4 bytes, or by a second operand |
+        | `LWI R1, R0`, `SWI 4, ROUT` | destination and address; address and word |
+        | `BNE ROUT, ZERO, 8`, `JUMP 8` | a, b, step; JUMP adds its one or two operands |
+        | `NOP`, `EXIT`, nothing | |
+
+        `--run` does what the hardware does, which in places is not what the simulator does (`cgra.py` there): a branch leaves 0 or 1 in ROUT, not its target, and may go to step 0; of two branches taken in a step none counts; a store replaces ROUT by the load
+        buffer; a taken branch cancels EXIT; shifts take five bits of their count; memory that was never written reads 0, not -1; FXPMUL works; constants have 13 bits, and one instruction has one of them (0 is `ZERO` and needs none).
+        `--memory` (`Address,Data`) and `--inputs` (a line has the next word of each column) are its `memory.csv` and `inputs.csv`; `--memory-out` and `--outputs` write such files. Cycles are those of the machine's bus.
+        """;
+
     /// <summary>The page.</summary>
     public static string Page()
     {
@@ -87,7 +106,7 @@ public static class OpenEdgeReference
             Line(page, $"| {(int)row.Opcode} | {form} | {result} | {Name(row.Rout)} | {Name(row.Register)} | {row.MinimumCycles} | {row.Summary}{alternative} |");
         }
 
-        return page.Append('\n').Append(Text).Append('\n').ToString().ReplaceLineEndings("\n");
+        return page.Append('\n').Append(Text).Append("\n\n").Append(EslText).Append('\n').ToString().ReplaceLineEndings("\n");
     }
 
     private static string Name(OpenEdgeRoutEffect effect) => effect switch

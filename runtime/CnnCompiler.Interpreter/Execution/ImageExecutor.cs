@@ -24,6 +24,8 @@ internal sealed class ImageExecutor<TMemory>(
     /// <summary>Cycles between two looks at the cancellation token.</summary>
     private const long Slice = 1 << 20;
 
+    private const long TracedSlice = 1 << 10;
+
     private readonly HostClock _clock = new(image.Machine.Host, image.Machine.Bus.Kind, image.Layers.Count, options.OnHostWork);
     private readonly List<LaunchReport> _launches = [];
     private readonly List<(long Reads, long Writes)> _accesses = [.. Enumerable.Repeat((0L, 0L), image.Layers.Count + 1)];
@@ -223,13 +225,15 @@ internal sealed class ImageExecutor<TMemory>(
         options.Progress?.Invoke(new RunProgress(_step, image.HostProgram.Count, step.Layer, _arrayCycles));
     }
 
-    private ArrayStop Continue<TAny>(ref TAny memory, HostStep step)
+    private ArrayStop Continue<TAny>(ref TAny memory, HostLaunch step)
         where TAny : struct, IWordMemory
     {
         var array = _array!;
+        var trace = options.TraceLaunch == step.Launch ? options.Trace : null;
         while (true)
         {
-            var stop = array.Continue(ref memory, Math.Min(options.MaxCycles, array.Cycle + Slice));
+            var slice = Math.Min(options.MaxCycles, array.Cycle + (trace is null ? Slice : TracedSlice));
+            var stop = trace is null ? array.Continue(ref memory, slice) : array.ContinueTraced(ref memory, slice, trace);
             if (stop != ArrayStop.Paused || array.Cycle >= options.MaxCycles)
             {
                 return stop;

@@ -1,3 +1,4 @@
+using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Interpreter.Systolic;
 
 namespace CnnCompiler.Interpreter.Execution;
@@ -22,6 +23,12 @@ public sealed record RunOptions
 
     /// <summary>Called for each stretch of time in which the host does one thing, in order; null for none. Launches are in <see cref="RunResult.Launches"/>.</summary>
     public Action<HostWork>? OnHostWork { get; init; }
+
+    /// <summary>Index into the image's launches whose steps <see cref="Trace"/> is told; null for none.</summary>
+    public int? TraceLaunch { get; init; }
+
+    /// <summary>Called after each step of the array in launch <see cref="TraceLaunch"/>; results and cycles are the same as without.</summary>
+    public Action<StepTrace>? Trace { get; init; }
 
     /// <summary>Called after each step of a systolic program with its index and the memory; null for none. For looking at intermediate tensors.</summary>
     public Action<int, ReadOnlyMemory<byte>>? AfterSystolicStep { get; init; }

@@ -111,9 +111,14 @@ internal sealed class CompilationOptions
     /// <summary>The machine that the command line names: the target's default, a shipped one, or one of a file.</summary>
     /// <exception cref="UsageException">There is none of that name.</exception>
     /// <exception cref="DiagnosticException">The file can't be read or is wrong.</exception>
-    public MachineDescription ChooseMachine(ParseResult parse, CompilerTarget target, CliSession session)
+    public MachineDescription ChooseMachine(ParseResult parse, CompilerTarget target, CliSession session) => FindMachine(parse.GetValue(Machine), target, session);
+
+    /// <summary>A machine of a target by its name; the default one for null.</summary>
+    /// <exception cref="UsageException">There is none of that name.</exception>
+    /// <exception cref="DiagnosticException">The file can't be read or is wrong.</exception>
+    public static MachineDescription FindMachine(string? name, CompilerTarget target, CliSession session)
     {
-        if (parse.GetValue(Machine) is not { } name)
+        if (name is null)
         {
             return target.DefaultMachine;
         }

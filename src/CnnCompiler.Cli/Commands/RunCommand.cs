@@ -25,6 +25,12 @@ internal sealed class RunCommand
         DefaultValueFactory = _ => RunOptions.DefaultMaxCycles,
     };
 
+    private readonly Option<int?> _trace = new("--trace")
+    {
+        Description = "Print the state of every cell behind each step of a launch, before the report; cnnc disasm numbers the launches",
+        HelpName = "LAUNCH",
+    };
+
     private RunCommand(CliSession session) => _session = session;
 
     /// <summary>The verb.</summary>
@@ -36,13 +42,15 @@ internal sealed class RunCommand
             "Runs a network: executes the bytes of its image, cycle by cycle, and prints outputs and cycles.",
             "cnnc run samples/lenet5.cnn -t openedge --input samples/digits/7.npy",
             "cnnc run model.cnnb --input image.npy --output scores.npy",
-            "cnnc run model.cnnb --input image.bin --json");
+            "cnnc run model.cnnb --input image.bin --json",
+            "cnnc run samples/lenet5.cnn -t openedge --input samples/digits/7.npy --trace 0");
         command.Arguments.Add(verb._file);
         verb._compilation.AddTo(command);
         command.Options.Add(verb._inputs);
         command.Options.Add(verb._outputs);
         command.Options.Add(verb._json);
         command.Options.Add(verb._maxCycles);
+        command.Options.Add(verb._trace);
         command.SetAction(verb.Run);
         return command;
     }
@@ -62,6 +70,7 @@ internal sealed class RunCommand
             return ExitCodes.Failure;
         }
 
+        var trace = Trace(parse, file, image);
         var outputPorts = ImageSource.Ports(image.Outputs);
         var outputFiles = parse.GetValue(_outputs) ?? [];
         if (outputFiles.Length > outputPorts.Count)
@@ -71,7 +80,7 @@ internal sealed class RunCommand
 
         CheckDistinct(outputFiles);
         var inputs = TensorFiles.ReadInputs(_session, file, parse.GetValue(_inputs) ?? [], ImageSource.Ports(image.Inputs));
-        var result = Execute(file, image, inputs, maxCycles);
+        var result = Execute(image, inputs, trace with { FileName = file, MaxCycles = maxCycles });
         _session.Printer.Print(result.Diagnostics);
         if (!result.Succeeded)
         {
@@ -106,13 +115,55 @@ internal sealed class RunCommand
         return _compilation.Compile(parse, _session, file, bytes, IrLevel.Image) is { } result ? ImageSource.Read(_session, file, result.Image!.Value) : null;
     }
 
-    private RunResult Execute(string file, CnnImage image, IReadOnlyList<Tensor> inputs, long maxCycles)
+    /// <summary>The options of a run that shows a launch step by step, or the usual ones.</summary>
+    private RunOptions Trace(ParseResult parse, string file, CnnImage image)
+    {
+        if (parse.GetValue(_trace) is not { } launch)
+        {
+            return new();
+        }
+
+        if (parse.GetValue(_json))
+        {
+            throw CliSession.Usage("--trace prints text and --json one document", "give one of them");
+        }
+
+        if (image.Systolic is not null)
+        {
+            throw CliSession.Usage($"--trace shows the cells of OpenEdgeCGRA, and '{file}' is for machine {image.Machine.Name}, which has no launches", "leave it out");
+        }
+
+        if (launch < 0 || launch >= image.Launches.Count)
+        {
+            throw CliSession.Usage($"there is no launch {launch}", image.Launches.Count == 0 ? "the image has none" : $"choose one of 0 to {image.Launches.Count - 1}; cnnc disasm lists them");
+        }
+
+        var kernel = image.Kernels[image.Launches[launch].Kernel];
+        var printer = new TracePrinter(_session.Environment.Out, kernel, image.Machine.Bus);
+        var begun = false;
+        return new()
+        {
+            TraceLaunch = launch,
+            Trace = step =>
+            {
+                if (!begun)
+                {
+                    printer.Begin($"launch {launch}: kernel '{DiagnosticPrinter.OneLine(kernel.Name)}'");
+                    begun = true;
+                }
+
+                printer.Step(step);
+            },
+        };
+    }
+
+    private RunResult Execute(CnnImage image, IReadOnlyList<Tensor> inputs, RunOptions options)
     {
         var progress = new RunProgressPrinter(_session.Environment, image);
         try
         {
-            var options = new RunOptions { FileName = file, MaxCycles = maxCycles, Progress = progress.Report };
-            return ImageInterpreter.Run(image, inputs.Select(input => (ReadOnlyMemory<byte>)input.Bytes.ToArray()).ToList(), options, _session.Environment.Cancellation);
+            var bytes = inputs.Select(input => (ReadOnlyMemory<byte>)input.Bytes.ToArray()).ToList();
+            return ImageInterpreter.Run(image, bytes, options with { Progress = progress.Report }, _session.Environment.Cancellation);
         }
         finally
         {
