@@ -1,4 +1,5 @@
 using CnnCompiler.Core.Numpy;
+using CnnCompiler.Frontend.Tests.Tflite;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
 
@@ -32,6 +33,19 @@ public sealed class ImportCommandTests
     {
         Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
         SameImage(model, FastTarget);
+    }
+
+    [Fact]
+    public void A_model_of_each_operator_that_is_listed_compiles_and_so_does_what_is_imported_of_it()
+    {
+        using var scratch = new Scratch();
+        foreach (var (code, bytes) in OperatorModels.Codes.Zip(OperatorModels.All))
+        {
+            var model = scratch.Write($"{OperatorModels.NameOf(code)}.tflite", bytes);
+            Assert.True(SameImage(model, FastTarget), OperatorModels.NameOf(code));
+            var input = scratch.Write("x.bin", [.. Enumerable.Range(0, 48).Select(i => (byte)(i * 37))]);
+            Assert.Equal("all levels are equal", Cnnc.Run("compare", model, "-t", FastTarget, "--input", input).Exits(0).LastLine);
+        }
     }
 
     [Fact]
