@@ -13,6 +13,12 @@ public class LayerFormTests
     // What it is, and a part of the sentence that refuses it.
     private static readonly Dictionary<string, string[]> Refused = new(StringComparer.Ordinal)
     {
+        ["conv2d"] = ["is i32; the kernels write i8"],
+        ["depthwise_conv2d"] = ["is i32; the kernels write i8"],
+        ["dense"] = ["is i32; the kernels write i8"],
+        ["matmul"] = ["is i32; the kernels write i8", "a sum of products of two computed values"],
+        ["quantize"] = ["floating-point numbers", "is u8"],
+        ["dequantize"] = ["floating-point numbers"],
     };
 
     private static readonly Quantization Codes = Quantization.PerTensor(0.5f, 3);
@@ -42,7 +48,8 @@ public class LayerFormTests
             refusals.Add(diagnostics.Diagnostics.First(d => d.Severity == DiagnosticSeverity.Error).ToString());
         }
 
-        Assert.All(refusals, refusal => Assert.Contains(Refused.GetValueOrDefault(kind, []), part => refusal.Contains(part, StringComparison.Ordinal)));
+        var unexpected = refusals.Where(refusal => !Refused.GetValueOrDefault(kind, []).Any(part => refusal.Contains(part, StringComparison.Ordinal)));
+        Assert.True(!unexpected.Any(), $"{kind}: {string.Join('\n', unexpected)}");
         Assert.True(compiled > 0 || Refused.ContainsKey(kind), $"{kind}: {string.Join('\n', refusals)}");
     }
 
@@ -73,7 +80,7 @@ public class LayerFormTests
             ? Type(1, 257) with { Quantization = function == UnaryFunction.Logistic ? Quantization.PerTensor(1f / 256, -128) : Quantization.PerTensor(1f / 128, 0) }
             : Type(1, 257);
         var input = Type(1, 257) with { Quantization = Quantization.PerTensor(0.05f, -7) };
-        Exact(new("function", [new("x", input)], [new Unary("y", ["x"], result, function, 0.3f, rounding)], ["y"]), AllCodes(1, 257));
+        Exact(new("function", [new("x", input)], [new Unary("y", ["x"], result, function, function == UnaryFunction.LeakyRelu ? 0.3f : 0, rounding)], ["y"]), AllCodes(1, 257));
     }
 
     [Theory]
@@ -113,6 +120,9 @@ public class LayerFormTests
     [InlineData(0.5f, 0.5f, 0.5f)]
     [InlineData(1f, 0.5f, 4f)]
     [InlineData(0.1f, 0.3f, 0.7f)]
+    [InlineData(0.1f, 0.3f, 0.2f)]
+    [InlineData(0.3f, 0.1f, 0.4f)]
+    [InlineData(0.02f, 0.05f, 0.03f)]
     [InlineData(3e-5f, 2.5f, 0.9f)]
     [InlineData(1f, 1e-6f, 0.03f)]
     public void Every_pair_of_codes_is_added_subtracted_and_multiplied_exactly_to_even(float first, float second, float result)

@@ -14,6 +14,8 @@ internal static class HalfEvenSums
     // of the factors, beyond the precision of the sum: a factor has 53 bits
     private const int MoreBits = 24;
     private const int Codes = 256;
+    private const long LargestTerm = 1L << 29;
+    private const int LargestDenominator = 128;
 
     /// <summary>A term of the two codes and the codes of its values; null where no precision separates them.</summary>
     /// <param name="post">The result's program.</param>
@@ -36,11 +38,46 @@ internal static class HalfEvenSums
             }
         }
 
+        return NearRatio(first, second, (one.Value, two.Value, result.Value), codes);
+    }
+
+    /// <summary>
+    /// Scales whose ratios are nearly fractions (0.1 and 0.3 as binary32) give sums that nearly are ties. These are kept apart by what is missing to the fraction p / q, made larger: with
+    /// d = s q - p s', the sum of p a + p' b many times and d a + d' b, these in proportion.
+    /// </summary>
+    private static (ScalarExpression Term, StepTable Table)? NearRatio(ScalarExpression first, ScalarExpression second, (double One, double Two, double Result) scales, sbyte[] codes)
+    {
+        for (var q = 1; q <= LargestDenominator; q++)
+        {
+            var (p, other) = (Math.Round(scales.One * q / scales.Result), Math.Round(scales.Two * q / scales.Result));
+            var (missing, otherMissing) = ((scales.One * q) - (p * scales.Result), (scales.Two * q) - (other * scales.Result));
+            var most = Math.Max(Math.Abs(missing), Math.Abs(otherMissing));
+            if (most * 2 * Codes > scales.Result / 4)
+            {
+                continue;
+            }
+
+            foreach (var units in (ReadOnlySpan<int>)[1, 4, 16, 64])
+            {
+                var (fine, otherFine) = most > 0 ? (Math.Round(missing / most * units), Math.Round(otherMissing / most * units)) : (0, 0);
+                var coarse = 4.0 * Codes * units;
+                if ((Math.Max(Math.Abs(p), Math.Abs(other)) * coarse * 2 * Codes) + LargestTerm < int.MaxValue
+                    && new ScalarBinary(ScalarBinaryOperator.Add, Times(first, (p * coarse) + fine), Times(second, (other * coarse) + otherFine)) is var term
+                    && Table(term, codes) is { } table)
+                {
+                    return (term, table);
+                }
+            }
+        }
+
         return null;
     }
 
-    private static ScalarExpression Scaled(ScalarExpression value, long factor) =>
-        Scalar.Call(ScalarFunction.FixedMultiply, value, Scalar.Literal(factor), Scalar.Literal(MoreBits));
+    private static ScalarExpression Times(ScalarExpression value, double factor) => Scalar.Multiply(value, Scalar.Literal((long)factor));
+
+    // where one scale is far above the result's, its codes saturate; what they do beside each other is looked at as everything else is
+    private static ScalarExpression Scaled(ScalarExpression value, long factor) => Scalar.Clamp(
+        Scalar.Call(ScalarFunction.FixedMultiply, value, Scalar.Literal(factor), Scalar.Literal(MoreBits)), -LargestTerm, LargestTerm);
 
     /// <summary>The code of every pair, the first operand's code outermost; null where some pair has none.</summary>
     private static sbyte[]? Exact(ResultFunction function, ScalarCall sum)

@@ -20,6 +20,7 @@ public sealed partial class OpenEdgeMapper
             OperatorKind.Pooling => MapPooling(words, shape),
             OperatorKind.Binary => MapBinary(words),
             OperatorKind.Copy => MapCopy(words),
+            _ when words is { Kernel: not null, Reduce: GconvReduction.Add } => "a sum of products of two computed values has no kernel; one of them has to be constant",
             _ => "no kernel computes this combination of pre, main, reduce and post",
         };
         if (refusal is null)
