@@ -1,0 +1,225 @@
+using CnnCompiler.Core;
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <content>Convolutions over packed input with the weights in the code, in passes of two output channels.</content>
+public sealed partial class OpenEdgeMapper
+{
+    /// <summary>Passes of an operator that are offered at most: each has code of its own.</summary>
+    private const int MostStarPasses = 160;
+
+    /// <summary>A convolution's loops along the line and of its items, and the plan of every pair of output channels.</summary>
+    private sealed record StarShape(int Along, int[] Items, int Pitch, IReadOnlyList<StarPlan> Plans);
+
+    /// <summary>The shape of a convolution whose lines are halved, or null where the kernel doesn't fit it.</summary>
+    /// <param name="operation">The operator.</param>
+    /// <param name="shape">Its loops.</param>
+    /// <param name="positions">Halved positions.</param>
+    /// <param name="first">First output channel.</param>
+    /// <param name="channels">Output channels.</param>
+    /// <param name="channelLoop">Their loop.</param>
+    private StarShape? StarOf(GconvOperator operation, OperatorShape shape, Positions positions, int first, int channels, int channelLoop)
+    {
+        var (_, element) = PackedInput(operation, positions);
+        var words = element.Coefficients.Select(c => c / HalvesKernel.Halves).ToArray();
+        var step = positions.PixelLoop < 0 ? 0 : words[positions.PixelLoop];
+        var reduced = shape.Loops(LoopKind.KernelSize).ToArray();
+        var along = reduced.Where(l => operation.Loops[l].Extent is > 1 and <= StarKernel.Taps && words[l] == step).ToArray();
+        if (step <= 0 || along.Length != 1 || words[positions.LineLoop] % step != 0 || channelLoop < 0)
+        {
+            return null;
+        }
+
+        // the positions between lines are computed for nothing: at most as many as the others
+        var pitch = positions.Lines == 1 ? positions.Pixels : words[positions.LineLoop] / step;
+        int[] items = [.. reduced.Where(l => l != along[0])];
+        var count = items.Aggregate(1L, (n, l) => n * operation.Loops[l].Extent);
+        var pairs = (channels + StarKernel.Channels - 1) / StarKernel.Channels;
+        var fewest = (count + (StarPlan.Streams * StarPlan.MostSlots) - 1) / (StarPlan.Streams * StarPlan.MostSlots);
+        if (pitch > 2L * positions.Pixels || pitch < positions.Pixels || !StarKernel.Fits(((positions.Lines - 1) * pitch) + positions.Pixels)
+            || fewest * pairs > MostStarPasses || fewest > StarPlanesKernel.MostPlanes)
+        {
+            return null;
+        }
+
+        var weight = ConstantElement(operation, operation.Kernel!);
+        var constant = _constants[operation.Kernel!.Tensor];
+        (int Offset, long Weight)[] places = [(0, weight.Constant)];
+        foreach (var loop in items)
+        {
+            places =
+            [
+                .. places.SelectMany(p => Enumerable.Range(0, operation.Loops[loop].Extent)
+                    .Select(i => (p.Offset + (int)(i * words[loop] * NestView.WordBytes), p.Weight + (i * weight.Coefficients[loop])))),
+            ];
+        }
+
+        int[] offsets = [.. places.Select(p => p.Offset)];
+        var plans = new List<StarPlan>();
+        var passes = 0;
+        for (var from = 0; from < channels; from += StarKernel.Channels)
+        {
+            var cells = new List<int[]>();
+            var firsts = new List<int>();
+            for (var channel = 0; channel < StarKernel.Channels; channel++)
+            {
+                for (var tap = 0; tap < StarKernel.Taps; tap++)
+                {
+                    var isUsed = from + channel < channels && tap < operation.Loops[along[0]].Extent;
+                    var start = ((first + from + channel) * weight.Coefficients[channelLoop]) + (tap * weight.Coefficients[along[0]]);
+                    cells.Add([.. places.Select(p => isUsed ? (int)constant.GetInteger(p.Weight + start) : 0)]);
+                    firsts.Add(StarKernel.FirstSlot(channel, tap));
+                }
+            }
+
+            if (StarPlan.Make(offsets, (int)(step * NestView.WordBytes), cells, firsts, StarPlanesKernel.MostPlanes) is not { } plan
+                || (passes += plan.Passes) > MostStarPasses)
+            {
+                return null;
+            }
+
+            plans.Add(plan);
+        }
+
+        return new(along[0], items, (int)pitch, plans);
+    }
+
+    private IEnumerable<Spread> StarSpreads(GconvOperator operation, OperatorShape shape, int channelLoop, int channels, IEnumerable<Spread> spreads) =>
+        spreads.Select(s => s.Positions).Where(p => CanHalve(operation, p) && StarOf(operation, shape, Halved(p), 0, channels, channelLoop) is not null)
+            .Select(p => new Spread(MappingCandidates.Of("star", operation, p.PixelLoop), StarKernel.Strategy, Halved(p)));
+
+    /// <summary>The sums of some output channels, [quad][line][position][half][lane], lines as long as the packed input's: a pair of channels after the other.</summary>
+    private MappedBuffer AddStarSums(Contraction contraction, int first, int count, string suffix)
+    {
+        var (operation, positions) = (contraction.Operation, contraction.Positions);
+        var star = StarOf(operation, contraction.Shape, positions, first, count, contraction.Channels.Loop)!;
+        var all = ((positions.Lines - 1) * star.Pitch) + positions.Pixels;
+        const int Record = HalvesKernel.Halves * LoopMap.Lanes;
+        var quads = (count + LoopMap.Lanes - 1) / LoopMap.Lanes;
+        var line = star.Pitch * Record;
+        int[] shape = [1, quads, positions.Outer, positions.Lines, positions.Pixels, LoopMap.Lanes];
+        var sums = AddBuffer(
+            $"{operation.Name}{suffix}.sums",
+            BufferRole.Accumulator,
+            new(
+                shape.ToEquatableArray(),
+                1,
+                new int[shape.Length].ToEquatableArray(),
+                new int[shape.Length].ToEquatableArray(),
+                [quads * positions.Lines * line, positions.Lines * line, LoopMap.Lanes, line, Record, 1],
+                null));
+        var extents = star.Items.Select(l => operation.Loops[l].Extent).ToArray();
+        var items = extents.Aggregate(1, (n, e) => n * e);
+        for (var pair = 0; pair < star.Plans.Count; pair++)
+        {
+            var plan = star.Plans[pair];
+            var from = pair * StarKernel.Channels;
+            var channels = Math.Min(StarKernel.Channels, count - from);
+            var name = FormattableString.Invariant($"{suffix}.{pair}");
+            var planes = AddBuffer(
+                $"{operation.Name}.planes{name}", BufferRole.Accumulator, BufferLayout.Dense([StarKernel.Ahead + all, plan.Passes, StarKernel.Channels, HalvesKernel.Halves], 1));
+            var pixel = plan.Passes * StarKernel.Words;
+            LoopMap Map()
+            {
+                var map = new LoopMap(operation.Loops.Count);
+                map.Add(NestView.Lane, StarKernel.Channels, reduced: false, contraction.Channels.Loop);
+                map.Offset(contraction.Channels.Loop, first + from);
+                AddPositions(map, positions);
+                return map;
+            }
+
+            AffineExpression Plane(LoopMap map, int constant) => map.Over(loop => loop switch
+            {
+                NestView.Line => star.Pitch * pixel,
+                NestView.Pixel => pixel,
+                PlanesKernel.Plane => StarKernel.Words,
+                NestView.Lane => HalvesKernel.Halves,
+                NestView.OuterLine => 1,
+                _ => 0,
+            }) with { Constant = constant + (StarKernel.Ahead * pixel) };
+
+            var places = AddConstant($"{operation.Name}.places{name}", Places(plan, items));
+            for (var pass = 0; pass < plan.Passes; pass++)
+            {
+                var map = Map();
+                map.Add(DirectKernel.Along, operation.Loops[star.Along].Extent, reduced: true, star.Along);
+                for (var i = 0; i < extents.Length; i++)
+                {
+                    map.Add(Item(i), extents[i], reduced: true, star.Items[i]);
+                }
+
+                var pitch = extents.Select((_, i) => extents.Skip(i + 1).Aggregate(1L, (n, e) => n * e)).ToArray();
+                var place = map.Over(loop => Enumerable.Range(0, extents.Length).Where(i => Item(i) == loop).Sum(i => pitch[i])) with { Constant = pass * items };
+                _steps.Add(new MappedNest(
+                    FormattableString.Invariant($"{operation.Name}.sums{name}.{pass}"),
+                    StarKernel.Strategy,
+                    map.Loops,
+                    [new(map.Over(loop => loop == NestView.Lane ? 1 : 0), channels)],
+                    [
+                        new(contraction.Input.Buffer, InputElement(map, contraction)),
+                        new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
+                        new(places, place),
+                    ],
+                    new(planes.Name, Plane(map, pass * StarKernel.Words)),
+                    GconvReduction.Add,
+                    new ScalarBinary(
+                        ScalarBinaryOperator.Multiply,
+                        new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
+                        new ScalarClamp(new ScalarExtra(2), new ScalarLiteral(0), new ScalarLiteral(1))),
+                    new ScalarAccumulator())
+                {
+                    Origin = operation.Origin.Value with
+                    {
+                        Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels / items * plan.Slots[pass].Sum(s => s.Count(i => i >= 0)),
+                    },
+                });
+            }
+
+            var adding = Map();
+            adding.Add(PlanesKernel.Plane, plan.Passes, reduced: true, -1);
+            var (quad, lane) = (from / LoopMap.Lanes, from % LoopMap.Lanes);
+            _steps.Add(new MappedNest(
+                $"{operation.Name}.sums{name}",
+                StarPlanesKernel.Strategy,
+                adding.Loops,
+                [new(adding.Over(loop => loop == NestView.Lane ? 1 : 0), channels)],
+                [new(planes.Name, Plane(adding, 0))],
+                new(sums.Name, SumElement(adding, sums) with { Constant = ((long)quad * sums.Layout.Pitch[1]) + lane }),
+                GconvReduction.Add,
+                new ScalarExtra(0),
+                new ScalarAccumulator())
+            {
+                Origin = operation.Origin.Value with { Macs = 0 },
+            });
+        }
+
+        return sums;
+
+        static string Item(int index) => FormattableString.Invariant($"item{index}");
+    }
+
+    /// <summary>For every pass and item 0, or where the pass has the item, one more than its place.</summary>
+    private static Tensor Places(StarPlan plan, int items)
+    {
+        var places = new int[plan.Passes * items];
+        for (var pass = 0; pass < plan.Passes; pass++)
+        {
+            for (var stream = 0; stream < StarPlan.Streams; stream++)
+            {
+                for (var slot = 0; slot < plan.Slots[pass][stream].Count; slot++)
+                {
+                    if (plan.Slots[pass][stream][slot] is >= 0 and var item)
+                    {
+                        places[(pass * items) + item] = (stream * StarPlan.MostSlots) + slot + 1;
+                    }
+                }
+            }
+        }
+
+        return Tensor.From<int>(ElementType.Int32, Shape.Of(plan.Passes, items), places);
+    }
+}
