@@ -178,18 +178,22 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     /// <summary>The items in an order in which the pointer's moves fit and every cell can split its weights.</summary>
     private static int[]? Ordered(int[] items, IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, Lfsr random)
     {
-        // up with every other item, down with the rest; slots without an item stay where the pointer is
+        // up with every other item, down with the rest; slots without an item lie between them and stay where the pointer is
         const int Turns = 40;
         var sorted = items.Where(i => i >= 0).OrderBy(i => offsets[i]).ThenBy(i => i).ToArray();
-        var none = Enumerable.Repeat(-1, items.Length - sorted.Length);
-        int[] Cycle(IEnumerable<int> up) => [.. up, .. sorted.Except(up).Reverse()];
+        var empty = items.Length - sorted.Length;
         for (var turn = 0; turn < Turns; turn++)
         {
             var up = turn == 0 ? sorted.Where((_, i) => i % 2 == 0).ToArray() : [.. sorted.Where(_ => random.Next(2) == 0)];
-            var cycle = Cycle(up);
-            for (var rotation = 0; rotation < Math.Max(1, cycle.Length); rotation++)
+            List<int> cycle = [.. up, .. sorted.Except(up).Reverse()];
+            for (var e = 0; e < empty; e++)
             {
-                int[] order = [.. cycle[rotation..], .. cycle[..rotation], .. none];
+                cycle.Insert(turn == 0 ? (e + 1) * cycle.Count / (empty + 1) : random.Next(cycle.Count + 1), -1);
+            }
+
+            for (var rotation = 0; rotation < cycle.Count; rotation++)
+            {
+                int[] order = [.. cycle[rotation..], .. cycle[..rotation]];
                 if (Moves(order, offsets, step) is not null && weights.Select((w, c) => Bins([.. order.Select(i => i < 0 ? 0 : w[i])], firsts[c])).All(b => b is not null))
                 {
                     return order;
@@ -211,12 +215,12 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         return moves.All(m => ArrayPrograms.ArrayProgramBuilder.FitsImmediate(m)) ? moves : null;
     }
 
-    /// <summary>Where each slot loads; one without an item loads what the one before loaded.</summary>
+    /// <summary>Where each slot loads; one without an item loads what the one before loaded, or the first item.</summary>
     /// <param name="order">Items by slot, -1 for none.</param>
     /// <param name="offsets">Each item's distance.</param>
     public static int[] Places(IReadOnlyList<int> order, IReadOnlyList<int> offsets)
     {
-        var last = order.Count == 0 || order[0] < 0 ? 0 : offsets[order[0]];
+        var last = order.Where(i => i >= 0).Select(i => offsets[i]).FirstOrDefault();
         return [.. order.Select(i => last = i < 0 ? last : offsets[i])];
     }
 
