@@ -40,6 +40,34 @@ public class StarTests
         }
     }
 
+    /// <summary>Height, width, input and output channels, kernel height and width, stride, dilation down, padding.</summary>
+    public static TheoryData<int, int, int, int, int, int, int, int, int> Points() => new()
+    {
+        { 6, 7, 16, 4, 1, 1, 1, 1, 0 },
+        { 5, 4, 33, 7, 1, 1, 1, 1, 0 },
+        { 7, 5, 4, 14, 3, 3, 1, 1, 1 },
+        { 4, 9, 3, 13, 1, 1, 1, 1, 0 },
+        { 9, 7, 6, 6, 2, 2, 1, 2, 1 },
+        { 6, 6, 2, 3, 5, 5, 1, 1, 2 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Points))]
+    public void Cells_that_are_channels_are_exact_with_extreme_weights_and_codes(
+        int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int stride, int dilation, int padding)
+    {
+        foreach (var weights in (ReadOnlySpan<string>)["highest", "signs", "all", "small"])
+        {
+            var network = Layer(height, width, channels, outputs, kernelHeight, kernelWidth, dilation, padding, weights, stride);
+            foreach (var codes in (ReadOnlySpan<string>)["highest", "lowest", "all", "signs"])
+            {
+                var shape = network.Inputs[0].Type.Shape;
+                var values = Enumerable.Range(0, (int)shape.Elements).Select(i => Extreme(codes, i)).ToArray();
+                Assert.NotEmpty(ForcedMappings.Check(network, "starpoint-w", StarKernel.PointStrategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]));
+            }
+        }
+    }
+
     [Fact]
     public void Passes_have_the_MACs_of_the_layer_together()
     {
@@ -61,21 +89,23 @@ public class StarTests
         Assert.False(decisions.SelectMany(d => d.Candidates).Any(c => c.Name == "star-w"), why);
     }
 
-    [Fact]
-    public void No_sum_of_a_plan_leaves_its_lane_whatever_the_codes()
+    [Theory]
+    [InlineData(StarKernel.Strategy)]
+    [InlineData(StarKernel.PointStrategy)]
+    public void No_sum_of_a_plan_leaves_its_lane_whatever_the_codes(string strategy)
     {
         const int Items = 60;
         const int Step = 80;
         for (var seed = 1; seed < 40; seed++)
         {
             int[][] weights = [.. Enumerable.Range(0, 6).Select(c => Enumerable.Range(0, Items).Select(i => Weight(seed, (c * Items) + i)).ToArray())];
-            int[] firsts = [.. Enumerable.Range(0, 6).Select(c => StarKernel.FirstSlot(c / 3, c % 3))];
+            int[] firsts = [.. Enumerable.Range(0, 6).Select(c => StarKernel.FirstSlot(strategy, c))];
             int[] offsets = [.. Enumerable.Range(0, Items).Select(i => ((i / 20) * 2000) + (i % 20 * 4))];
-            var plan = StarPlan.Make(offsets, Step, weights, firsts, StarPlanesKernel.MostPlanes)!;
+            var plan = StarPlan.Make(offsets, Step, weights, firsts, StarKernel.FewestSlots(strategy), StarPlanesKernel.MostPlanes)!;
             Assert.Equal(Enumerable.Range(0, Items), plan.Slots.SelectMany(p => p).SelectMany(s => s).Where(i => i >= 0).Order());
             foreach (var stream in plan.Slots.SelectMany(p => p))
             {
-                Assert.InRange(stream.Count, StarPlan.FewestSlots, StarPlan.MostSlots);
+                Assert.InRange(stream.Count, StarKernel.FewestSlots(strategy), StarPlan.MostSlots);
                 Assert.All(StarPlan.Moves(stream, offsets, Step)!, m => Assert.InRange(m, -4096, 4095));
                 for (var cell = 0; cell < weights.Length; cell++)
                 {
@@ -111,10 +141,10 @@ public class StarTests
     };
 
     private static NetworkGraph Layer(
-        int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int dilation, int padding, string weights)
+        int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int dilation, int padding, string weights, int stride = 1)
     {
         var scale = 0.5f * 0.1f * channels * kernelHeight * kernelWidth * 255 * 127 / 100;
-        int Out(int size, int kernel, int gap) => size + (2 * padding) - (gap * (kernel - 1));
+        int Out(int size, int kernel, int gap) => ((size + (2 * padding) - (gap * (kernel - 1)) - 1) / stride) + 1;
         var values = Enumerable.Range(0, outputs * channels * kernelHeight * kernelWidth).Select(i => Extreme(weights, i)).ToArray();
         return new(
             "star",
@@ -127,7 +157,7 @@ public class StarTests
                     Tensor.From<sbyte>(ElementType.Int8, Shape.Of(outputs, kernelHeight, kernelWidth, channels), values),
                     Quantization.PerTensor(0.1f, 0),
                     null,
-                    new(1, 1),
+                    new(stride, stride),
                     new(dilation, 1),
                     new(padding, padding, padding, padding),
                     1,

@@ -14,7 +14,7 @@ public static class KernelCompiler
         HalvesKernel.Strategy => new HalvesKernel(nest),
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         DirectKernel.Strategy => new DirectKernel(nest, data),
-        StarKernel.Strategy => new StarKernel(nest, data),
+        StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),
         StarPlanesKernel.Strategy => new StarPlanesKernel(nest),
         PlanesKernel.Strategy => new PlanesKernel(nest),
         WindowKernel.Strategy => new WindowKernel(nest),

@@ -16,6 +16,10 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// centres add the taps of neighbouring positions and store.
 /// </para>
 /// <para>
+/// With the other strategy, <see cref="PointStrategy"/>, the three neighbours of a centre are three output channels instead, six in all, and an item is any tap of any
+/// channel: there is nothing to add for the centres, each cell stores its own sum while it multiplies the second item.
+/// </para>
+/// <para>
 /// The nest is one pass: operand 0 the packed input over the reduced loops, of which <see cref="DirectKernel.Along"/> runs along the line at the step of its
 /// positions; operand 1 the weights; operand 2, over the other reduced loops, is 0 where an item belongs to another pass, else one more than its place,
 /// stream * <see cref="StarPlan.MostSlots"/> + slot. All positions are one line: those between the end of a line and the beginning of the next are computed,
@@ -27,17 +31,14 @@ public sealed class StarKernel : NestKernel
     /// <summary>Name of the strategy in mapped programs.</summary>
     public const string Strategy = "stars-cells-are-taps";
 
-    /// <summary>Taps along the line at most.</summary>
+    /// <summary>Name of the strategy whose cells are output channels.</summary>
+    public const string PointStrategy = "stars-cells-are-channels";
+
+    /// <summary>Taps along the line at most; the neighbours of a centre.</summary>
     public const int Taps = 3;
 
-    /// <summary>Output channels of a pass.</summary>
-    public const int Channels = 2;
-
-    /// <summary>Words that a pass stores for a position: T and H of each channel.</summary>
-    public const int Words = 2 * Channels;
-
-    /// <summary>Positions that are stored before the first one is complete.</summary>
-    public const int Ahead = 3;
+    /// <summary>Output channels whose sums are added up together.</summary>
+    public const int PairChannels = 2;
 
     private const string Input = "input";
     private const string Sums = "sums";
@@ -54,6 +55,7 @@ public sealed class StarKernel : NestKernel
         new(new(2, 2), new(1, 2), 1, 1, [new(2, 1), new(2, 3), new(3, 2)], [5, 4, 3]),
     ];
 
+    private readonly bool _isPoint;
     private readonly NestView _view;
     private readonly MappedAccess _input;
     private readonly Geometry _geometry;
@@ -63,6 +65,7 @@ public sealed class StarKernel : NestKernel
     public StarKernel(MappedNest nest, IKernelData data)
         : base(nest)
     {
+        _isPoint = nest.Kernel == PointStrategy;
         _view = new(nest);
         _input = nest.Operands[0] with { Element = HalvesKernel.Without(nest, nest.Operands[0].Element, HalvesKernel.Halves) };
         _geometry = Geometry.Of(nest);
@@ -70,8 +73,24 @@ public sealed class StarKernel : NestKernel
         Program = Build(data);
     }
 
-    /// <summary>The slot with which the first sum of a tap of a channel begins, or -1: the sum of the position before is shown instead of adding.</summary>
-    public static int FirstSlot(int channel, int tap) => Stars[channel].Shows[tap] - 1;
+    /// <summary>Output channels of a pass.</summary>
+    public static int Channels(string strategy) => strategy == PointStrategy ? PairChannels * Taps : PairChannels;
+
+    /// <summary>Words that a pass stores for a position: T and H of each channel.</summary>
+    public static int Words(string strategy) => HalvesKernel.Halves * Channels(strategy);
+
+    /// <summary>Positions that are stored before the first one is complete.</summary>
+    public static int Ahead(string strategy) => strategy == PointStrategy ? 1 : Taps;
+
+    /// <summary>Slots of a stream at least: centres need so many steps to add up and store.</summary>
+    public static int FewestSlots(string strategy) => strategy == PointStrategy ? 3 : 8;
+
+    /// <summary>
+    /// The slot with which the first sum of a cell begins, or -1 where it may be any: the sum of the position before is shown or stored instead of adding.
+    /// </summary>
+    /// <param name="strategy">Strategy.</param>
+    /// <param name="cell">Tap of a channel: channel * <see cref="Taps"/> + tap; where cells are channels, the channel.</param>
+    public static int FirstSlot(string strategy, int cell) => strategy == PointStrategy ? 0 : Stars[cell / Taps].Shows[cell % Taps] - 1;
 
     /// <inheritdoc/>
     public override ArrayProgram Program { get; }
@@ -91,12 +110,12 @@ public sealed class StarKernel : NestKernel
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents =>
     [
-        (_input.Target, NestView.Base(_input) + ((_geometry.Positions + Ahead) * _view.Step(_input, NestView.Pixel)) + _geometry.Offsets.Max() + 1),
+        (_input.Target, NestView.Base(_input) + ((_geometry.Positions + Ahead(Nest.Kernel)) * _view.Step(_input, NestView.Pixel)) + _geometry.Offsets.Max() + 1),
         (Nest.Output.Target, NestView.Base(Nest.Output) + (_geometry.Positions * _view.Step(Nest.Output, NestView.Pixel))),
     ];
 
     /// <summary>Positions that the loop's counter holds.</summary>
-    private const int MostPositions = (2 * OpenEdgeInstruction.MaxImmediate) - Ahead;
+    private const int MostPositions = (2 * OpenEdgeInstruction.MaxImmediate) - Taps;
 
     /// <summary>What of a nest doesn't depend on weights: items and positions.</summary>
     /// <param name="Items">Values of the reduced loops but the one along the line, in order, and their coefficients in an access.</param>
@@ -135,15 +154,28 @@ public sealed class StarKernel : NestKernel
     {
         long At(MappedAccess access, int words) => data.AddressOf(access.Target) + ((NestView.Base(access) + words) * (long)NestView.WordBytes);
         var (read, write) = (new LaunchPointer?[Cell.Side], new LaunchPointer?[Cell.Side]);
+        var start = -Ahead(Nest.Kernel) * _view.Step(Nest.Output, NestView.Pixel);
         foreach (var star in Stars.Where(s => s.Channel == 0))
         {
             var column = star.Centre.Column;
             read[column] = new(false, At(_input, StarPlan.Places(_order[star.Stream], _geometry.Offsets)[0]));
-            write[column] = new(false, At(Nest.Output, star.Stream - (Ahead * _view.Step(Nest.Output, NestView.Pixel))));
+            write[column] = new(false, At(Nest.Output, start + star.Stream));
+        }
+
+        for (var column = 0; column < Cell.Side && _isPoint; column++)
+        {
+            write[column] = new(false, At(Nest.Output, start + StoredWords(column)[0].Word));
         }
 
         return new([], read, write);
     }
+
+    /// <summary>Where cells are channels: the words of a record that a column stores, from the top.</summary>
+    private static (Cell Cell, int Word)[] StoredWords(int column) =>
+    [
+        .. Stars.SelectMany(s => s.Leaves.Select((c, i) => (Cell: c, Word: (((s.Channel * Taps) + i) * HalvesKernel.Halves) + s.Stream)))
+            .Where(c => c.Cell.Column == column).OrderBy(c => c.Cell.Row),
+    ];
 
     /// <summary>Items of each stream by slot.</summary>
     private int[][] Order(IKernelData data)
@@ -151,7 +183,7 @@ public sealed class StarKernel : NestKernel
         var access = Nest.Operands[2];
         var plan = data.Constant(access.Target);
         var places = Enumerable.Range(0, _geometry.Items.Count).Select(i => (Item: i, Place: (int)plan.GetInteger(NestView.Base(access) + Dot(access, i)) - 1)).ToArray();
-        var slots = Math.Max(StarPlan.FewestSlots, places.Max(p => p.Place % StarPlan.MostSlots) + 1);
+        var slots = Math.Max(FewestSlots(Nest.Kernel), places.Max(p => p.Place % StarPlan.MostSlots) + 1);
         var order = Enumerable.Range(0, StarPlan.Streams).Select(_ => Enumerable.Repeat(-1, slots).ToArray()).ToArray();
         foreach (var (item, place) in places.Where(p => p.Place >= 0))
         {
@@ -175,14 +207,16 @@ public sealed class StarKernel : NestKernel
     }
 
     /// <summary>A tap of a star: a cell that multiplies.</summary>
-    private sealed class Leaf(Cell cell, Star star, int tap, int[] weights, int bins)
+    private sealed class Leaf(Cell cell, Star star, int tap, int shows, int[] weights, int bins)
     {
+        public int Tap => tap;
+
         public Cell Cell => cell;
 
         public Star Star => star;
 
         /// <summary>The slot after whose multiplication the cell shows its sum of the position before; -1 where it shows it from the beginning.</summary>
-        public int Shows { get; } = star.Shows[tap] - 1;
+        public int Shows => shows;
 
         public int[] Weights => weights;
 
@@ -204,21 +238,22 @@ public sealed class StarKernel : NestKernel
 
     private ArrayProgram Build(IKernelData data)
     {
-        var p = new ArrayProgramBuilder(Strategy);
+        var p = new ArrayProgramBuilder(Nest.Kernel);
         var slots = _order[0].Length;
         Leaf[] leaves =
         [
             .. Stars.SelectMany(s => s.Leaves.Select((c, tap) =>
             {
-                int[] weights = [.. _order[s.Stream].Select(i => Weight(data, s.Channel, tap, i))];
-                var bins = StarPlan.Bins(weights, s.Shows[tap] - 1) ?? throw new ArrayResourceException(Strategy, "lanes of sixteen bits", 3, 2);
-                return new Leaf(c, s, tap, weights, bins);
+                var (cell, shows) = ((s.Channel * Taps) + tap, FirstSlot(Nest.Kernel, (s.Channel * Taps) + tap));
+                int[] weights = [.. _order[s.Stream].Select(i => _isPoint ? Weight(data, cell, 0, i) : Weight(data, s.Channel, tap, i))];
+                var bins = StarPlan.Bins(weights, shows) ?? throw new ArrayResourceException(Nest.Kernel, "lanes of sixteen bits", 3, 2);
+                return new Leaf(c, s, tap, shows, weights, bins);
             })),
         ];
         var step = _view.Step(_input, NestView.Pixel) * NestView.WordBytes;
         int[] offsets = [.. _geometry.Offsets.Select(o => o * NestView.WordBytes)];
         int[][] moves =
-            [.. _order.Select(o => StarPlan.Moves(o, offsets, step) ?? throw new ArrayResourceException(Strategy, "bytes between inputs", step, OpenEdgeInstruction.MaxImmediate))];
+            [.. _order.Select(o => StarPlan.Moves(o, offsets, step) ?? throw new ArrayResourceException(Nest.Kernel, "bytes between inputs", step, OpenEdgeInstruction.MaxImmediate))];
         var pitch = _view.Step(Nest.Output, NestView.Pixel) * NestView.WordBytes;
         var (first, second) = (Stars.Where(s => s.Channel == 0).ToArray(), Stars.Where(s => s.Channel != 0).ToArray());
         var counter = Register(second[0].Centre, "positions");
@@ -226,7 +261,7 @@ public sealed class StarKernel : NestKernel
 
         // 2^15 doesn't fit a constant
         p.Block("start");
-        var iterations = _geometry.Positions + Ahead;
+        var iterations = _geometry.Positions + Ahead(Nest.Kernel);
         p.Step(
         [
             .. leaves.Select(l => Binary(OpenEdgeOpcode.SAdd, l.Cell, ArrayOperand.Zero, ArrayOperand.Immediate, l.Offset, 1)),
@@ -249,23 +284,30 @@ public sealed class StarKernel : NestKernel
             word[star.Centre] = ArrayOperand.Carried(star.Centre);
         }
 
-        Leaf Other(Leaf leaf) => leaves.Single(l => l != leaf && l.Star.Channel == leaf.Star.Channel && l.Shows == leaf.Shows);
+        Leaf Other(Leaf leaf) => leaves.Single(l => l != leaf && l.Star.Channel == leaf.Star.Channel && l.Tap == leaf.Tap);
         for (var slot = 0; slot < slots; slot++)
         {
             // a centre that adds or stores doesn't load
-            var firstLoads = slot is 3 or 4 or 5 or 7 || slot == slots - 1;
+            var firstLoads = slot == slots - 1 || (!_isPoint && slot is 3 or 4 or 5 or 7);
             var (loading, other) = firstLoads ? (first, second) : (second, first);
             var at = slot;
             var products = leaves.ToDictionary(l => l, l => Binary(
                 OpenEdgeOpcode.SMul, l.Cell, word[l.Star.Centre], ArrayOperand.Immediate, l.IsFirst(at) && l.Begins(at) ? l.First : null, l.Weights[at]));
             var loads = loading.ToDictionary(s => s, s => LoadStream(s.Centre, moves[s.Stream][(at + 1) % slots], null, Input));
-            p.Step([.. products.Values, .. loads.Values, .. other.Select(s => OfCentre(s, at, s.Channel == 0 ? at : at - 3)).OfType<ArrayOperation>()]);
+            p.Step([.. products.Values, .. loads.Values, .. other.Select(s => OfCentre(s, at, s.Channel == 0 ? at : at - Taps)).OfType<ArrayOperation>()]);
 
             var steps = new List<ArrayOperation>();
             foreach (var leaf in leaves)
             {
                 var product = products[leaf];
-                if (slot == leaf.Shows)
+                if (slot == leaf.Shows && _isPoint)
+                {
+                    var words = StoredWords(leaf.Cell.Column);
+                    var place = Array.FindIndex(words, w => w.Cell == leaf.Cell);
+                    var next = place + 1 < words.Length ? words[place + 1].Word * NestView.WordBytes : pitch + (words[0].Word * NestView.WordBytes);
+                    steps.Add(StoreStream(leaf.Cell, leaf.Result, next - (words[place].Word * NestView.WordBytes), Sums));
+                }
+                else if (slot == leaf.Shows)
                 {
                     shown[leaf.Cell] = Move(leaf.Cell, leaf.Result);
                     steps.Add(shown[leaf.Cell]);
@@ -296,11 +338,12 @@ public sealed class StarKernel : NestKernel
 
         ArrayOperation? OfCentre(Star star, int slot, int turn) => turn switch
         {
+            _ when _isPoint => null,
             0 => Binary(OpenEdgeOpcode.SAdd, star.Centre, two[star], shown[star.Leaves[2]], sum[star]),
             1 => Binary(OpenEdgeOpcode.SAdd, star.Centre, one[star], shown[star.Leaves[1]], two[star]),
             2 => Move(star.Centre, shown[star.Leaves[0]], one[star]),
             _ when slot == 6 + star.Channel => StoreStream(
-                star.Centre, sum[star], star.Channel == 0 ? Channels * NestView.WordBytes : pitch - (Channels * NestView.WordBytes), Sums),
+                star.Centre, sum[star], star.Channel == 0 ? PairChannels * NestView.WordBytes : pitch - (PairChannels * NestView.WordBytes), Sums),
             _ => null,
         };
 

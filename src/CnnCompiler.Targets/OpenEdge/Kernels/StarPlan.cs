@@ -1,7 +1,7 @@
 namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
-/// How the items of two output channels (an item is an input channel in a row of the window) are shared out to the passes of a <see cref="StarKernel"/>:
+/// How the items of a few output channels (an item is an input channel in a row of the window) are shared out to the passes of a <see cref="StarKernel"/>:
 /// [pass][stream][slot] gives an item, or -1 for none. Every cell of a pass can add up its products in two lanes of sixteen bits (<see cref="Bins"/>).
 /// </summary>
 /// <param name="Slots">Items by pass, stream and slot.</param>
@@ -12,9 +12,6 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
 
     /// <summary>Slots of a stream at most: what 32 steps hold.</summary>
     public const int MostSlots = 12;
-
-    /// <summary>Slots of a stream at least: the centres need so many steps to add up and store.</summary>
-    public const int FewestSlots = 8;
 
     /// <summary>
     /// Magnitudes of weights that may be added up before the lanes are taken apart: with codes of at most 128 in magnitude a lane stays within 255 * 128 = 32,640.
@@ -56,20 +53,21 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         return best?.Mask;
     }
 
-    /// <summary>Plans the passes of two channels; null where no plan of at most <paramref name="mostPasses"/> was found.</summary>
+    /// <summary>Plans the passes of a few channels; null where no plan of at most <paramref name="mostPasses"/> was found.</summary>
     /// <param name="offsets">Distance of each item's input from the first, in bytes; the read pointer moves from slot to slot by a 13-bit constant.</param>
     /// <param name="step">Bytes from a position to the next.</param>
-    /// <param name="weights">Weights by cell (the taps of both channels) and item.</param>
+    /// <param name="weights">Weights by cell and item.</param>
     /// <param name="firsts">For each cell the slot with which its first sum begins, or -1.</param>
+    /// <param name="fewestSlots">Slots of a stream at least.</param>
     /// <param name="mostPasses">Passes at most.</param>
-    public static StarPlan? Make(IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, int mostPasses)
+    public static StarPlan? Make(IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, int fewestSlots, int mostPasses)
     {
         var items = offsets.Count;
         var fewest = (items + (Streams * MostSlots) - 1) / (Streams * MostSlots);
         for (var passes = fewest; passes <= mostPasses; passes++)
         {
             var groups = passes * Streams;
-            var slots = Math.Max(FewestSlots, (items + groups - 1) / groups);
+            var slots = Math.Max(fewestSlots, (items + groups - 1) / groups);
             for (var attempt = 0; attempt < Attempts; attempt++)
             {
                 if (Share(offsets, step, weights, firsts, groups, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)

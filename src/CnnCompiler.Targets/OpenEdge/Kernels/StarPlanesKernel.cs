@@ -72,14 +72,20 @@ public sealed class StarPlanesKernel : NestKernel
         var (half, lane, pixel) = (_view.Step(Nest.Output, NestView.OuterLine), _view.Step(Nest.Output, NestView.Lane), _view.Step(Nest.Output, NestView.Pixel));
         int[] offsets = [0, half, lane, lane + half, pixel];
 
+        // four words of a plane, the same of the next one, and of the first one of the next position
+        var planes = Nest.Operands[0];
+        var planeStep = _view.Step(planes, PlanesKernel.Plane);
+        int Increment(Cell cell, int plane) => NestView.WordBytes * (cell.Row < Cell.Side - 1 ? 1
+            : (plane < _planes - 1 ? planeStep : _view.Step(planes, NestView.Pixel) - ((_planes - 1) * planeStep)) - (Cell.Side - 1));
+
         p.Block("start");
         p.Set(position, Share);
         var loop = p.Block("position");
-        p.Step(cells.Select(c => LoadStream(c, NestView.WordBytes, sum[c.Index], Planes)));
+        p.Step(cells.Select(c => LoadStream(c, Increment(c, 0), sum[c.Index], Planes)));
         p.Count(position);
         for (var plane = 1; plane < _planes; plane++)
         {
-            ArrayOperation[] loaded = [.. cells.Select(c => LoadStream(c, NestView.WordBytes, null, Planes))];
+            ArrayOperation[] loaded = [.. cells.Select(c => LoadStream(c, Increment(c, plane), null, Planes))];
             p.Step(loaded);
             p.Step(cells.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], loaded[c.Index], sum[c.Index])));
         }

@@ -48,7 +48,7 @@ public sealed partial class OpenEdgeMapper
 
         var (name, layout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
         var element = Element(operation, operation.Input, layout);
-        if (strategy is HalvesContractKernel.Strategy or StarKernel.Strategy)
+        if (strategy is HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy)
         {
             (name, element) = Halve(operation, positions, name, layout);
         }
@@ -147,7 +147,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         // sliding code holds the weights of its channels: a nest for every sixteen
-        var starred = contraction.Strategy == StarKernel.Strategy;
+        var starred = contraction.Strategy is StarKernel.Strategy or StarKernel.PointStrategy;
         var sums = starred ? AddStarSums(contraction, first, count, suffix)
             : sliding ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
             : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy);
@@ -416,13 +416,13 @@ public sealed partial class OpenEdgeMapper
     private static int LineWords(Positions positions, string strategy) => strategy switch
     {
         WindowKernel.Strategy => RoundUp(positions.Pixels),
-        HalvesContractKernel.Strategy or StarKernel.Strategy => positions.Outer * positions.Pixels,
+        HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy => positions.Outer * positions.Pixels,
         _ => positions.Pixels,
     } * LoopMap.Lanes;
 
     private static int QuadWords(Positions positions, string strategy)
     {
-        var lines = strategy is HalvesContractKernel.Strategy or StarKernel.Strategy ? positions.Lines : positions.Outer * positions.Lines;
+        var lines = strategy is HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy ? positions.Lines : positions.Outer * positions.Lines;
         return (strategy == ContractKernel.Strategy ? RoundUp(lines) : lines) * LineWords(positions, strategy);
     }
 

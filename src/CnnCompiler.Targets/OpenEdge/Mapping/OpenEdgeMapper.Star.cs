@@ -6,13 +6,13 @@ using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Mapping;
 
-/// <content>Convolutions over packed input with the weights in the code, in passes of two output channels.</content>
+/// <content>Convolutions over packed input with the weights in the code, in passes of a few output channels.</content>
 public sealed partial class OpenEdgeMapper
 {
     /// <summary>Passes of an operator that are offered at most: each has code of its own.</summary>
     private const int MostStarPasses = 160;
 
-    /// <summary>A convolution's loops along the line and of its items, and the plan of every pair of output channels.</summary>
+    /// <summary>A convolution's loops along the line and of its items, and the plan of every two or six output channels. Where cells are channels there is no loop along the line (-1).</summary>
     private sealed record StarShape(int Along, int[] Items, int Pitch, IReadOnlyList<StarPlan> Plans);
 
     /// <summary>The shape of a convolution whose lines are halved, or null where the kernel doesn't fit it.</summary>
@@ -22,26 +22,30 @@ public sealed partial class OpenEdgeMapper
     /// <param name="first">First output channel.</param>
     /// <param name="channels">Output channels.</param>
     /// <param name="channelLoop">Their loop.</param>
-    private StarShape? StarOf(GconvOperator operation, OperatorShape shape, Positions positions, int first, int channels, int channelLoop)
+    /// <param name="strategy">What cells are.</param>
+    private StarShape? StarOf(GconvOperator operation, OperatorShape shape, Positions positions, int first, int channels, int channelLoop, string strategy)
     {
+        var isPoint = strategy == StarKernel.PointStrategy;
+        var channelsOfPass = StarKernel.Channels(strategy);
         var (_, element) = PackedInput(operation, positions);
         var words = element.Coefficients.Select(c => c / HalvesKernel.Halves).ToArray();
         var step = positions.PixelLoop < 0 ? 0 : words[positions.PixelLoop];
         var reduced = shape.Loops(LoopKind.KernelSize).ToArray();
         var along = reduced.Where(l => operation.Loops[l].Extent is > 1 and <= StarKernel.Taps && words[l] == step).ToArray();
-        if (step <= 0 || along.Length != 1 || words[positions.LineLoop] % step != 0 || channelLoop < 0)
+        if (step <= 0 || (along.Length != 1 && !isPoint) || words[positions.LineLoop] % step != 0 || channelLoop < 0)
         {
             return null;
         }
 
         // the positions between lines are computed for nothing: at most as many as the others
         var pitch = positions.Lines == 1 ? positions.Pixels : words[positions.LineLoop] / step;
-        int[] items = [.. reduced.Where(l => l != along[0])];
+        var alongLoop = isPoint ? -1 : along[0];
+        int[] items = [.. reduced.Where(l => l != alongLoop)];
         var count = items.Aggregate(1L, (n, l) => n * operation.Loops[l].Extent);
-        var pairs = (channels + StarKernel.Channels - 1) / StarKernel.Channels;
+        var groups = (channels + channelsOfPass - 1) / channelsOfPass;
         var fewest = (count + (StarPlan.Streams * StarPlan.MostSlots) - 1) / (StarPlan.Streams * StarPlan.MostSlots);
         if (pitch > 2L * positions.Pixels || pitch < positions.Pixels || !StarKernel.Fits(((positions.Lines - 1) * pitch) + positions.Pixels)
-            || fewest * pairs > MostStarPasses || fewest > StarPlanesKernel.MostPlanes)
+            || fewest * groups > MostStarPasses || fewest > StarPlanesKernel.MostPlanes)
         {
             return null;
         }
@@ -61,22 +65,20 @@ public sealed partial class OpenEdgeMapper
         int[] offsets = [.. places.Select(p => p.Offset)];
         var plans = new List<StarPlan>();
         var passes = 0;
-        for (var from = 0; from < channels; from += StarKernel.Channels)
+        for (var from = 0; from < channels; from += channelsOfPass)
         {
             var cells = new List<int[]>();
             var firsts = new List<int>();
-            for (var channel = 0; channel < StarKernel.Channels; channel++)
+            for (var cell = 0; cell < StarKernel.PairChannels * StarKernel.Taps; cell++)
             {
-                for (var tap = 0; tap < StarKernel.Taps; tap++)
-                {
-                    var isUsed = from + channel < channels && tap < operation.Loops[along[0]].Extent;
-                    var start = ((first + from + channel) * weight.Coefficients[channelLoop]) + (tap * weight.Coefficients[along[0]]);
-                    cells.Add([.. places.Select(p => isUsed ? (int)constant.GetInteger(p.Weight + start) : 0)]);
-                    firsts.Add(StarKernel.FirstSlot(channel, tap));
-                }
+                var (channel, tap) = isPoint ? (cell, 0) : (cell / StarKernel.Taps, cell % StarKernel.Taps);
+                var isUsed = from + channel < channels && (isPoint || tap < operation.Loops[alongLoop].Extent);
+                var start = ((first + from + channel) * weight.Coefficients[channelLoop]) + (isPoint ? 0 : tap * weight.Coefficients[alongLoop]);
+                cells.Add([.. places.Select(p => isUsed ? (int)constant.GetInteger(p.Weight + start) : 0)]);
+                firsts.Add(StarKernel.FirstSlot(strategy, cell));
             }
 
-            if (StarPlan.Make(offsets, (int)(step * NestView.WordBytes), cells, firsts, StarPlanesKernel.MostPlanes) is not { } plan
+            if (StarPlan.Make(offsets, (int)(step * NestView.WordBytes), cells, firsts, StarKernel.FewestSlots(strategy), StarPlanesKernel.MostPlanes) is not { } plan
                 || (passes += plan.Passes) > MostStarPasses)
             {
                 return null;
@@ -85,18 +87,22 @@ public sealed partial class OpenEdgeMapper
             plans.Add(plan);
         }
 
-        return new(along[0], items, (int)pitch, plans);
+        return new(alongLoop, items, (int)pitch, plans);
     }
 
     private IEnumerable<Spread> StarSpreads(GconvOperator operation, OperatorShape shape, int channelLoop, int channels, IEnumerable<Spread> spreads) =>
-        spreads.Select(s => s.Positions).Where(p => CanHalve(operation, p) && StarOf(operation, shape, Halved(p), 0, channels, channelLoop) is not null)
-            .Select(p => new Spread(MappingCandidates.Of("star", operation, p.PixelLoop), StarKernel.Strategy, Halved(p)));
+        from strategy in (string[])[StarKernel.Strategy, StarKernel.PointStrategy]
+        from positions in spreads.Select(s => s.Positions).Where(p => CanHalve(operation, p))
+        where StarOf(operation, shape, Halved(positions), 0, channels, channelLoop, strategy) is not null
+        select new Spread(
+            MappingCandidates.Of(strategy == StarKernel.Strategy ? "star" : "starpoint", operation, positions.PixelLoop), strategy, Halved(positions));
 
-    /// <summary>The sums of some output channels, [quad][line][position][half][lane], lines as long as the packed input's: a pair of channels after the other.</summary>
+    /// <summary>The sums of some output channels, [quad][line][position][half][lane], lines as long as the packed input's: a few channels after the other.</summary>
     private MappedBuffer AddStarSums(Contraction contraction, int first, int count, string suffix)
     {
         var (operation, positions) = (contraction.Operation, contraction.Positions);
-        var star = StarOf(operation, contraction.Shape, positions, first, count, contraction.Channels.Loop)!;
+        var star = StarOf(operation, contraction.Shape, positions, first, count, contraction.Channels.Loop, contraction.Strategy)!;
+        var (words, ahead, channelsOfPass) = (StarKernel.Words(contraction.Strategy), StarKernel.Ahead(contraction.Strategy), StarKernel.Channels(contraction.Strategy));
         var all = ((positions.Lines - 1) * star.Pitch) + positions.Pixels;
         const int Record = HalvesKernel.Halves * LoopMap.Lanes;
         var quads = (count + LoopMap.Lanes - 1) / LoopMap.Lanes;
@@ -114,20 +120,20 @@ public sealed partial class OpenEdgeMapper
                 null));
         var extents = star.Items.Select(l => operation.Loops[l].Extent).ToArray();
         var items = extents.Aggregate(1, (n, e) => n * e);
-        for (var pair = 0; pair < star.Plans.Count; pair++)
+        for (var group = 0; group < star.Plans.Count; group++)
         {
-            var plan = star.Plans[pair];
-            var from = pair * StarKernel.Channels;
-            var channels = Math.Min(StarKernel.Channels, count - from);
-            var name = FormattableString.Invariant($"{suffix}.{pair}");
+            var plan = star.Plans[group];
+            var from = group * channelsOfPass;
+            var channels = Math.Min(channelsOfPass, count - from);
+            var name = FormattableString.Invariant($"{suffix}.{group}");
             var planes = AddBuffer(
-                $"{operation.Name}.planes{name}", BufferRole.Accumulator, BufferLayout.Dense([StarKernel.Ahead + all, plan.Passes, StarKernel.Channels, HalvesKernel.Halves], 1));
-            var pixel = plan.Passes * StarKernel.Words;
-            LoopMap Map()
+                $"{operation.Name}.planes{name}", BufferRole.Accumulator, BufferLayout.Dense([ahead + all, plan.Passes, channelsOfPass, HalvesKernel.Halves], 1));
+            var pixel = plan.Passes * words;
+            LoopMap Map(int start, int lanes)
             {
                 var map = new LoopMap(operation.Loops.Count);
-                map.Add(NestView.Lane, StarKernel.Channels, reduced: false, contraction.Channels.Loop);
-                map.Offset(contraction.Channels.Loop, first + from);
+                map.Add(NestView.Lane, lanes, reduced: false, contraction.Channels.Loop);
+                map.Offset(contraction.Channels.Loop, first + start);
                 AddPositions(map, positions);
                 return map;
             }
@@ -136,17 +142,21 @@ public sealed partial class OpenEdgeMapper
             {
                 NestView.Line => star.Pitch * pixel,
                 NestView.Pixel => pixel,
-                PlanesKernel.Plane => StarKernel.Words,
+                PlanesKernel.Plane => words,
                 NestView.Lane => HalvesKernel.Halves,
                 NestView.OuterLine => 1,
                 _ => 0,
-            }) with { Constant = constant + (StarKernel.Ahead * pixel) };
+            }) with { Constant = constant + (ahead * pixel) };
 
             var places = AddConstant($"{operation.Name}.places{name}", Places(plan, items));
             for (var pass = 0; pass < plan.Passes; pass++)
             {
-                var map = Map();
-                map.Add(DirectKernel.Along, operation.Loops[star.Along].Extent, reduced: true, star.Along);
+                var map = Map(from, channelsOfPass);
+                if (star.Along >= 0)
+                {
+                    map.Add(DirectKernel.Along, operation.Loops[star.Along].Extent, reduced: true, star.Along);
+                }
+
                 for (var i = 0; i < extents.Length; i++)
                 {
                     map.Add(Item(i), extents[i], reduced: true, star.Items[i]);
@@ -156,7 +166,7 @@ public sealed partial class OpenEdgeMapper
                 var place = map.Over(loop => Enumerable.Range(0, extents.Length).Where(i => Item(i) == loop).Sum(i => pitch[i])) with { Constant = pass * items };
                 _steps.Add(new MappedNest(
                     FormattableString.Invariant($"{operation.Name}.sums{name}.{pass}"),
-                    StarKernel.Strategy,
+                    contraction.Strategy,
                     map.Loops,
                     [new(map.Over(loop => loop == NestView.Lane ? 1 : 0), channels)],
                     [
@@ -164,7 +174,7 @@ public sealed partial class OpenEdgeMapper
                         new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
                         new(places, place),
                     ],
-                    new(planes.Name, Plane(map, pass * StarKernel.Words)),
+                    new(planes.Name, Plane(map, pass * words)),
                     GconvReduction.Add,
                     new ScalarBinary(
                         ScalarBinaryOperator.Multiply,
@@ -179,22 +189,25 @@ public sealed partial class OpenEdgeMapper
                 });
             }
 
-            var adding = Map();
-            adding.Add(PlanesKernel.Plane, plan.Passes, reduced: true, -1);
-            var (quad, lane) = (from / LoopMap.Lanes, from % LoopMap.Lanes);
-            _steps.Add(new MappedNest(
-                $"{operation.Name}.sums{name}",
-                StarPlanesKernel.Strategy,
-                adding.Loops,
-                [new(adding.Over(loop => loop == NestView.Lane ? 1 : 0), channels)],
-                [new(planes.Name, Plane(adding, 0))],
-                new(sums.Name, SumElement(adding, sums) with { Constant = ((long)quad * sums.Layout.Pitch[1]) + lane }),
-                GconvReduction.Add,
-                new ScalarExtra(0),
-                new ScalarAccumulator())
+            for (var start = 0; start < channels; start += StarKernel.PairChannels)
             {
-                Origin = operation.Origin.Value with { Macs = 0 },
-            });
+                var adding = Map(from + start, StarKernel.PairChannels);
+                adding.Add(PlanesKernel.Plane, plan.Passes, reduced: true, -1);
+                var (quad, lane) = ((from + start) / LoopMap.Lanes, (from + start) % LoopMap.Lanes);
+                _steps.Add(new MappedNest(
+                    channels > StarKernel.PairChannels ? FormattableString.Invariant($"{operation.Name}.sums{name}.add{start}") : $"{operation.Name}.sums{name}",
+                    StarPlanesKernel.Strategy,
+                    adding.Loops,
+                    [new(adding.Over(loop => loop == NestView.Lane ? 1 : 0), Math.Min(StarKernel.PairChannels, channels - start))],
+                    [new(planes.Name, Plane(adding, start * HalvesKernel.Halves))],
+                    new(sums.Name, SumElement(adding, sums) with { Constant = ((long)quad * sums.Layout.Pitch[1]) + lane }),
+                    GconvReduction.Add,
+                    new ScalarExtra(0),
+                    new ScalarAccumulator())
+                {
+                    Origin = operation.Origin.Value with { Macs = 0 },
+                });
+            }
         }
 
         return sums;
