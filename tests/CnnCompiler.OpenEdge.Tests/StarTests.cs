@@ -49,6 +49,9 @@ public class StarTests
         { 4, 9, 3, 13, 1, 1, 1, 1, 0 },
         { 9, 7, 6, 6, 2, 2, 1, 2, 1 },
         { 6, 6, 2, 3, 5, 5, 1, 1, 2 },
+        { 9, 8, 6, 6, 3, 3, 2, 1, 1 },
+        { 12, 11, 3, 8, 2, 4, 3, 1, 1 },
+        { 8, 8, 24, 5, 1, 1, 2, 1, 0 },
     };
 
     [Theory]
@@ -101,7 +104,7 @@ public class StarTests
             int[][] weights = [.. Enumerable.Range(0, 6).Select(c => Enumerable.Range(0, Items).Select(i => Weight(seed, (c * Items) + i)).ToArray())];
             int[] firsts = [.. Enumerable.Range(0, 6).Select(c => StarKernel.FirstSlot(strategy, c))];
             int[] offsets = [.. Enumerable.Range(0, Items).Select(i => ((i / 20) * 2000) + (i % 20 * 4))];
-            var plan = StarPlan.Make(offsets, Step, weights, firsts, StarKernel.FewestSlots(strategy), StarPlanesKernel.MostPlanes)!;
+            var plan = StarPlan.Make(offsets, Step, weights, firsts, (StarKernel.FewestSlots(strategy), StarPlan.MostSlots), StarPlanesKernel.MostPlanes)!;
             Assert.Equal(Enumerable.Range(0, Items), plan.Slots.SelectMany(p => p).SelectMany(s => s).Where(i => i >= 0).Order());
             foreach (var stream in plan.Slots.SelectMany(p => p))
             {

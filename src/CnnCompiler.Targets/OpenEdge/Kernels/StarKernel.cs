@@ -17,7 +17,8 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// </para>
 /// <para>
 /// With the other strategy, <see cref="PointStrategy"/>, the three neighbours of a centre are three output channels instead, six in all, and an item is any tap of any
-/// channel: there is nothing to add for the centres, each cell stores its own sum while it multiplies the second item.
+/// channel: there is nothing to add for the centres, each cell stores its own sum while its first product stays in a register. Where lines don't follow each other
+/// at the step of positions (a stride), every line is a loop of its own, one position longer.
 /// </para>
 /// <para>
 /// The nest is one pass: operand 0 the packed input over the reduced loops, of which <see cref="DirectKernel.Along"/> runs along the line at the step of its
@@ -56,6 +57,7 @@ public sealed class StarKernel : NestKernel
     ];
 
     private readonly bool _isPoint;
+    private readonly bool _linesApart;
     private readonly NestView _view;
     private readonly MappedAccess _input;
     private readonly Geometry _geometry;
@@ -69,6 +71,7 @@ public sealed class StarKernel : NestKernel
         _view = new(nest);
         _input = nest.Operands[0] with { Element = HalvesKernel.Without(nest, nest.Operands[0].Element, HalvesKernel.Halves) };
         _geometry = Geometry.Of(nest);
+        _linesApart = _geometry.Lines > 1;
         _order = Order(data);
         Program = Build(data);
     }
@@ -108,11 +111,20 @@ public sealed class StarKernel : NestKernel
     public override int ParameterWords => 0;
 
     /// <inheritdoc/>
-    public override IEnumerable<(string Buffer, int Words)> Extents =>
-    [
-        (_input.Target, NestView.Base(_input) + ((_geometry.Positions + Ahead(Nest.Kernel)) * _view.Step(_input, NestView.Pixel)) + _geometry.Offsets.Max() + 1),
-        (Nest.Output.Target, NestView.Base(Nest.Output) + (_geometry.Positions * _view.Step(Nest.Output, NestView.Pixel))),
-    ];
+    public override IEnumerable<(string Buffer, int Words)> Extents
+    {
+        get
+        {
+            // behind a line the first input of the next position is loaded, and where lines are loops of their own another word
+            var behind = NestView.Base(_input) + ((_geometry.Lines - 1) * _view.Step(_input, NestView.Line)) + ((_geometry.Positions + Ahead(Nest.Kernel)) * _view.Step(_input, NestView.Pixel));
+            var stored = (_geometry.Lines - 1) * _view.Step(Nest.Output, NestView.Line);
+            return
+            [
+                (_input.Target, behind + _geometry.Offsets.Max() + 1 + (_linesApart ? Math.Max(0, _view.Step(_input, NestView.Line)) : 0)),
+                (Nest.Output.Target, NestView.Base(Nest.Output) + stored + (_geometry.Positions * _view.Step(Nest.Output, NestView.Pixel))),
+            ];
+        }
+    }
 
     /// <summary>Positions that the loop's counter holds.</summary>
     private const int MostPositions = (2 * OpenEdgeInstruction.MaxImmediate) - Taps;
@@ -120,8 +132,9 @@ public sealed class StarKernel : NestKernel
     /// <summary>What of a nest doesn't depend on weights: items and positions.</summary>
     /// <param name="Items">Values of the reduced loops but the one along the line, in order, and their coefficients in an access.</param>
     /// <param name="Offsets">Words of the packed input from the first item to each.</param>
-    /// <param name="Positions">All positions, those between lines included.</param>
-    public sealed record Geometry(IReadOnlyList<int[]> Items, int[] Offsets, int Positions)
+    /// <param name="Lines">Lines that are loops of their own; 1 where all positions are one line.</param>
+    /// <param name="Positions">Positions of such a line, those between lines included.</param>
+    public sealed record Geometry(IReadOnlyList<int[]> Items, int[] Offsets, int Lines, int Positions)
     {
         /// <summary>The geometry of a nest.</summary>
         public static Geometry Of(MappedNest nest)
@@ -135,15 +148,36 @@ public sealed class StarKernel : NestKernel
                 items = [.. items.SelectMany(i => Enumerable.Range(0, loop.Extent).Select(v => i.Append(v).ToArray()))];
             }
 
+            var (lines, pixels) = (view.Extent(NestView.Line), view.Extent(NestView.Pixel));
+            var apart = nest.Kernel == PointStrategy && lines > 1
+                && (view.Step(input, NestView.Line) % view.Step(input, NestView.Pixel) != 0
+                    || view.Step(nest.Output, NestView.Line) != Pitch(view, input) * view.Step(nest.Output, NestView.Pixel));
             int[] steps = [.. loops.Select(l => view.Step(input, l.Name) / HalvesKernel.Halves)];
             return new(
                 items,
                 [.. items.Select(i => i.Zip(steps, (a, b) => a * b).Sum())],
-                ((view.Extent(NestView.Line) - 1) * Pitch(view, input)) + view.Extent(NestView.Pixel));
+                apart ? lines : 1,
+                apart ? pixels : ((lines - 1) * Pitch(view, input)) + pixels);
         }
 
         private static int Pitch(NestView view, MappedAccess input) =>
             view.Extent(NestView.Line) == 1 ? view.Extent(NestView.Pixel) : view.Step(input, NestView.Line) / view.Step(input, NestView.Pixel);
+    }
+
+    /// <summary>Slots of a stream at most where lines are loops of their own: two steps less.</summary>
+    public const int MostSlotsOfLines = StarPlan.MostSlots - 1;
+
+    /// <summary>True where the way from a line to the next fits the code.</summary>
+    /// <param name="lineStep">Words between lines of the input.</param>
+    /// <param name="pixelStep">Words between positions.</param>
+    /// <param name="lines">Lines.</param>
+    /// <param name="pixels">Positions of a line.</param>
+    /// <param name="reach">Words between the first and the last item.</param>
+    public static bool FitsLines(long lineStep, long pixelStep, int lines, int pixels, long reach)
+    {
+        var back = (lineStep - ((pixels + 1) * pixelStep)) * NestView.WordBytes;
+        return lines <= OpenEdgeInstruction.MaxImmediate && pixels < OpenEdgeInstruction.MaxImmediate
+            && FitsImmediate(back - (reach * NestView.WordBytes)) && FitsImmediate(back + (reach * NestView.WordBytes));
     }
 
     /// <summary>True where the counter holds all positions.</summary>
@@ -259,6 +293,8 @@ public sealed class StarKernel : NestKernel
         var counter = Register(second[0].Centre, "positions");
         var (one, two, sum) = (Stars.ToDictionary(s => s, s => Register(s.Centre, "one")), Stars.ToDictionary(s => s, s => Register(s.Centre, "two")), Stars.ToDictionary(s => s, s => Register(s.Centre, "sum")));
 
+        var lines = Register(second[1].Centre, "lines");
+
         // 2^15 doesn't fit a constant
         p.Block("start");
         var iterations = _geometry.Positions + Ahead(Nest.Kernel);
@@ -272,6 +308,7 @@ public sealed class StarKernel : NestKernel
         [
             .. leaves.Select(l => Binary(OpenEdgeOpcode.Sll, l.Cell, l.Offset, ArrayOperand.Immediate, l.Offset, LaneBits - 1)),
             Add(counter, counter, Math.Max(0, iterations - OpenEdgeInstruction.MaxImmediate)),
+            .. _linesApart ? [Binary(OpenEdgeOpcode.SAdd, lines.Cell, ArrayOperand.Zero, ArrayOperand.Immediate, lines, _geometry.Lines)] : (ArrayOperation[])[],
         ]);
 
         // stars of a channel exchange halves of what the position before left; the second centres copy what the first ones loaded
@@ -362,8 +399,27 @@ public sealed class StarKernel : NestKernel
             .. wholes.Zip(lower, (l, u) => Binary(OpenEdgeOpcode.SAdd, l.Cell, u, l.First)),
             .. highs.Select(l => Whole(l, null)),
             new() { Cell = counter.Cell, Opcode = OpenEdgeOpcode.Bne, A = counter, B = ArrayOperand.Zero, Target = loop },
-            new() { Cell = second[1].Centre, Opcode = OpenEdgeOpcode.Exit },
+            .. _linesApart ? [] : (ArrayOperation[])[new() { Cell = lines.Cell, Opcode = OpenEdgeOpcode.Exit }],
         ]);
+        if (_linesApart)
+        {
+            // the pointers are behind the first slot of the position behind the line
+            var back = (_view.Step(_input, NestView.Line) * NestView.WordBytes) - (iterations * step);
+            p.Block("line");
+            p.Step(
+            [
+                .. first.Select(s => LoadStream(s.Centre, back - moves[s.Stream][0], null, Input)),
+                Binary(OpenEdgeOpcode.SAdd, counter.Cell, ArrayOperand.Zero, ArrayOperand.Immediate, counter, iterations),
+                Add(lines, lines, -1),
+            ]);
+            p.Step(
+            [
+                .. first.Select(s => LoadStream(s.Centre, moves[s.Stream][0], null, Input)),
+                new() { Cell = lines.Cell, Opcode = OpenEdgeOpcode.Bne, A = lines, B = ArrayOperand.Zero, Target = loop },
+                new() { Cell = counter.Cell, Opcode = OpenEdgeOpcode.Exit },
+            ]);
+        }
+
         return p.Build();
     }
 }

@@ -58,16 +58,16 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     /// <param name="step">Bytes from a position to the next.</param>
     /// <param name="weights">Weights by cell and item.</param>
     /// <param name="firsts">For each cell the slot with which its first sum begins, or -1.</param>
-    /// <param name="fewestSlots">Slots of a stream at least.</param>
+    /// <param name="limits">Slots of a stream, at least and at most.</param>
     /// <param name="mostPasses">Passes at most.</param>
-    public static StarPlan? Make(IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, int fewestSlots, int mostPasses)
+    public static StarPlan? Make(IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, (int Fewest, int Most) limits, int mostPasses)
     {
         var items = offsets.Count;
-        var fewest = (items + (Streams * MostSlots) - 1) / (Streams * MostSlots);
+        var fewest = (items + (Streams * limits.Most) - 1) / (Streams * limits.Most);
         for (var passes = fewest; passes <= mostPasses; passes++)
         {
             var groups = passes * Streams;
-            var slots = Math.Max(fewestSlots, (items + groups - 1) / groups);
+            var slots = Math.Max(limits.Fewest, (items + groups - 1) / groups);
             for (var attempt = 0; attempt < Attempts; attempt++)
             {
                 if (Share(offsets, step, weights, firsts, groups, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)

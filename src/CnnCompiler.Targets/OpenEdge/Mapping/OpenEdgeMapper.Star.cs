@@ -32,19 +32,22 @@ public sealed partial class OpenEdgeMapper
         var step = positions.PixelLoop < 0 ? 0 : words[positions.PixelLoop];
         var reduced = shape.Loops(LoopKind.KernelSize).ToArray();
         var along = reduced.Where(l => operation.Loops[l].Extent is > 1 and <= StarKernel.Taps && words[l] == step).ToArray();
-        if (step <= 0 || (along.Length != 1 && !isPoint) || words[positions.LineLoop] % step != 0 || channelLoop < 0)
+        if (step <= 0 || (along.Length != 1 && !isPoint) || channelLoop < 0)
         {
             return null;
         }
 
-        // the positions between lines are computed for nothing: at most as many as the others
-        var pitch = positions.Lines == 1 ? positions.Pixels : words[positions.LineLoop] / step;
+        // the positions between lines are computed for nothing: few, or as many as the others at most; else each line is a loop of its own
+        var lineStep = words[positions.LineLoop];
+        var isLinear = positions.Lines == 1 || (lineStep % step == 0 && lineStep / step >= positions.Pixels && lineStep / step <= (isPoint ? positions.Pixels + StarKernel.Ahead(strategy) : 2L * positions.Pixels));
+        var pitch = positions.Lines == 1 ? positions.Pixels : isLinear ? lineStep / step : positions.Pixels + StarKernel.Ahead(strategy);
         var alongLoop = isPoint ? -1 : along[0];
         int[] items = [.. reduced.Where(l => l != alongLoop)];
         var count = items.Aggregate(1L, (n, l) => n * operation.Loops[l].Extent);
         var groups = (channels + channelsOfPass - 1) / channelsOfPass;
-        var fewest = (count + (StarPlan.Streams * StarPlan.MostSlots) - 1) / (StarPlan.Streams * StarPlan.MostSlots);
-        if (pitch > 2L * positions.Pixels || pitch < positions.Pixels || !StarKernel.Fits(((positions.Lines - 1) * pitch) + positions.Pixels)
+        var mostSlots = isLinear ? StarPlan.MostSlots : StarKernel.MostSlotsOfLines;
+        var fewest = (count + (StarPlan.Streams * mostSlots) - 1) / (StarPlan.Streams * mostSlots);
+        if ((!isLinear && !isPoint) || !StarKernel.Fits(((positions.Lines - 1) * pitch) + positions.Pixels)
             || fewest * groups > MostStarPasses || fewest > StarPlanesKernel.MostPlanes)
         {
             return null;
@@ -63,6 +66,11 @@ public sealed partial class OpenEdgeMapper
         }
 
         int[] offsets = [.. places.Select(p => p.Offset)];
+        if (!isLinear && !StarKernel.FitsLines(lineStep, step, positions.Lines, positions.Pixels, (offsets.Max() - offsets.Min()) / NestView.WordBytes))
+        {
+            return null;
+        }
+
         var plans = new List<StarPlan>();
         var passes = 0;
         for (var from = 0; from < channels; from += channelsOfPass)
@@ -78,7 +86,7 @@ public sealed partial class OpenEdgeMapper
                 firsts.Add(StarKernel.FirstSlot(strategy, cell));
             }
 
-            if (StarPlan.Make(offsets, (int)(step * NestView.WordBytes), cells, firsts, StarKernel.FewestSlots(strategy), StarPlanesKernel.MostPlanes) is not { } plan
+            if (StarPlan.Make(offsets, (int)(step * NestView.WordBytes), cells, firsts, (StarKernel.FewestSlots(strategy), mostSlots), StarPlanesKernel.MostPlanes) is not { } plan
                 || (passes += plan.Passes) > MostStarPasses)
             {
                 return null;
