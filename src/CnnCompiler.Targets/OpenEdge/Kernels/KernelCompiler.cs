@@ -15,7 +15,7 @@ public static class KernelCompiler
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         DirectKernel.Strategy => new DirectKernel(nest, data),
         StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),
-        StarPlanesKernel.Strategy => new StarPlanesKernel(nest),
+        StarPlanesKernel.Strategy or StarPlanesKernel.PointStrategy => new StarPlanesKernel(nest),
         PlanesKernel.Strategy => new PlanesKernel(nest),
         WindowKernel.Strategy => new WindowKernel(nest),
         SlidingKernel.Strategy => new SlidingKernel(nest, data),

@@ -15,6 +15,9 @@ public sealed class StarPlanesKernel : NestKernel
     /// <summary>Name of the strategy in mapped programs.</summary>
     public const string Strategy = "star-planes-rows-are-lanes";
 
+    /// <summary>Name of the strategy behind cells that are channels: a word is made of a cell of each stream, not of three.</summary>
+    public const string PointStrategy = "star-planes-of-channels";
+
     /// <summary>Planes at most: they are added without a loop.</summary>
     public const int MostPlanes = 10;
 
@@ -63,9 +66,9 @@ public sealed class StarPlanesKernel : NestKernel
 
     private ArrayProgram Build()
     {
-        // in each cell's stars three taps of two streams
-        const int Taps = StarKernel.Taps * StarPlan.Streams;
-        var p = new ArrayProgramBuilder(Strategy);
+        // cells whose sums make up a word
+        var taps = StarPlan.Streams * (Nest.Kernel == PointStrategy ? 1 : StarKernel.Taps);
+        var p = new ArrayProgramBuilder(Nest.Kernel);
         var cells = Cell.All.ToArray();
         var sum = cells.Select(c => Register(c, "sum")).ToArray();
         var position = Register(new(0, 0), "position");
@@ -91,7 +94,7 @@ public sealed class StarPlanesKernel : NestKernel
         }
 
         var highs = cells.Where(c => c.Row % 2 != 0).ToArray();
-        ArrayOperation[] counted = [.. highs.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], ArrayOperand.Immediate, null, Taps * _planes))];
+        ArrayOperation[] counted = [.. highs.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], ArrayOperand.Immediate, null, taps * _planes))];
         p.Step(counted);
         ArrayOperation[] shifted = [.. counted.Select(o => Binary(OpenEdgeOpcode.Sll, o.Cell, o, ArrayOperand.Immediate, null, LaneBits))];
         p.Step(shifted);

@@ -204,7 +204,7 @@ public sealed partial class OpenEdgeMapper
                 var (quad, lane) = ((from + start) / LoopMap.Lanes, (from + start) % LoopMap.Lanes);
                 _steps.Add(new MappedNest(
                     channels > StarKernel.PairChannels ? FormattableString.Invariant($"{operation.Name}.sums{name}.add{start}") : $"{operation.Name}.sums{name}",
-                    StarPlanesKernel.Strategy,
+                    contraction.Strategy == StarKernel.PointStrategy ? StarPlanesKernel.PointStrategy : StarPlanesKernel.Strategy,
                     adding.Loops,
                     [new(adding.Over(loop => loop == NestView.Lane ? 1 : 0), Math.Min(StarKernel.PairChannels, channels - start))],
                     [new(planes.Name, Plane(adding, start * HalvesKernel.Halves))],
