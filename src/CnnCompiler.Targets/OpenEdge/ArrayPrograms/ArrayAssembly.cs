@@ -51,6 +51,7 @@ public static class ArrayAssembler
         ArrayOperandKind.Immediate => OpenEdgeSource.Immediate,
         ArrayOperandKind.Register => OpenEdgeSource.R0 + (byte)registers[operand.Register!],
         ArrayOperandKind.Value => operation.Cell.SourceOf(operand.Producer!.Cell)!.Value,
+        ArrayOperandKind.Carried => operation.Cell.SourceOf(operand.Holder)!.Value,
         _ => OpenEdgeSource.Zero,
     };
 

@@ -60,6 +60,12 @@ public enum ArrayOperandKind
 
     /// <summary>The result of an earlier operation of the same block, read from its cell's ROUT: the same cell or a neighbour.</summary>
     Value,
+
+    /// <summary>
+    /// What a cell's ROUT holds at the beginning of the block, the same cell's or a neighbour's: the kernel knows what the blocks before, also the
+    /// end of the loop, leave there.
+    /// </summary>
+    Carried,
 }
 
 /// <summary>An operand.</summary>
@@ -73,6 +79,12 @@ public readonly record struct ArrayOperand(ArrayOperandKind Kind, VirtualRegiste
 
     /// <summary>The operation's constant.</summary>
     public static readonly ArrayOperand Immediate = new(ArrayOperandKind.Immediate);
+
+    /// <summary>With <see cref="ArrayOperandKind.Carried"/>: whose ROUT.</summary>
+    public Cell Holder { get; private init; }
+
+    /// <summary>What a cell's ROUT holds at the beginning of the block.</summary>
+    public static ArrayOperand Carried(Cell holder) => new(ArrayOperandKind.Carried) { Holder = holder };
 
     /// <summary>A register.</summary>
     public static implicit operator ArrayOperand(VirtualRegister register) => new(ArrayOperandKind.Register, register);

@@ -70,6 +70,7 @@ public static class ArrayScheduler
                 {
                     ArrayOperandKind.Value => Math.Max(step, AfterValue(operation, operand.Producer!)),
                     ArrayOperandKind.Register => Math.Max(step, AfterRegister(operation, operand.Register!)),
+                    ArrayOperandKind.Carried => Math.Max(step, AtBeginning(operation, operand.Holder)),
                     _ => step,
                 };
             }
@@ -123,6 +124,11 @@ public static class ArrayScheduler
             return _stepOf[producer] + 1;
         }
 
+        private int AtBeginning(ArrayOperation reader, Cell holder) =>
+            _rout[holder.Index].Step >= 0 ? throw new InvalidOperationException($"{program}, block {block.Name}: {reader} reads what {holder} held, which was overwritten")
+            : reader.Cell.SourceOf(holder) is null ? throw new InvalidOperationException($"{program}, block {block.Name}: {reader} is no neighbour of {holder}")
+            : 0;
+
         private int AfterRegister(ArrayOperation reader, VirtualRegister register)
         {
             if (register.Cell != reader.Cell)
@@ -147,6 +153,11 @@ public static class ArrayScheduler
                 if (operand.Kind == ArrayOperandKind.Value)
                 {
                     NoteRead(operand.Producer!, step);
+                }
+                else if (operand.Kind == ArrayOperandKind.Carried)
+                {
+                    var rout = _rout[operand.Holder.Index];
+                    _rout[operand.Holder.Index] = rout.Step < 0 ? rout with { LastRead = Math.Max(rout.LastRead, step) } : rout;
                 }
                 else if (operand.Kind == ArrayOperandKind.Register)
                 {

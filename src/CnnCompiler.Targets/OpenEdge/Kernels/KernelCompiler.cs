@@ -14,6 +14,8 @@ public static class KernelCompiler
         HalvesKernel.Strategy => new HalvesKernel(nest),
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         DirectKernel.Strategy => new DirectKernel(nest, data),
+        StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),
+        StarPlanesKernel.Strategy or StarPlanesKernel.PointStrategy => new StarPlanesKernel(nest),
         PlanesKernel.Strategy => new PlanesKernel(nest),
         WindowKernel.Strategy => new WindowKernel(nest),
         SlidingKernel.Strategy => new SlidingKernel(nest, data),

@@ -63,12 +63,7 @@ public sealed partial class OpenEdgeMapper
     {
         var index = operation.Input.Index;
         var dimensions = index.Count;
-        var halved = operation with
-        {
-            Loops = operation.Loops.Select((l, i) => i == positions.LineLoop ? l with { Extent = positions.Lines } : l).ToEquatableArray(),
-        };
-        var ranges = index.Select(i => OperatorShape.Range(halved, i)).ToArray();
-        var packed = BufferLayout.Dense([.. ranges.Select(r => (int)(r.Max - r.Min + 1)), HalvesKernel.Halves], HalvesKernel.Halves);
+        var ((packed, ranges), element) = PackedInput(operation, positions);
         var target = AddBuffer(HalvesOf(operation.Name), BufferRole.Activation, packed);
 
         var map = new LoopMap(dimensions + 1);
@@ -93,7 +88,20 @@ public sealed partial class OpenEdgeMapper
                 new ScalarExtra(0),
                 new ScalarAccumulator()),
             operation.Origin.Value);
+        return (target.Name, element);
+    }
+
+    /// <summary>How the part of the input that a halved operator reads lies packed, and the element that it reads in the first half, over its loops.</summary>
+    private static ((BufferLayout Layout, (long Min, long Max)[] Ranges) Packed, AffineExpression Element) PackedInput(GconvOperator operation, Positions positions)
+    {
+        var index = operation.Input.Index;
+        var halved = operation with
+        {
+            Loops = operation.Loops.Select((l, i) => i == positions.LineLoop ? l with { Extent = positions.Lines } : l).ToEquatableArray(),
+        };
+        var ranges = index.Select(i => OperatorShape.Range(halved, i)).ToArray();
+        var packed = BufferLayout.Dense([.. ranges.Select(r => (int)(r.Max - r.Min + 1)), HalvesKernel.Halves], HalvesKernel.Halves);
         var shifted = index.Select((i, d) => i with { Constant = i.Constant - ranges[d].Min }).ToEquatableArray();
-        return (target.Name, LoopMap.Flatten(shifted, Pitch(packed.Pitch), 0, operation.Loops.Count));
+        return ((packed, ranges), LoopMap.Flatten(shifted, [.. packed.Pitch.Select(p => (long)p)], 0, operation.Loops.Count));
     }
 }

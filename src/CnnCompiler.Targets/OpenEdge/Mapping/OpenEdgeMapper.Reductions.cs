@@ -50,7 +50,7 @@ public sealed partial class OpenEdgeMapper
 
         var (name, layout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
         var element = Element(operation, operation.Input, layout);
-        if (strategy == HalvesContractKernel.Strategy)
+        if (strategy is HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy)
         {
             (name, element) = Halve(operation, positions, name, layout);
         }
@@ -157,13 +157,14 @@ public sealed partial class OpenEdgeMapper
         }
 
         // sliding code holds the weights of its channels: a nest for every sixteen
-        var sums = sliding
-            ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
+        var starred = contraction.Strategy is StarKernel.Strategy or StarKernel.PointStrategy;
+        var sums = starred ? AddStarSums(contraction, first, count, suffix)
+            : sliding ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
             : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy);
         var skipped = sliding ? (SumsUnderWay(operation, contraction.Shape, contraction.Positions) - 1) * sums.Layout.Pitch[4] : 0;
         AffineExpression SumOf(LoopMap map, int from) =>
             SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from } : element;
-        var block = sliding ? SlidingKernel.Channels : count;
+        var block = starred ? 0 : sliding ? SlidingKernel.Channels : count;
         if (contraction.Strategy == DirectKernel.Strategy)
         {
             AddDirectSums(contraction, sums, first, count, suffix);
@@ -287,6 +288,7 @@ public sealed partial class OpenEdgeMapper
         if (groups == 1)
         {
             spreads.AddRange(DirectSpreads(operation, shape, channels, contract));
+            spreads.AddRange(StarSpreads(operation, shape, shape.Single(LoopKind.OutputParallel)!.Value.Loop, channels, contract));
         }
 
         if (shape.Single(LoopKind.Group) is var (channelLoop, _) && windows.Length > 0)
@@ -439,13 +441,13 @@ public sealed partial class OpenEdgeMapper
     private static int LineWords(Positions positions, string strategy) => strategy switch
     {
         WindowKernel.Strategy => RoundUp(positions.Pixels),
-        HalvesContractKernel.Strategy => positions.Outer * positions.Pixels,
+        HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy => positions.Outer * positions.Pixels,
         _ => positions.Pixels,
     } * LoopMap.Lanes;
 
     private static int QuadWords(Positions positions, string strategy)
     {
-        var lines = strategy == HalvesContractKernel.Strategy ? positions.Lines : positions.Outer * positions.Lines;
+        var lines = strategy is HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy ? positions.Lines : positions.Outer * positions.Lines;
         return (strategy == ContractKernel.Strategy ? RoundUp(lines) : lines) * LineWords(positions, strategy);
     }
 

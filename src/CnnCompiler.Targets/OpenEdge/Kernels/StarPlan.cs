@@ -1,0 +1,240 @@
+namespace CnnCompiler.Targets.OpenEdge.Kernels;
+
+/// <summary>
+/// How the items of a few output channels (an item is an input channel in a row of the window) are shared out to the passes of a <see cref="StarKernel"/>:
+/// [pass][stream][slot] gives an item, or -1 for none. Every cell of a pass can add up its products in two lanes of sixteen bits (<see cref="Bins"/>).
+/// </summary>
+/// <param name="Slots">Items by pass, stream and slot.</param>
+public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> Slots)
+{
+    /// <summary>Streams of a pass.</summary>
+    public const int Streams = 2;
+
+    /// <summary>Slots of a stream at most: what 32 steps hold.</summary>
+    public const int MostSlots = 12;
+
+    /// <summary>
+    /// Magnitudes of weights that may be added up before the lanes are taken apart: with codes of at most 128 in magnitude a lane stays within 255 * 128 = 32,640.
+    /// </summary>
+    public const int Capacity = 255;
+
+    /// <summary>Passes of a plan.</summary>
+    public int Passes => Slots.Count;
+
+    /// <summary>
+    /// Splits the products of a cell into two sums, none of which may exceed the <see cref="Capacity"/>; both have at least one product.
+    /// </summary>
+    /// <param name="weights">The cell's weights by slot.</param>
+    /// <param name="first">The slot whose product the first sum begins with, those before it belong to the second; -1 where any may.</param>
+    /// <returns>A bit for each slot whose product belongs to the first sum, or null where there is no such split.</returns>
+    public static int? Bins(ReadOnlySpan<int> weights, int first)
+    {
+        var all = (1 << weights.Length) - 1;
+        Span<int> sums = stackalloc int[1 << MostSlots];
+        sums[0] = 0;
+        (int Largest, int Mask)? best = null;
+        var total = 0;
+        foreach (var weight in weights)
+        {
+            total += Math.Abs(weight);
+        }
+
+        for (var mask = 1; mask < all; mask++)
+        {
+            sums[mask] = sums[mask & (mask - 1)] + Math.Abs(weights[System.Numerics.BitOperations.TrailingZeroCount(mask)]);
+            var begins = first < 0 || System.Numerics.BitOperations.TrailingZeroCount(mask) == first;
+            var largest = Math.Max(sums[mask], total - sums[mask]);
+            if (begins && largest <= Capacity && (best is null || largest < best.Value.Largest))
+            {
+                best = (largest, mask);
+            }
+        }
+
+        return best?.Mask;
+    }
+
+    /// <summary>Plans the passes of a few channels; null where no plan of at most <paramref name="mostPasses"/> was found.</summary>
+    /// <param name="offsets">Distance of each item's input from the first, in bytes; the read pointer moves from slot to slot by a 13-bit constant.</param>
+    /// <param name="step">Bytes from a position to the next.</param>
+    /// <param name="weights">Weights by cell and item.</param>
+    /// <param name="firsts">For each cell the slot with which its first sum begins, or -1.</param>
+    /// <param name="limits">Slots of a stream, at least and at most.</param>
+    /// <param name="mostPasses">Passes at most.</param>
+    public static StarPlan? Make(IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, (int Fewest, int Most) limits, int mostPasses)
+    {
+        var items = offsets.Count;
+        var fewest = (items + (Streams * limits.Most) - 1) / (Streams * limits.Most);
+        for (var passes = fewest; passes <= mostPasses; passes++)
+        {
+            var groups = passes * Streams;
+            var slots = Math.Max(limits.Fewest, (items + groups - 1) / groups);
+            for (var attempt = 0; attempt < Attempts; attempt++)
+            {
+                if (Share(offsets, step, weights, firsts, groups, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)
+                {
+                    return new([.. Enumerable.Range(0, passes).Select(p => shared[(p * Streams)..((p + 1) * Streams)])]);
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Different beginnings of the search that are tried.</summary>
+    private const int Attempts = 4;
+
+    /// <summary>Exchanges of the search, for each group.</summary>
+    private const int Exchanges = 600;
+
+    /// <summary>Room that is left in a cell, so that its weights can be split in two.</summary>
+    private const int Slack = 10;
+
+    private static IReadOnlyList<int>[]? Share(
+        IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, int groups, int slots, uint seed)
+    {
+        // dealt in the order of addresses, so that every group has items all over
+        var order = Enumerable.Range(0, offsets.Count).OrderBy(i => offsets[i]).ThenBy(i => i).ToArray();
+        var group = new int[groups * slots];
+        Array.Fill(group, -1);
+        for (var i = 0; i < order.Length; i++)
+        {
+            group[(i % groups * slots) + (i / groups)] = order[i];
+        }
+
+        var sums = new int[groups, weights.Count];
+        for (var g = 0; g < groups; g++)
+        {
+            for (var s = 0; s < slots; s++)
+            {
+                Add(g, group[(g * slots) + s], 1);
+            }
+        }
+
+        void Add(int g, int item, int sign)
+        {
+            for (var c = 0; item >= 0 && c < weights.Count; c++)
+            {
+                sums[g, c] += sign * Math.Abs(weights[c][item]);
+            }
+        }
+
+        int Excess(int g)
+        {
+            var excess = 0;
+            for (var c = 0; c < weights.Count; c++)
+            {
+                excess += Math.Max(0, sums[g, c] - (2 * Capacity) + Slack);
+            }
+
+            return excess;
+        }
+
+        // items of neighbouring groups in the same place lie near each other: exchanging them keeps the distances between slots short
+        var random = new Lfsr(seed);
+        for (var exchange = 0; exchange < Exchanges * groups; exchange++)
+        {
+            var (a, b) = (random.Next(groups), random.Next(groups));
+            var before = a == b ? 0 : Excess(a) + Excess(b);
+            if (before == 0)
+            {
+                continue;
+            }
+
+            var place = random.Next(slots);
+            ref var left = ref group[(a * slots) + place];
+            ref var right = ref group[(b * slots) + place];
+            Exchange(ref left, ref right);
+            if (Excess(a) + Excess(b) > before)
+            {
+                Exchange(ref left, ref right);
+            }
+
+            void Exchange(ref int x, ref int y)
+            {
+                Add(a, x, -1);
+                Add(b, y, -1);
+                (x, y) = (y, x);
+                Add(a, x, 1);
+                Add(b, y, 1);
+            }
+        }
+
+        var result = new IReadOnlyList<int>[groups];
+        for (var g = 0; g < groups; g++)
+        {
+            if (Ordered(group[(g * slots)..((g + 1) * slots)], offsets, step, weights, firsts, random) is not { } ordered)
+            {
+                return null;
+            }
+
+            result[g] = ordered;
+        }
+
+        return result;
+    }
+
+    /// <summary>The items in an order in which the pointer's moves fit and every cell can split its weights.</summary>
+    private static int[]? Ordered(int[] items, IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, Lfsr random)
+    {
+        // up with every other item, down with the rest; slots without an item lie between them and stay where the pointer is
+        const int Turns = 40;
+        var sorted = items.Where(i => i >= 0).OrderBy(i => offsets[i]).ThenBy(i => i).ToArray();
+        var empty = items.Length - sorted.Length;
+        for (var turn = 0; turn < Turns; turn++)
+        {
+            var up = turn == 0 ? sorted.Where((_, i) => i % 2 == 0).ToArray() : [.. sorted.Where(_ => random.Next(2) == 0)];
+            List<int> cycle = [.. up, .. sorted.Except(up).Reverse()];
+            for (var e = 0; e < empty; e++)
+            {
+                cycle.Insert(turn == 0 ? (e + 1) * cycle.Count / (empty + 1) : random.Next(cycle.Count + 1), -1);
+            }
+
+            for (var rotation = 0; rotation < cycle.Count; rotation++)
+            {
+                int[] order = [.. cycle[rotation..], .. cycle[..rotation]];
+                if (Moves(order, offsets, step) is not null && weights.Select((w, c) => Bins([.. order.Select(i => i < 0 ? 0 : w[i])], firsts[c])).All(b => b is not null))
+                {
+                    return order;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Bytes by which the read pointer moves behind each slot's load, or null where a move doesn't fit an instruction.</summary>
+    /// <param name="order">Items by slot, -1 for none.</param>
+    /// <param name="offsets">Each item's distance, in bytes.</param>
+    /// <param name="step">Bytes from a position to the next.</param>
+    public static int[]? Moves(IReadOnlyList<int> order, IReadOnlyList<int> offsets, int step)
+    {
+        var at = Places(order, offsets);
+        var moves = Enumerable.Range(0, at.Length).Select(i => i + 1 < at.Length ? at[i + 1] - at[i] : at[0] + step - at[i]).ToArray();
+        return moves.All(m => ArrayPrograms.ArrayProgramBuilder.FitsImmediate(m)) ? moves : null;
+    }
+
+    /// <summary>Where each slot loads; one without an item loads what the one before loaded, or the first item.</summary>
+    /// <param name="order">Items by slot, -1 for none.</param>
+    /// <param name="offsets">Each item's distance.</param>
+    public static int[] Places(IReadOnlyList<int> order, IReadOnlyList<int> offsets)
+    {
+        var last = order.Where(i => i >= 0).Select(i => offsets[i]).FirstOrDefault();
+        return [.. order.Select(i => last = i < 0 ? last : offsets[i])];
+    }
+
+    /// <summary>A linear feedback shift register of 32 bits (taps 32, 22, 2, 1): the same numbers everywhere.</summary>
+    private sealed class Lfsr(uint seed)
+    {
+        private uint _state = (seed * 2654435761u) | 1;
+
+        public int Next(int below)
+        {
+            for (var i = 0; i < 16; i++)
+            {
+                _state = (_state >> 1) ^ ((_state & 1) * 0x80200003u);
+            }
+
+            return (int)(_state % (uint)below);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+using CnnCompiler.Targets.OpenEdge.Mapping;
+
+namespace CnnCompiler.OpenEdge.Tests;
+
+/// <summary>Convolutions with two products a multiplication and weights in the code: exact for every window of up to three taps along the line.</summary>
+public class StarTests
+{
+    /// <summary>Height, width, input and output channels, kernel height and width, dilation down, padding.</summary>
+    public static TheoryData<int, int, int, int, int, int, int, int> Shapes() => new()
+    {
+        { 6, 7, 16, 4, 3, 3, 1, 1 },
+        { 5, 4, 3, 6, 3, 3, 1, 1 },
+        { 4, 6, 1, 5, 3, 3, 1, 1 },
+        { 7, 5, 8, 3, 3, 3, 1, 0 },
+        { 4, 3, 20, 2, 3, 3, 1, 1 },
+        { 9, 8, 6, 7, 5, 3, 1, 1 },
+        { 6, 5, 5, 4, 3, 2, 2, 2 },
+        { 2, 9, 17, 4, 1, 3, 1, 0 },
+        { 11, 4, 5, 1, 7, 3, 1, 3 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Every_window_is_exact_with_extreme_weights_and_codes(
+        int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int dilation, int padding)
+    {
+        foreach (var weights in (ReadOnlySpan<string>)["highest", "signs", "all", "small"])
+        {
+            var network = Layer(height, width, channels, outputs, kernelHeight, kernelWidth, dilation, padding, weights);
+            foreach (var codes in (ReadOnlySpan<string>)["highest", "lowest", "all", "signs"])
+            {
+                var shape = network.Inputs[0].Type.Shape;
+                var values = Enumerable.Range(0, (int)shape.Elements).Select(i => Extreme(codes, i)).ToArray();
+                Assert.NotEmpty(ForcedMappings.Check(network, "star-w", StarKernel.Strategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]));
+            }
+        }
+    }
+
+    /// <summary>Height, width, input and output channels, kernel height and width, stride, dilation down, padding.</summary>
+    public static TheoryData<int, int, int, int, int, int, int, int, int> Points() => new()
+    {
+        { 6, 7, 16, 4, 1, 1, 1, 1, 0 },
+        { 5, 4, 33, 7, 1, 1, 1, 1, 0 },
+        { 7, 5, 4, 14, 3, 3, 1, 1, 1 },
+        { 4, 9, 3, 13, 1, 1, 1, 1, 0 },
+        { 9, 7, 6, 6, 2, 2, 1, 2, 1 },
+        { 6, 6, 2, 3, 5, 5, 1, 1, 2 },
+        { 9, 8, 6, 6, 3, 3, 2, 1, 1 },
+        { 12, 11, 3, 8, 2, 4, 3, 1, 1 },
+        { 8, 8, 24, 5, 1, 1, 2, 1, 0 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Points))]
+    public void Cells_that_are_channels_are_exact_with_extreme_weights_and_codes(
+        int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int stride, int dilation, int padding)
+    {
+        foreach (var weights in (ReadOnlySpan<string>)["highest", "signs", "all", "small"])
+        {
+            var network = Layer(height, width, channels, outputs, kernelHeight, kernelWidth, dilation, padding, weights, stride);
+            foreach (var codes in (ReadOnlySpan<string>)["highest", "lowest", "all", "signs"])
+            {
+                var shape = network.Inputs[0].Type.Shape;
+                var values = Enumerable.Range(0, (int)shape.Elements).Select(i => Extreme(codes, i)).ToArray();
+                Assert.NotEmpty(ForcedMappings.Check(network, "starpoint-w", StarKernel.PointStrategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]));
+            }
+        }
+    }
+
+    [Fact]
+    public void Passes_have_the_MACs_of_the_layer_together()
+    {
+        var network = Layer(6, 5, 21, 6, 3, 3, 1, 1, "all");
+        var shape = network.Inputs[0].Type.Shape;
+        var nests = ForcedMappings.Check(network, "star-w", StarKernel.Strategy, [Tensor.From<sbyte>(ElementType.Int8, shape, new sbyte[shape.Elements])]);
+        Assert.Equal(6L * 5 * 6 * 21 * 3 * 3, nests.Sum(n => n.Origin.Value.Macs));
+    }
+
+    [Theory]
+    [InlineData(6, 6, 4, 4, 3, 1, 0, "no taps along the line")]
+    [InlineData(6, 6, 4, 4, 3, 5, 2, "more taps along the line than a star has cells")]
+    [InlineData(6, 6, 96, 4, 3, 3, 1, "more partial sums than are added up at once")]
+    [InlineData(6, 1, 4, 4, 3, 3, 1, "more positions between lines than on them")]
+    public void What_does_not_pay_is_not_offered(int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int padding, string why)
+    {
+        var gconv = LowerToGconv.Lower(Layer(height, width, channels, outputs, kernelHeight, kernelWidth, 1, padding, "signs"), new())!;
+        var decisions = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions;
+        Assert.False(decisions.SelectMany(d => d.Candidates).Any(c => c.Name == "star-w"), why);
+    }
+
+    [Theory]
+    [InlineData(StarKernel.Strategy)]
+    [InlineData(StarKernel.PointStrategy)]
+    public void No_sum_of_a_plan_leaves_its_lane_whatever_the_codes(string strategy)
+    {
+        const int Items = 60;
+        const int Step = 80;
+        for (var seed = 1; seed < 40; seed++)
+        {
+            int[][] weights = [.. Enumerable.Range(0, 6).Select(c => Enumerable.Range(0, Items).Select(i => Weight(seed, (c * Items) + i)).ToArray())];
+            int[] firsts = [.. Enumerable.Range(0, 6).Select(c => StarKernel.FirstSlot(strategy, c))];
+            int[] offsets = [.. Enumerable.Range(0, Items).Select(i => ((i / 20) * 2000) + (i % 20 * 4))];
+            var plan = StarPlan.Make(offsets, Step, weights, firsts, (StarKernel.FewestSlots(strategy), StarPlan.MostSlots), StarPlanesKernel.MostPlanes)!;
+            Assert.Equal(Enumerable.Range(0, Items), plan.Slots.SelectMany(p => p).SelectMany(s => s).Where(i => i >= 0).Order());
+            foreach (var stream in plan.Slots.SelectMany(p => p))
+            {
+                Assert.InRange(stream.Count, StarKernel.FewestSlots(strategy), StarPlan.MostSlots);
+                Assert.All(StarPlan.Moves(stream, offsets, Step)!, m => Assert.InRange(m, -4096, 4095));
+                for (var cell = 0; cell < weights.Length; cell++)
+                {
+                    int[] own = [.. stream.Select(i => i < 0 ? 0 : weights[cell][i])];
+                    var bins = StarPlan.Bins(own, firsts[cell])!.Value;
+                    foreach (var isFirst in (ReadOnlySpan<bool>)[true, false])
+                    {
+                        var sum = own.Where((_, s) => (bins >> s & 1) != 0 == isFirst).ToArray();
+                        Assert.NotEmpty(sum);
+
+                        // the extremes that codes can reach, with 2^15 in the low lane, stay in sixteen bits without a sign; the high lane with one
+                        var largest = sum.Sum(w => Math.Max(w * 127, w * -128));
+                        var smallest = sum.Sum(w => Math.Min(w * 127, w * -128));
+                        Assert.InRange(smallest + 0x8000, 0, 0xFFFF);
+                        Assert.InRange(largest + 0x8000, 0, 0xFFFF);
+                    }
+
+                    Assert.True(firsts[cell] < 0 || System.Numerics.BitOperations.TrailingZeroCount(bins) == firsts[cell]);
+                }
+            }
+        }
+
+        static int Weight(int seed, int index) => seed == 1 ? 127 : seed == 2 ? -127 : (int)((uint)((seed * 7919) + (index * 104729) + (index * index * 31)) % (uint)Math.Min(255, seed * 12)) - Math.Min(127, seed * 6);
+    }
+
+    private static sbyte Extreme(string kind, int index) => kind switch
+    {
+        "highest" => sbyte.MaxValue,
+        "lowest" => sbyte.MinValue,
+        "signs" => (index * 7 % 5) < 2 ? (sbyte)-127 : sbyte.MaxValue,
+        "small" => (sbyte)((index * 41 % 43) - 21),
+        _ => (sbyte)((index * 41 % 256) - 128),
+    };
+
+    private static NetworkGraph Layer(
+        int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int dilation, int padding, string weights, int stride = 1)
+    {
+        var scale = 0.5f * 0.1f * channels * kernelHeight * kernelWidth * 255 * 127 / 100;
+        int Out(int size, int kernel, int gap) => ((size + (2 * padding) - (gap * (kernel - 1)) - 1) / stride) + 1;
+        var values = Enumerable.Range(0, outputs * channels * kernelHeight * kernelWidth).Select(i => Extreme(weights, i)).ToArray();
+        return new(
+            "star",
+            [new("x", new(ElementType.Int8, Shape.Of(1, height, width, channels), Quantization.PerTensor(0.5f, 5)))],
+            [
+                new Conv2D(
+                    "y",
+                    ["x"],
+                    new(ElementType.Int8, Shape.Of(1, Out(height, kernelHeight, dilation), Out(width, kernelWidth, 1), outputs), Quantization.PerTensor(scale, -4)),
+                    Tensor.From<sbyte>(ElementType.Int8, Shape.Of(outputs, kernelHeight, kernelWidth, channels), values),
+                    Quantization.PerTensor(0.1f, 0),
+                    null,
+                    new(stride, stride),
+                    new(dilation, 1),
+                    new(padding, padding, padding, padding),
+                    1,
+                    FusedActivation.None,
+                    RoundingScheme.TfliteDouble),
+            ],
+            ["y"]);
+    }
+}
