@@ -51,6 +51,7 @@ internal sealed class ImageExecutor<TMemory>(
         _array = new OpenEdgeArray(image.Machine.Bus)
         {
             AlwaysWalkCycles = options.AlwaysWalkCycles,
+            Engine = options.Engine,
             StoresGetResponses = StoresGetResponses,
         };
         var end = image.HostProgram.Count;
