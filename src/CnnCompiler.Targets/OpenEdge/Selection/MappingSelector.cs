@@ -13,10 +13,14 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <summary>A selected mapping.</summary>
 /// <param name="Program">The mapped program.</param>
 /// <param name="Explanation">Every decision with its rejected candidates, or null where there was none to make.</param>
-public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation);
+public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation)
+{
+    /// <summary>The choices as a schedule; null where they don't fit the memory.</summary>
+    public string? Schedule { get; init; }
+}
 
 /// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
-public static class MappingSelector
+public static partial class MappingSelector
 {
     /// <summary>Maps a program, or reports what the target can't do or what is wrong with a forced choice.</summary>
     /// <param name="program">The chain.</param>
@@ -24,9 +28,11 @@ public static class MappingSelector
     /// <param name="forced">Choices the user made.</param>
     /// <param name="diagnostics">Takes what is wrong.</param>
     /// <param name="cancellation">Ends early.</param>
+    /// <param name="search">How much to look; null for the default.</param>
     public static SelectedMapping? Select(
-        GconvProgram program, MachineDescription machine, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation)
+        GconvProgram program, MachineDescription machine, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation, SearchOptions? search = null)
     {
+        search ??= new();
         var unfit = ResidentTensors.Check(program, machine);
         diagnostics.Report(unfit);
         if (unfit.Count > 0)
@@ -39,12 +45,17 @@ public static class MappingSelector
             return null;
         }
 
-        if (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2))
+        if (search.Schedule is { } schedule)
         {
-            return new(Fit(program, MappingChoices.Defaults, machine, diagnostics, cancellation)?.Program ?? defaults.Program, null);
+            return Scheduled(program, machine, defaults, schedule, search.ScheduleFile, diagnostics, cancellation);
         }
 
-        var problem = MappingProblem.Of(program, defaults, new(machine), cancellation);
+        if (search.Effort == 0 || (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2)))
+        {
+            return Unsearched(program, machine, defaults, forced, diagnostics, cancellation);
+        }
+
+        var problem = MappingProblem.Of(program, defaults, new(machine, search.Costs), cancellation);
         var built = CostGraphBuilder.Build(problem.Problem, problem);
         diagnostics.Report(built.Diagnostics);
         if (built.Graph is not { } graph)
@@ -79,7 +90,7 @@ public static class MappingSelector
         var fitter = new MemoryFitter(program, machine, cancellation);
         var chosen = fitter.Fit(choices);
         if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(program, defaults, choices, fitter, cancellation) is var (lighter, layers)
-            && (chosen is not { Fits: true } || Cycles(lighter, machine) < Cycles(chosen, machine)))
+            && (chosen is not { Fits: true } || Cycles(lighter, machine, search) < Cycles(chosen, machine, search)))
         {
             diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, layers));
             chosen = lighter;
@@ -91,7 +102,12 @@ public static class MappingSelector
             chosen = fallback;
         }
 
-        chosen = chosen is { Fits: true } ? WithFewerConstants(chosen, fitter, machine) : chosen;
+        chosen = chosen is { Fits: true } ? WithFewerConstants(chosen, fitter, machine, search) : chosen;
+        if (chosen is { Fits: true } && search.Effort > 1)
+        {
+            chosen = Refined(program.Name, chosen, defaults, forced, fitter, machine, search, diagnostics, cancellation);
+        }
+
         if (chosen is null)
         {
             // says why it can't be mapped
@@ -100,7 +116,7 @@ public static class MappingSelector
 
         // where nothing fits, emission says what is missing even in the smallest form
         Tell(program, chosen, machine, diagnostics);
-        return new(chosen.Mapping.Program, explanation);
+        return new(chosen.Mapping.Program, explanation) { Schedule = chosen.Fits ? MappingSchedule.Write(chosen.Choices, defaults.Decisions, machine) : null };
     }
 
     /// <summary>Maps a program with given candidates so that it fits a machine's memory; where nothing does, in the smallest form found.</summary>
@@ -148,14 +164,14 @@ public static class MappingSelector
     }
 
     /// <summary>The chosen mapping with parameters in the code of fewer operators, where that is faster: their code has to find room or be loaded from flash.</summary>
-    private static MemoryFitter.Fitted WithFewerConstants(MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine)
+    private static MemoryFitter.Fitted WithFewerConstants(MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine, SearchOptions search)
     {
         if (!chosen.Mapping.Program.Steps.OfType<MappedNest>().Any(n => n.Kernel == RequantizeConstantsKernel.Strategy))
         {
             return chosen;
         }
 
-        var timer = new KernelTimer(machine);
+        var timer = new KernelTimer(machine, search.Costs);
         var best = ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer);
         foreach (var fewest in (ReadOnlySpan<int>)[200, 500, int.MaxValue])
         {
@@ -169,9 +185,9 @@ public static class MappingSelector
         return chosen;
     }
 
-    private static long Cycles(MemoryFitter.Fitted fitted, MachineDescription machine)
+    private static long Cycles(MemoryFitter.Fitted fitted, MachineDescription machine, SearchOptions search)
     {
-        var timer = new KernelTimer(machine);
+        var timer = new KernelTimer(machine, search.Costs);
         return fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, fitted.Mapping.Program));
     }
 
