@@ -1,4 +1,8 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
 using CnnCompiler.Cli.Files;
+using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Core;
 using CnnCompiler.Frontend;
 using CnnCompiler.Passes.Infrastructure;
@@ -6,8 +10,6 @@ using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
-using System.CommandLine;
-using System.Text;
 
 namespace CnnCompiler.Cli.Commands;
 
@@ -178,6 +180,7 @@ internal sealed class CompilationOptions
         var dump = other is null && parse.GetValue(DumpDirectory) is { } folder ? new PassDump(session, folder) : null;
         session.Printer.AddSource(file, source);
         var files = new DiagnosticBag();
+        var progress = new ProgressLine(session.Environment);
         var costs = other is null && parse.GetValue(CostCache) is { } kept ? new CostFolder(kept) : null;
         var request = new CompileRequest(file, source, target.Name)
         {
@@ -189,7 +192,10 @@ internal sealed class CompilationOptions
             Forced = other is null ? [.. (parse.GetValue(Force) ?? []).Select(ParseForce)] : [],
             Options = (other is null ? parse.GetValue(Set) ?? [] : []).Select(ParseSet).GroupBy(set => set.Key, StringComparer.Ordinal).ToDictionary(sets => sets.Key, sets => sets.Last().Value, StringComparer.Ordinal),
             VerifyEach = parse.GetValue(VerifyEach),
-            Search = other is null ? ChooseSearch(parse, target, session, costs) : new(),
+            Search = other is null ? ChooseSearch(parse, target, session, costs) with
+            {
+                Progress = at => progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{at.Stage} {at.Done} of {at.Parts}")),
+            } : new(),
             Companion = name => ReadCompanion(file, name, session, files),
             Cancellation = session.Environment.Cancellation,
             AfterFrontend = module =>
@@ -204,6 +210,7 @@ internal sealed class CompilationOptions
             },
         };
         var result = session.Environment.Compile(request);
+        progress.Finish();
         session.Printer.Print(files.Diagnostics.Concat(result.Diagnostics).Concat(costs?.Notes.Diagnostics ?? []));
         if (!result.Succeeded || files.HasErrors || session.Printer.HasPromoted)
         {

@@ -23,7 +23,16 @@ public sealed record SearchOptions
 
     /// <summary>Costs that were measured before; null for none.</summary>
     public ICostStore? Costs { get; init; }
+
+    /// <summary>Called as the search goes on; null for none.</summary>
+    public Action<SearchProgress>? Progress { get; init; }
 }
+
+/// <summary>How far a search is.</summary>
+/// <param name="Stage">What it does.</param>
+/// <param name="Done">Parts done.</param>
+/// <param name="Parts">Parts of the stage.</param>
+public readonly record struct SearchProgress(string Stage, int Done, int Parts);
 
 /// <summary>Costs kept from one compilation to another. A key names everything that a cost depends on.</summary>
 public interface ICostStore

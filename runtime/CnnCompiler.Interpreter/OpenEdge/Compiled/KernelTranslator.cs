@@ -1,7 +1,5 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Reflection.Emit;
 using CnnCompiler.Image.OpenEdge;
-using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Interpreter.OpenEdge;
 
@@ -11,7 +9,6 @@ namespace CnnCompiler.Interpreter.OpenEdge;
 /// </summary>
 /// <param name="array">The array that decoded the kernel.</param>
 /// <param name="observedFlags">Cells whose zero flag is read.</param>
-[SuppressMessage("Trimming", "IL2075", Justification = "only fields named here are looked up")]
 internal sealed partial class KernelTranslator<TMemory>(OpenEdgeArray array, int observedFlags)
     where TMemory : struct, IWordMemory
 {

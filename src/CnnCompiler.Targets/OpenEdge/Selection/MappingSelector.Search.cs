@@ -96,8 +96,10 @@ public static partial class MappingSelector
         for (var (round, improved) = (0, true); improved && round < (search.Effort < SearchOptions.MostEffort ? 1 : MostRounds); round++)
         {
             improved = false;
-            foreach (var decision in free)
+            for (var i = 0; i < free.Length; i++)
             {
+                var decision = free[i];
+                search.Progress?.Invoke(new(FormattableString.Invariant($"trying choices in the whole program, round {round + 1}: choice"), i + 1, free.Length));
                 foreach (var candidate in decision.Candidates)
                 {
                     cancellation.ThrowIfCancellationRequested();

@@ -55,7 +55,7 @@ public static partial class MappingSelector
             return Unsearched(program, machine, defaults, forced, diagnostics, cancellation);
         }
 
-        var problem = MappingProblem.Of(program, defaults, new(machine, search.Costs), cancellation);
+        var problem = MappingProblem.Of(program, defaults, new(machine, search.Costs), cancellation, search.Progress);
         var built = CostGraphBuilder.Build(problem.Problem, problem);
         diagnostics.Report(built.Diagnostics);
         if (built.Graph is not { } graph)
