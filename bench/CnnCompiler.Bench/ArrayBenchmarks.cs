@@ -24,6 +24,10 @@ public class ArrayBenchmarks
     [Params(BusKind.Ideal, BusKind.Shared, BusKind.Banked)]
     public BusKind Bus { get; set; }
 
+    /// <summary>Engine.</summary>
+    [Params(KernelEngine.Interpreted, KernelEngine.Compiled)]
+    public KernelEngine Engine { get; set; }
+
     /// <summary>Kernel.</summary>
     [Params(BenchKernel.Arithmetic, BenchKernel.MultiplyAndLoad, BenchKernel.Mixed)]
     public BenchKernel Kernel { get; set; }
@@ -32,7 +36,7 @@ public class ArrayBenchmarks
     [GlobalSetup]
     public void Prepare()
     {
-        _array = new OpenEdgeArray(Bus == BusKind.Banked ? new BusDescription(Bus, 8) : new BusDescription(Bus));
+        _array = new OpenEdgeArray(Bus == BusKind.Banked ? new BusDescription(Bus, 8) : new BusDescription(Bus)) { Engine = Engine };
         BenchKernels.Load(_array, Kernel);
     }
 

@@ -85,6 +85,14 @@ public static class FileDiagnostics
     /// <summary>CNN0019: a text that can't be rewritten without losing bytes.</summary>
     public static Diagnostic NotUtf8(string file) => Error("CNN0019", file, "the file is not UTF-8 text", "save it as UTF-8");
 
+    /// <summary>CNN0020: a kept cost that is damaged.</summary>
+    public static Diagnostic DamagedCost(string file) =>
+        new("CNN0020", DiagnosticSeverity.Note, SourceSpan.WholeFile(file), "this kept cost is damaged; it was measured again", "nothing has to be done: it is replaced");
+
+    /// <summary>CNN0021: a folder of costs that can't be used.</summary>
+    public static Diagnostic CostsNotKept(string folder, string reason) =>
+        new("CNN0021", DiagnosticSeverity.Note, SourceSpan.WholeFile(folder), $"measured costs can't be kept here: {reason}", "check that the folder may be written to, or leave --cost-cache out");
+
     private static string Count(int number, string noun) => string.Create(CultureInfo.InvariantCulture, $"{number} {noun}{(number == 1 ? string.Empty : "s")}");
 
     private static Diagnostic Error(string code, string file, string message, string remedy) =>

@@ -1,6 +1,7 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Frontend;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
@@ -48,6 +49,9 @@ public sealed record CompileRequest(string FileName, ReadOnlyMemory<byte> Source
 
     /// <summary>Values of pass options that differ from their defaults, by <c>pass.option</c>.</summary>
     public IReadOnlyDictionary<string, string> Options { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>How much targets that search look for a better mapping, and what they know already.</summary>
+    public SearchOptions Search { get; init; } = new();
 
     /// <summary>Ends a compilation early with <see cref="OperationCanceledException"/>.</summary>
     public CancellationToken Cancellation { get; init; }

@@ -103,6 +103,7 @@ public static class Compiler
                 Diagnostics = Diagnostics,
                 VerifyEach = request.VerifyEach,
                 Options = request.Options,
+                Search = request.Search,
                 Cancellation = request.Cancellation,
                 AfterPass = snapshot =>
                 {

@@ -22,6 +22,9 @@ public sealed record CompilerTarget(
     /// <summary>The machine that is compiled for where none is named.</summary>
     public MachineDescription DefaultMachine => Machines[0];
 
+    /// <summary>True where it searches: effort, schedules and kept costs mean something.</summary>
+    public bool Searches { get; init; }
+
     /// <summary>The shipped machine of this name, or null.</summary>
     public MachineDescription? FindMachine(string name) => Machines.FirstOrDefault(machine => machine.Name == name);
 }
@@ -43,7 +46,7 @@ public static class CompilerTargets
     /// <summary>All targets.</summary>
     public static IReadOnlyList<CompilerTarget> All { get; } =
     [
-        new("openedge", "OpenEdgeCGRA: a 4x4 array of 32-bit cells beside a host processor (HEEPsilon)", BuiltInMachines.All, OpenEdgeTarget.Pipeline, LoopNests),
+        new("openedge", "OpenEdgeCGRA: a 4x4 array of 32-bit cells beside a host processor (HEEPsilon)", BuiltInMachines.All, OpenEdgeTarget.Pipeline, LoopNests) { Searches = true },
         new("arrayflex", "systolic arrays whose pipeline depth is set for each layer (ArrayFlex)", BuiltInMachines.ArrayFlex, ArrayFlexTarget.Pipeline, new(
             SystolicText.Dialect, (source, machine, diagnostics) => SystolicText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
         new("overlay", "DYNAMAP's overlay: im2col, kn2row or Winograd and a dataflow for each convolution", BuiltInMachines.Overlay, OverlayTarget.Pipeline, new(

@@ -33,6 +33,8 @@ public sealed class ArrayEngineTests
             var fast = RunProgram(bus, seed, walk: false, slice: Limit);
             Assert.Equal(RunProgram(bus, seed, walk: true, slice: Limit), fast);
             Assert.Equal(RunProgram(bus, seed, walk: false, slice: 7), fast);
+            Assert.Equal(RunProgram(bus, seed, walk: false, slice: Limit, KernelEngine.Compiled), fast);
+            Assert.Equal(RunProgram(bus, seed, walk: false, slice: 7, KernelEngine.Compiled), fast);
             ended += fast.Count(line => line.StartsWith("Done", StringComparison.Ordinal));
         }
 
@@ -125,10 +127,10 @@ public sealed class ArrayEngineTests
     }
 
     /// <summary>A program of up to three kernels and four launches: what every launch did, and the memory.</summary>
-    private static List<string> RunProgram(BusDescription bus, uint seed, bool walk, long slice)
+    private static List<string> RunProgram(BusDescription bus, uint seed, bool walk, long slice, KernelEngine engine = KernelEngine.Interpreted)
     {
         var generator = new SeededRandom((seed * 2654435761u) | 1);
-        var array = new OpenEdgeArray(bus) { AlwaysWalkCycles = walk };
+        var array = new OpenEdgeArray(bus) { AlwaysWalkCycles = walk, Engine = engine };
         var words = new SparseWords();
         for (uint address = 0; address < 1024; address += 4)
         {

@@ -1,3 +1,4 @@
+using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Interpreter.Vectors;
 using CnnCompiler.TestSupport;
 
@@ -23,16 +24,24 @@ public sealed class GoldenVectorTests
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Every_shared_vector_agrees_with_the_hardware_in_every_field(bool alwaysWalkCycles)
+    [MemberData(nameof(OwnFiles))]
+    public void Translated_kernels_agree_with_the_hardware_too(string file)
+    {
+        Check(SharedMaterial.Vectors("openedge", file), alwaysWalkCycles: false, KernelEngine.Compiled);
+    }
+
+    [Theory]
+    [InlineData(false, KernelEngine.Interpreted)]
+    [InlineData(true, KernelEngine.Interpreted)]
+    [InlineData(false, KernelEngine.Compiled)]
+    public void Every_shared_vector_agrees_with_the_hardware_in_every_field(bool alwaysWalkCycles, KernelEngine engine)
     {
         Assert.SkipUnless(SharedMaterial.Exists, SharedMaterial.Reason);
         var files = Directory.GetFiles(SharedMaterial.Find("golden", "openedge")!, "*.json");
         Assert.NotEmpty(files);
         foreach (var file in files)
         {
-            Check(file, alwaysWalkCycles);
+            Check(file, alwaysWalkCycles, engine);
         }
     }
 
@@ -42,9 +51,9 @@ public sealed class GoldenVectorTests
         Assert.True(OwnFiles.Count >= 3);
     }
 
-    private static void Check(string path, bool alwaysWalkCycles)
+    private static void Check(string path, bool alwaysWalkCycles, KernelEngine engine = KernelEngine.Interpreted)
     {
-        var results = VectorVerifier.Verify(Path.GetFileName(path), File.ReadAllBytes(path), alwaysWalkCycles: alwaysWalkCycles, cancellation: TestContext.Current.CancellationToken);
+        var results = VectorVerifier.Verify(Path.GetFileName(path), File.ReadAllBytes(path), alwaysWalkCycles: alwaysWalkCycles, engine: engine, cancellation: TestContext.Current.CancellationToken);
         Assert.NotEmpty(results);
         Assert.All(results, r => Assert.True(r.FromBytes, $"{r.Name} did not go through the bytes of an image"));
         Assert.Equal([], results.Where(r => !r.Passed).Select(r => $"{r.Name}: {r.Difference ?? r.Diagnostic!.ToString()}"));

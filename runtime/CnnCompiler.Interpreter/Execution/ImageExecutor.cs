@@ -53,6 +53,7 @@ internal sealed class ImageExecutor<TMemory>(
         _array = new OpenEdgeArray(image.Machine.Bus)
         {
             AlwaysWalkCycles = options.AlwaysWalkCycles,
+            Engine = options.Engine,
             StoresGetResponses = StoresGetResponses,
         };
         var end = image.HostProgram.Count;

@@ -47,6 +47,9 @@ public sealed record RunOptions
     /// <see cref="Systolic.SteppedArray"/> instead of <see cref="Systolic.FastArray"/>).
     /// </summary>
     public bool AlwaysWalkCycles { get; init; }
+
+    /// <summary>How OpenEdgeCGRA's kernels are executed; results are the same.</summary>
+    public OpenEdge.KernelEngine Engine { get; init; }
 }
 
 /// <summary>What the host is busy with.</summary>

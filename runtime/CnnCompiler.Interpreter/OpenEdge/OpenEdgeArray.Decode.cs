@@ -35,6 +35,7 @@ public sealed partial class OpenEdgeArray
         {
             Array.Clear(_decoded);
             _decodedMask = _mask;
+            _current = null;
         }
     }
 

@@ -16,7 +16,8 @@ public sealed partial class OpenEdgeArray
     /// <summary>The same of TMP.</summary>
     private int _temporaryCleared;
 
-    private ArrayStop Execute<TMemory>(ref TMemory memory, long untilCycle)
+    /// <summary>Interprets steps until one doesn't begin before a cycle or, <paramref name="toBranch"/>, until one was executed that can branch.</summary>
+    private ArrayStop Execute<TMemory>(ref TMemory memory, long untilCycle, bool toBranch = false)
         where TMemory : struct, IWordMemory
     {
         // Decoding emits only slots below Slots.Count and step ranges inside the arrays, so the loop goes without bounds checks.
@@ -179,6 +180,7 @@ public sealed partial class OpenEdgeArray
                 if (taken == 1)
                 {
                     pc = target;
+                    untilCycle = toBranch ? 0 : untilCycle;
                     continue;
                 }
 
@@ -187,6 +189,8 @@ public sealed partial class OpenEdgeArray
                     stop = ArrayStop.Done;
                     break;
                 }
+
+                untilCycle = toBranch ? 0 : untilCycle;
             }
 
             pc = (pc + 1) & 31;

@@ -185,7 +185,7 @@ public sealed partial class OpenEdgeArray
             throw new InvalidOperationException("no launch is under way");
         }
 
-        var stop = Execute(ref memory, untilCycle);
+        var stop = ExecuteWithEngine(ref memory, untilCycle);
         if (stop != ArrayStop.Paused)
         {
             _running = false;

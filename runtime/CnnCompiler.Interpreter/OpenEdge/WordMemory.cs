@@ -23,6 +23,10 @@ public interface IWordMemory
 /// <param name="reservedWords">Words at the bottom that may not be written (<c>ramReserved</c> of <c>openedge-system.md</c>).</param>
 public readonly struct FlatMemory(uint[] words, int reservedWords) : IWordMemory
 {
+    internal uint[] Words => words;
+
+    internal int ReservedWords => reservedWords;
+
     /// <inheritdoc/>
     public bool TryRead(uint address, out uint word)
     {
@@ -72,6 +76,10 @@ public sealed class TouchedWords(int words)
     /// <summary>True where the array wrote the word.</summary>
     public bool WasWritten(int word) => (_written[word >> 6] >> word & 1) != 0;
 
+    internal ulong[] ReadBits => _read;
+
+    internal ulong[] WrittenBits => _written;
+
     internal void Read(uint word) => _read[word >> 6] |= 1UL << (int)word;
 
     internal void Write(uint word) => _written[word >> 6] |= 1UL << (int)word;
@@ -84,6 +92,10 @@ public struct TrackedMemory<TMemory>(TMemory inner, TouchedWords touched) : IWor
     where TMemory : struct, IWordMemory
 {
     private TMemory _inner = inner;
+
+    internal readonly TMemory Inner => _inner;
+
+    internal readonly TouchedWords Touched => touched;
 
     /// <inheritdoc/>
     public bool TryRead(uint address, out uint word)

@@ -33,10 +33,11 @@ public static class VectorVerifier
     /// <param name="json">Contents of the file.</param>
     /// <param name="maxCycles">Cycles after which a launch counts as one that never ends.</param>
     /// <param name="alwaysWalkCycles">True to take the array's loop over cycles everywhere.</param>
+    /// <param name="engine">How steps are executed.</param>
     /// <param name="cancellation">Stops with an <see cref="OperationCanceledException"/>.</param>
     /// <returns>One result a vector; a single failed one, named like the file, where the file can't be read.</returns>
     public static IReadOnlyList<VectorResult> Verify(
-        string fileName, ReadOnlyMemory<byte> json, long maxCycles = DefaultMaxCycles, bool alwaysWalkCycles = false, CancellationToken cancellation = default)
+        string fileName, ReadOnlyMemory<byte> json, long maxCycles = DefaultMaxCycles, bool alwaysWalkCycles = false, OpenEdge.KernelEngine engine = OpenEdge.KernelEngine.Automatic, CancellationToken cancellation = default)
     {
         var span = SourceSpan.WholeFile(fileName);
         try
@@ -52,7 +53,7 @@ public static class VectorVerifier
                 return [new VectorResult(fileName, null, ExecutionDiagnostics.VectorSyntax(span, "it has no vector"))];
             }
 
-            var options = new RunOptions { MaxCycles = maxCycles, AlwaysWalkCycles = alwaysWalkCycles, FileName = fileName };
+            var options = new RunOptions { MaxCycles = maxCycles, AlwaysWalkCycles = alwaysWalkCycles, Engine = engine, FileName = fileName };
             return [.. document.RootElement.EnumerateArray().Select((element, index) => Verify(element, index, options, span, cancellation))];
         }
         catch (JsonException e)

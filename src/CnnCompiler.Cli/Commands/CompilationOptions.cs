@@ -1,11 +1,15 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
 using CnnCompiler.Cli.Files;
+using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Core;
 using CnnCompiler.Frontend;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
-using System.CommandLine;
 
 namespace CnnCompiler.Cli.Commands;
 
@@ -84,6 +88,23 @@ internal sealed class CompilationOptions
         AllowMultipleArgumentsPerToken = false,
     };
 
+    /// <summary>--effort.</summary>
+    public Option<int> Effort { get; } = new("--effort")
+    {
+        Description = "How much to look for a faster mapping: 0 default kernels, nothing measured; 1 all kernels measured and chosen together; 2 and 3 also tried in the whole program",
+        HelpName = "0..3",
+        DefaultValueFactory = _ => SearchOptions.DefaultEffort,
+    };
+
+    /// <summary>--schedule.</summary>
+    public Option<string> Schedule { get; } = new("--schedule") { Description = "Take the choices of a file that --schedule-out wrote, without a search", HelpName = "FILE" };
+
+    /// <summary>--schedule-out.</summary>
+    public Option<string> ScheduleOut { get; } = new("--schedule-out") { Description = "Write all choices of the mapping, for --schedule", HelpName = "FILE" };
+
+    /// <summary>--cost-cache.</summary>
+    public Option<string> CostCache { get; } = new("--cost-cache") { Description = "Keep measured costs in a folder from one compilation to the next; results are the same", HelpName = "DIR" };
+
     /// <summary>Adds the options to a verb.</summary>
     public void AddTo(Command command)
     {
@@ -92,6 +113,10 @@ internal sealed class CompilationOptions
         command.Options.Add(From);
         command.Options.Add(Elements);
         command.Options.Add(Force);
+        command.Options.Add(Effort);
+        command.Options.Add(Schedule);
+        command.Options.Add(ScheduleOut);
+        command.Options.Add(CostCache);
         command.Options.Add(Set);
         command.Options.Add(PrintAfter);
         command.Options.Add(PrintAfterAll);
@@ -160,6 +185,8 @@ internal sealed class CompilationOptions
         var dump = other is null && parse.GetValue(DumpDirectory) is { } folder ? new PassDump(session, folder) : null;
         session.Printer.AddSource(file, source);
         var files = new DiagnosticBag();
+        var progress = new ProgressLine(session.Environment);
+        var costs = other is null && parse.GetValue(CostCache) is { } kept ? new CostFolder(kept) : null;
         var request = new CompileRequest(file, source, target.Name)
         {
             Machine = machine,
@@ -170,6 +197,10 @@ internal sealed class CompilationOptions
             Forced = other is null ? [.. (parse.GetValue(Force) ?? []).Select(ParseForce)] : [],
             Options = (other is null ? parse.GetValue(Set) ?? [] : []).Select(ParseSet).GroupBy(set => set.Key, StringComparer.Ordinal).ToDictionary(sets => sets.Key, sets => sets.Last().Value, StringComparer.Ordinal),
             VerifyEach = parse.GetValue(VerifyEach),
+            Search = other is null ? ChooseSearch(parse, target, session, costs) with
+            {
+                Progress = at => progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{at.Stage} {at.Done} of {at.Parts}")),
+            } : new(),
             Companion = name => ReadCompanion(file, name, session, files),
             Cancellation = session.Environment.Cancellation,
             AfterFrontend = module =>
@@ -184,8 +215,66 @@ internal sealed class CompilationOptions
             },
         };
         var result = session.Environment.Compile(request);
-        session.Printer.Print(files.Diagnostics.Concat(result.Diagnostics));
-        return result.Succeeded && !files.HasErrors && !session.Printer.HasPromoted ? result : null;
+        progress.Finish();
+        session.Printer.Print(files.Diagnostics.Concat(result.Diagnostics).Concat(costs?.Notes.Diagnostics ?? []));
+        if (!result.Succeeded || files.HasErrors || session.Printer.HasPromoted)
+        {
+            return null;
+        }
+
+        if (other is null && parse.GetValue(ScheduleOut) is { } schedule)
+        {
+            WriteSchedule(schedule, file, result);
+        }
+
+        return result;
+    }
+
+    private SearchOptions ChooseSearch(ParseResult parse, CompilerTarget target, CliSession session, CostFolder? costs)
+    {
+        if (parse.GetValue(Effort) is var effort && effort is < 0 or > SearchOptions.MostEffort)
+        {
+            throw CliSession.Usage($"--effort takes 0 to {SearchOptions.MostEffort}", "leave it out for 1");
+        }
+
+        if (!target.Searches && SearchGiven(parse).FirstOrDefault(option => option.Given).Name is { } option)
+        {
+            throw CliSession.Usage($"{option} has no effect on target {target.Name}: it does not search", "leave it out");
+        }
+
+        if (parse.GetValue(Schedule) is not { } schedule)
+        {
+            return new() { Effort = effort, Costs = costs };
+        }
+
+        if (parse.GetValue(Force) is { Length: > 0 })
+        {
+            throw CliSession.Usage("--schedule says all choices; --force can't change them", "leave one of the two out");
+        }
+
+        var text = session.Read(schedule, "a schedule", InputFiles.LargestMachine);
+        session.Printer.AddSource(schedule, text);
+        return new() { Effort = effort, Costs = costs, ScheduleFile = schedule, Schedule = Encoding.UTF8.GetString(text) };
+    }
+
+    private (string Name, bool Given)[] SearchGiven(ParseResult parse) =>
+    [
+        ("--effort", parse.GetResult(Effort) is { Implicit: false }),
+        ("--schedule", parse.GetValue(Schedule) is not null),
+        ("--schedule-out", parse.GetValue(ScheduleOut) is not null),
+        ("--cost-cache", parse.GetValue(CostCache) is not null),
+    ];
+
+    private static void WriteSchedule(string path, string file, CompileResult result)
+    {
+        if (Path.GetFullPath(path) == Path.GetFullPath(file))
+        {
+            throw new DiagnosticException(FileDiagnostics.SameOutput(path));
+        }
+
+        var text = result.Modules.Values.OfType<MappedModule>().FirstOrDefault()?.Schedule
+            ?? throw CliSession.Usage("--schedule-out needs a mapping that was chosen here", "compile the network to the mapped level or beyond, not from it");
+        CliSession.Write(path, Encoding.UTF8.GetBytes(text));
     }
 
     private IrLevel? ChooseFrom(ParseResult parse)
@@ -231,17 +320,19 @@ internal sealed class CompilationOptions
             throw CliSession.Usage("--machine has no effect on an image: it runs on the machine it was compiled for", "compile the network for the other machine");
         }
 
-        var given = new (string Name, bool Given)[]
-        {
+        (string Name, bool Given)[] options =
+        [
             ("--from", parse.GetValue(From) is not null),
             ("--elements", parse.GetValue(Elements) is not null),
             ("--force", parse.GetValue(Force) is { Length: > 0 }),
+            .. SearchGiven(parse),
             ("--set", parse.GetValue(Set) is { Length: > 0 }),
             ("--print-after", parse.GetValue(PrintAfter) is { Length: > 0 }),
             ("--print-after-all", parse.GetValue(PrintAfterAll)),
             ("--dump-dir", parse.GetValue(DumpDirectory) is not null),
             ("--verify-each", parse.GetValue(VerifyEach)),
-        }.Where(option => option.Given).Select(option => option.Name).ToList();
+        ];
+        var given = options.Where(option => option.Given).Select(option => option.Name).ToList();
         if (given.Count > 0)
         {
             throw CliSession.Usage($"{string.Join(", ", given)} can have no effect on an image: it is compiled already", "use the options of passes on the network's source");

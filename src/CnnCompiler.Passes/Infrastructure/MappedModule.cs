@@ -34,6 +34,9 @@ public sealed record MappedModule(MappedProgram Program) : IrModule, IExplainedM
     /// <inheritdoc/>
     public SelectionExplanation? Selection { get; init; }
 
+    /// <summary>The choices that made the program, as a text that makes it again without a search (<c>SearchOptions.Schedule</c>); null where the target writes none.</summary>
+    public string? Schedule { get; init; }
+
     /// <inheritdoc/>
     public IReadOnlyList<LayerPrediction> Predicted { get; init; } = [];
 

@@ -1,3 +1,4 @@
+using CnnCompiler.Passes.Selection;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Passes.Infrastructure;
@@ -26,6 +27,9 @@ public sealed record PassContext
 
     /// <summary>Values of options that differ from their defaults, by <c>pass.option</c>; see <see cref="Pipeline.CheckOptions"/>.</summary>
     public IReadOnlyDictionary<string, string> Options { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>How much targets that search look for a better mapping.</summary>
+    public SearchOptions Search { get; init; } = new();
 
     /// <summary>The value of an option of a pass.</summary>
     public string Value(Pass pass, PassOption option) => Options.GetValueOrDefault($"{pass.Description.Name}.{option.Name}", option.Default);

@@ -4,7 +4,8 @@ namespace CnnCompiler.Passes.Selection;
 /// Costs that were measured, by what was measured: a key names everything the cost depends on (machine, step, candidate, shapes), so that equal
 /// work is measured once.
 /// </summary>
-public sealed class MeasuredCosts
+/// <param name="store">Costs of other compilations; null for none.</param>
+public sealed class MeasuredCosts(ICostStore? store = null)
 {
     private readonly Dictionary<string, long> _costs = new(StringComparer.Ordinal);
 
@@ -14,14 +15,27 @@ public sealed class MeasuredCosts
     /// <summary>The cost kept for a key; measures it where there is none.</summary>
     /// <param name="key">What the cost depends on.</param>
     /// <param name="measure">Measures; must give the same for the same key.</param>
-    public long Get(string key, Func<long> measure)
+    /// <param name="content">What is measured, to the last bit: the key in the store. Null where the store is not to be asked.</param>
+    public long Get(string key, Func<long> measure, Func<string>? content = null)
     {
         if (!_costs.TryGetValue(key, out var cost))
         {
-            cost = measure();
+            cost = store is null || content is null ? measure() : Stored(content(), measure);
             _costs.Add(key, cost);
         }
 
+        return cost;
+    }
+
+    private long Stored(string content, Func<long> measure)
+    {
+        if (store!.Find(content) is { } known)
+        {
+            return known;
+        }
+
+        var cost = measure();
+        store.Keep(content, cost);
         return cost;
     }
 }

@@ -27,8 +27,8 @@ public sealed class MapToOpenEdge(MachineDescription machine, IReadOnlyList<Forc
 {
     /// <inheritdoc/>
     protected override MappedModule? Transform(GconvModule module, PassContext context) =>
-        MappingSelector.Select(module.Program, machine, forced, context.Diagnostics, context.Cancellation) is { } selected
-            ? new(selected.Program) { Selection = selected.Explanation, Predicted = selected.Predicted }
+        MappingSelector.Select(module.Program, machine, forced, context.Diagnostics, context.Cancellation, context.Search) is { } selected
+            ? new(selected.Program) { Selection = selected.Explanation, Predicted = selected.Predicted, Schedule = selected.Schedule }
             : null;
 }
 

@@ -95,6 +95,28 @@ public static class OpenEdgeDiagnostics
             $"{Layer(step)} needs {needed} bytes for tensors even with four elements a word, RAM of {machine} has {available} for them, {needed - available} too few: {string.Join(", ", tensors)}",
             "use a smaller input or fewer channels there, or a machine with more memory");
 
+    /// <summary>CNN0825: a schedule that can't be read.</summary>
+    public static Diagnostic NotASchedule(string file, string why) =>
+        new("CNN0825", DiagnosticSeverity.Error, File(file), $"this is not a schedule: {why}", "write one with --schedule-out");
+
+    /// <summary>CNN0826: a schedule of another network, machine or version.</summary>
+    public static Diagnostic ScheduleDoesNotFit(string file, string network, string why) =>
+        new("CNN0826", DiagnosticSeverity.Error, File(file), $"the schedule doesn't fit {network}: {why}", "write it again with --schedule-out, or leave it out");
+
+    /// <summary>CNN0827: what a search over the whole program changed.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="changes">Decisions with the candidates they now take.</param>
+    /// <param name="before">Cycles before, about.</param>
+    /// <param name="after">Cycles now, about.</param>
+    public static Diagnostic Refined(string network, IEnumerable<string> changes, long before, long after) => new(
+        "CNN0827",
+        DiagnosticSeverity.Note,
+        SourceSpan.None,
+        Text($"in the whole of {network} another choice is faster, about {after} cycles instead of {before}: {string.Join(", ", changes)}"),
+        "use --effort 1 to take the choice by the layers' own cycles");
+
+    private static SourceSpan File(string file) => file.Length == 0 ? SourceSpan.None : SourceSpan.WholeFile(file);
+
     private static string Layer(GconvStep step) => $"layer {step.Origin.Value.Layer} ({step.Origin.Value.Keyword})";
 
     private static Diagnostic Error(string code, GconvStep step, FormattableString message, string remedy) =>

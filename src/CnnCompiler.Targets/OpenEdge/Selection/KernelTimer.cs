@@ -29,11 +29,12 @@ public enum ParameterPlace
 /// beginning, nothing is copied. Loading code where it changes isn't counted, but for kernels that have code of their own.
 /// </summary>
 /// <param name="machine">The machine.</param>
-public sealed class KernelTimer(MachineDescription machine)
+/// <param name="store">Costs of other compilations; null for none.</param>
+public sealed class KernelTimer(MachineDescription machine, ICostStore? store = null)
 {
     private const long MaxCycles = 1L << 40;
     private const int KernelId = 1;
-    private readonly MeasuredCosts _measured = new();
+    private readonly MeasuredCosts _measured = new(store);
 
     /// <summary>Cycles of all launches of a nest, host included, or <see cref="SelectionCost.Illegal"/> where it exceeds the array.</summary>
     /// <param name="nest">The nest.</param>
@@ -82,8 +83,8 @@ public sealed class KernelTimer(MachineDescription machine)
     private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
         var key = Key(code, kernel.Trips);
-        var first = _measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0));
-        return (first, kernel.Launches < 2 ? first : _measured.Get(key + " resident", () => Run(code, kernel, data, before: 1)));
+        var first = _measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0), () => Content(code, kernel, data, before: 0));
+        return (first, kernel.Launches < 2 ? first : _measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
     }
 
     /// <summary>The code decides the time: loop counts are constants in it, or known beside it.</summary>
@@ -93,6 +94,22 @@ public sealed class KernelTimer(MachineDescription machine)
         var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {trips}");
     }
+
+    /// <summary>All that <see cref="Run"/> gives to the array: bus, code, words in memory, pointers. Its cycles depend on nothing else.</summary>
+    private string Content(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
+    {
+        var launch = kernel.Launch(0, data.Parameters, data);
+        var words = code.Rows.SelectMany(r => r).Concat(launch.Parameters)
+            .Concat(launch.Marks.SelectMany(m => new[] { (uint)m.Address, m.Word }))
+            .Concat(launch.Read.Concat(launch.Write).Select(p => Value(p, data)))
+            .Append((uint)data.Parameters).ToArray();
+        var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
+        return string.Create(
+            System.Globalization.CultureInfo.InvariantCulture,
+            $"openedge 1 {machine.Bus} steps {code.Steps} parameters {launch.Parameters.Length} marks {launch.Marks.Count} before {before} {hash}");
+    }
+
+    private static uint Value(LaunchPointer? pointer, Addresses data) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? data.Parameters : 0)) : 0;
 
     private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
@@ -120,8 +137,8 @@ public sealed class KernelTimer(MachineDescription machine)
         array.WriteConfiguration(KernelId, new OpenEdgeKernelConfiguration(code.Steps, 0, (1 << Cell.Side) - 1).Encode());
         for (var column = 0; column < Cell.Side; column++)
         {
-            array.WriteReadPointer(column, Value(launch.Read[column]));
-            array.WriteWritePointer(column, Value(launch.Write[column]));
+            array.WriteReadPointer(column, Value(launch.Read[column], data));
+            array.WriteWritePointer(column, Value(launch.Write[column], data));
         }
 
         var memory = new SparseMemory(words);
@@ -135,8 +152,6 @@ public sealed class KernelTimer(MachineDescription machine)
         }
 
         return array.Outcome.Done;
-
-        uint Value(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? data.Parameters : 0)) : 0;
     }
 
     /// <summary>Buffers one after the other; no memory is short here.</summary>

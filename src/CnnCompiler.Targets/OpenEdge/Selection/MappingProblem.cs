@@ -33,7 +33,9 @@ public sealed class MappingProblem : ITransitionCosts
     /// <param name="timer">The measure.</param>
     /// <param name="place">Where the host finds parameters and code.</param>
     /// <param name="cancellation">Ends early.</param>
-    public static MappingProblem Of(GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, ParameterPlace place, CancellationToken cancellation)
+    /// <param name="progress">Called before each round of measurements.</param>
+    public static MappingProblem Of(
+        GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, ParameterPlace place, CancellationToken cancellation, Action<SearchProgress>? progress = null)
     {
         var result = new MappingProblem(new("cycles", [], []));
         var decisions = defaults.Decisions.ToDictionary(d => d.Key, StringComparer.Ordinal);
@@ -45,6 +47,7 @@ public sealed class MappingProblem : ITransitionCosts
         var costs = layers.ToDictionary(l => l, _ => new List<long>(), StringComparer.Ordinal);
         for (var j = 0; j < variants; j++)
         {
+            progress?.Invoke(new("measuring kernels: round", j + 1, variants));
             var choices = decisions.Values.Where(d => !d.IsLayout && d.Candidates.Count > j).Aggregate(dense, (c, d) => c.With(d.Key, d.Candidates[j].Name));
             var mapping = OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation);
             if (mapping is null && j == 0)

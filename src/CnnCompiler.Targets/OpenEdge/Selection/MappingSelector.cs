@@ -14,12 +14,20 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <summary>A selected mapping.</summary>
 /// <param name="Program">The mapped program.</param>
 /// <param name="Explanation">Every decision with its rejected candidates, or null where there was none to make.</param>
-/// <param name="Place">Where the costs take parameters and code to lie.</param>
-/// <param name="Predicted">What the layers of the mapping are expected to cost, in cycles, with everything at its real place; empty where it doesn't fit.</param>
-public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation, ParameterPlace Place, IReadOnlyList<LayerPrediction> Predicted);
+public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation)
+{
+    /// <summary>Where the costs take parameters and code to lie.</summary>
+    public ParameterPlace Place { get; init; }
+
+    /// <summary>What the layers of the mapping are expected to cost, in cycles, with everything at its real place; empty where it doesn't fit, or nothing was measured.</summary>
+    public IReadOnlyList<LayerPrediction> Predicted { get; init; } = [];
+
+    /// <summary>The choices as a schedule; null where they don't fit the memory.</summary>
+    public string? Schedule { get; init; }
+}
 
 /// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
-public static class MappingSelector
+public static partial class MappingSelector
 {
     /// <summary>Maps a program, or reports what the target can't do or what is wrong with a forced choice.</summary>
     /// <param name="program">The chain.</param>
@@ -27,9 +35,11 @@ public static class MappingSelector
     /// <param name="forced">Choices the user made.</param>
     /// <param name="diagnostics">Takes what is wrong.</param>
     /// <param name="cancellation">Ends early.</param>
+    /// <param name="search">How much to look; null for the default.</param>
     public static SelectedMapping? Select(
-        GconvProgram program, MachineDescription machine, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation)
+        GconvProgram program, MachineDescription machine, IReadOnlyList<ForcedChoice> forced, DiagnosticBag diagnostics, CancellationToken cancellation, SearchOptions? search = null)
     {
+        search ??= new();
         program = LegalForms.Of(program);
         var unfit = ResidentTensors.Check(program, machine);
         diagnostics.Report(unfit);
@@ -43,17 +53,21 @@ public static class MappingSelector
             return null;
         }
 
-        if (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2))
+        if (search.Schedule is { } schedule)
         {
-            var only = Fit(program, MappingChoices.Defaults, machine, diagnostics, cancellation)?.Program ?? defaults.Program;
-            return new(only, null, ParameterPlace.Ram, ImageEmitter.Estimate(only, machine, new(machine))?.Layers ?? []);
+            return Scheduled(program, machine, defaults, schedule, search.ScheduleFile, diagnostics, cancellation);
+        }
+
+        if (search.Effort == 0 || (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2)))
+        {
+            return Unsearched(program, machine, defaults, forced, search, diagnostics, cancellation);
         }
 
         // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
-        var timer = new KernelTimer(machine);
-        var best = Solve(program, machine, defaults, ParameterPlace.Ram, forced, timer, cancellation);
+        var timer = new KernelTimer(machine, search.Costs);
+        var best = Solve(program, machine, defaults, ParameterPlace.Ram, forced, timer, search, cancellation);
         if (best.Chosen is { Fits: true } && best.Estimate is not { IsResident: true }
-            && Solve(program, machine, defaults, ParameterPlace.Flash, forced, timer, cancellation) is { Chosen.Fits: true } copied
+            && Solve(program, machine, defaults, ParameterPlace.Flash, forced, timer, search, cancellation) is { Chosen.Fits: true } copied
             && (best.Estimate is null || copied.Estimate?.Cycles < best.Estimate?.Cycles))
         {
             best = copied;
@@ -68,12 +82,17 @@ public static class MappingSelector
         if (best.Chosen is not { } chosen)
         {
             // says why it can't be mapped
-            return OpenEdgeMapper.Map(program, best.Choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, best.Explanation, best.Place, []) : null;
+            return OpenEdgeMapper.Map(program, best.Choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, best.Explanation) { Place = best.Place } : null;
         }
 
         // where nothing fits, emission says what is missing even in the smallest form
         Tell(program, chosen, machine, diagnostics);
-        return new(chosen.Mapping.Program, best.Explanation, best.Place, best.Estimate?.Layers ?? []);
+        return new(chosen.Mapping.Program, best.Explanation)
+        {
+            Place = best.Place,
+            Predicted = best.Estimate?.Layers ?? [],
+            Schedule = chosen.Fits ? MappingSchedule.Write(chosen.Choices, defaults.Decisions, machine) : null,
+        };
     }
 
     /// <summary>What one way to price parameters gave.</summary>
@@ -93,11 +112,12 @@ public static class MappingSelector
         ParameterPlace place,
         IReadOnlyList<ForcedChoice> forced,
         KernelTimer timer,
+        SearchOptions search,
         CancellationToken cancellation)
     {
         var diagnostics = new DiagnosticBag();
         var failed = new Solution(diagnostics, MappingChoices.Defaults, null, null, null, place);
-        var problem = MappingProblem.Of(program, defaults, timer, place, cancellation);
+        var problem = MappingProblem.Of(program, defaults, timer, place, cancellation, search.Progress);
         var built = CostGraphBuilder.Build(problem.Problem, problem);
         diagnostics.Report(built.Diagnostics);
         if (built.Graph is not { } graph)
@@ -147,6 +167,10 @@ public static class MappingSelector
         if (chosen is { Fits: true })
         {
             (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer);
+            if (search.Effort > 1 && estimate is not null)
+            {
+                (chosen, estimate) = Refined(program.Name, chosen, estimate, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation);
+            }
         }
 
         return new(diagnostics, choices, chosen, estimate, SelectionExplainer.Explain(graph, selection, [.. forced]), place);
