@@ -1,5 +1,6 @@
 using System.Text;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.Nests.Reproduction;
 using CnnCompiler.Targets.Systolic.Reproduction;
 
 namespace CnnCompiler;
@@ -29,6 +30,7 @@ public static class Reproductions
     public static IReadOnlyList<Reproduction> All { get; } =
     [
         new("arrayflex", "ArrayFlex (arXiv 2211.12600): latency, power and EDP beside a fixed pipeline; SCALE-Sim's cycles", [new(ScaleSim, "results of SCALE-Sim v2, a CSV, to compare cycles with")], ArrayFlex),
+        new("gconv", "GCONV Chain (arXiv 2104.05541): seven networks on five accelerators beside three baselines", [], (_, _) => GconvReport.Sections(GconvNetworks.All)),
     ];
 
     /// <summary>The reproduction of this name, or null.</summary>

@@ -57,7 +57,7 @@ internal static class NestMapper
     }
 
     /// <summary>Everything that the search sees of an operator.</summary>
-    private static string Key(SystolicOperator operation)
+    public static string Key(SystolicOperator operation)
     {
         var text = new StringBuilder();
         text.AppendJoin(' ', operation.Loops).Append(CultureInfo.InvariantCulture, $" {operation.Accumulator} {operation.Reduce} ");

@@ -49,6 +49,9 @@ internal static class NestModel
     public static long PostCycles(SystolicOperator operation, long outputs, MachineDescription machine) =>
         Up(outputs, machine.Columns) * Up(Math.Max(1, ScalarInstructionSet.Operations(operation.Post)), machine.Systolic![SystolicKeys.OutputStages]);
 
+    /// <summary>Trips of all loops.</summary>
+    public static long Taps(SystolicOperator operation) => operation.Loops.Aggregate(1L, (product, loop) => product * loop.Extent);
+
     /// <summary>Bytes that have to come and go whatever the mapping: every operand once, as far as it is used.</summary>
     public static long LeastBytes(SystolicOperator operation)
     {

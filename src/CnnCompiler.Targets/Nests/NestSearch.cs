@@ -229,7 +229,7 @@ internal sealed class NestSearch
         }
     }
 
-    private static IEnumerable<IReadOnlyList<int>> Permutations(IReadOnlyList<int> loops)
+    private static IEnumerable<List<int>> Permutations(List<int> loops)
     {
         if (loops.Count <= 1)
         {
