@@ -46,10 +46,11 @@ internal static class NestLevels
     {
         var image = Compile(network, machine);
         var diagnostics = new DiagnosticBag();
-        var (expected, actual) = (new NetworkModule(network).Evaluate(inputs, diagnostics, default), image.Evaluate(inputs, diagnostics, default));
+        var counted = new List<NestCounts>();
+        var options = new RunOptions { MaxCycles = long.MaxValue, AfterNest = (_, counts) => counted.Add(counts) };
+        var (expected, actual) = (new NetworkModule(network).Evaluate(inputs, diagnostics, default), image.Evaluate(inputs, options, diagnostics, default));
         Assert.True(expected is not null && actual is not null, $"{network.Name} on {machine.Name}: {string.Join('\n', diagnostics.Diagnostics)}");
         Assert.True(TranslationValidation.Difference(expected, actual) is var difference && difference is null, $"{network.Name} on {machine.Name}: {difference}");
-        var counted = Count(image, inputs);
         var predicted = image.Mapped.NestPredictions;
         Assert.Equal(predicted.Count, counted.Count);
         for (var i = 0; i < counted.Count; i++)

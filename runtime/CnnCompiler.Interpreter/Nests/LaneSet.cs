@@ -6,10 +6,11 @@ namespace CnnCompiler.Interpreter.Nests;
 internal sealed class LaneSet
 {
     private readonly int[][] _offsets;
+    private readonly int[] _sides;
 
     public LaneSet(NestStep nest)
     {
-        var sides = nest.Loops.Select(loop => (int)loop.Lanes).ToArray();
+        int[] sides = _sides = [.. nest.Loops.Select(loop => (int)loop.Lanes)];
         _offsets = new int[sides.Aggregate(1, (product, side) => checked(product * side))][];
         var offset = new int[sides.Length];
         for (var lane = 0; lane < _offsets.Length; lane++)
@@ -29,12 +30,16 @@ internal sealed class LaneSet
     /// <summary>For each element the number of the value it gets: elements that differ only in loops that do not index an operand get the same one.</summary>
     public int[] Share(Func<int, bool> indexes)
     {
-        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
-        return [.. _offsets.Select(offset =>
+        var share = new int[_offsets.Length];
+        for (var lane = 0; lane < share.Length; lane++)
         {
-            var key = string.Join(',', offset.Where((_, loop) => indexes(loop)));
-            return numbers.TryGetValue(key, out var number) ? number : numbers[key] = numbers.Count;
-        })];
+            for (var loop = 0; loop < _sides.Length; loop++)
+            {
+                share[lane] = indexes(loop) ? (share[lane] * _sides[loop]) + _offsets[lane][loop] : share[lane];
+            }
+        }
+
+        return share;
     }
 }
 

@@ -21,7 +21,7 @@ internal sealed class NestUnit
     private readonly ScalarMachine _pre;
     private readonly ScalarMachine _main;
     private readonly bool _needsExtras;
-    private readonly bool _isProduct;
+    private readonly bool _isSum;
     private readonly bool _real;
     private readonly LaneSet _lanes;
     private readonly int[] _inputShare;
@@ -34,6 +34,7 @@ internal sealed class NestUnit
     private readonly long[] _outerAt;
     private readonly long[] _innerAt;
     private readonly long[] _sumStrides;
+    private readonly long[] _laneSums;
     private readonly Int128[] _sums;
     private readonly long[] _taps;
     private readonly bool[] _started;
@@ -52,8 +53,9 @@ internal sealed class NestUnit
             extra.Dimensions.Aggregate((long)extra.Element.Size(), (bytes, dimension) => bytes * dimension.Extent)))];
         (_output, _pre, _main) = (new(_operation, memory), new(_operation.Pre), new(_operation.Main));
         _needsExtras = _operation.Pre.Concat(_operation.Main).Any(instruction => instruction.Opcode is ScalarOpcode.Extra or ScalarOpcode.Lookup);
-        _isProduct = _operation.Main.Select(instruction => instruction.Opcode).SequenceEqual([ScalarOpcode.Input, ScalarOpcode.Kernel, ScalarOpcode.Multiply]);
         _real = _operation.Accumulator.IsReal();
+        _isSum = !_real && !_needsExtras && _operation.Reduce == SystolicReduction.Add
+            && _operation.Main.Select(instruction => instruction.Opcode).SequenceEqual([ScalarOpcode.Input, ScalarOpcode.Kernel, ScalarOpcode.Multiply]);
         _lanes = new(nest);
         _inputShare = _lanes.Share(loop => NestStep.Indexes(_operation.Input, loop));
         _kernelShare = _lanes.Share(loop => _operation.Kernel is { } access && NestStep.Indexes(access, loop));
@@ -66,6 +68,15 @@ internal sealed class NestUnit
             {
                 _sumStrides[loop] = stride;
                 stride *= Math.Min(nest.Loops[loop].Tile, _operation.Loops[loop].Extent);
+            }
+        }
+
+        _laneSums = new long[_lanes.Count];
+        for (var lane = 0; lane < _laneSums.Length; lane++)
+        {
+            for (var loop = 0; loop < loops; loop++)
+            {
+                _laneSums[lane] += _lanes.Offsets(lane)[loop] * _sumStrides[loop];
             }
         }
 
@@ -160,6 +171,8 @@ internal sealed class NestUnit
     {
         var inner = new Odometer(_nest.Inner);
         inner.Reset(loop => (_length[loop] + _nest.Loops[loop].Lanes - 1) / _nest.Loops[loop].Lanes);
+
+        // what elements keep: those that get the same value have it in one place here
         var (inputs, skips, kernels) = (new long[_lanes.Count], new bool[_lanes.Count], new long[_lanes.Count]);
         var (inputSeen, kernelSeen, sumSeen) = (new long[_lanes.Count], new long[_lanes.Count], new long[_lanes.Count]);
         var loops = new int[_start.Length];
@@ -168,39 +181,55 @@ internal sealed class NestUnit
         {
             cycle++;
             inner.Store(_innerAt);
+            var (all, first) = Begin();
             var fetchesInput = inner.Stepped < _nest.Depths.FetchInput;
             var fetchesKernel = inner.Stepped < _nest.Depths.FetchKernel && _kernel is not null;
             var switches = inner.Stepped < _nest.Depths.SwitchSums;
             for (var lane = 0; lane < _lanes.Count; lane++)
             {
-                if (!Move(lane, loops, out var sum))
+                if (!all && !IsActive(lane))
                 {
                     continue;
                 }
 
                 taps++;
-                if (fetchesInput)
+                var (input, kernel, sum) = (_inputShare[lane], _kernelShare[lane], first + _laneSums[lane]);
+                if (fetchesInput && inputSeen[input] != cycle)
                 {
-                    inputs[lane] = _input.Read(loops, out skips[lane]);
-                    inputReads += Once(inputSeen, _inputShare[lane], cycle);
+                    (inputSeen[input], inputReads) = (cycle, inputReads + 1);
+                    Move(lane, loops);
+                    inputs[input] = Fetch(loops, out skips[input]);
                 }
 
-                if (fetchesKernel)
+                if (fetchesKernel && kernelSeen[kernel] != cycle)
                 {
-                    kernels[lane] = _kernel!.Read(loops, out _);
-                    kernelReads += Once(kernelSeen, _kernelShare[lane], cycle);
+                    (kernelSeen[kernel], kernelReads) = (cycle, kernelReads + 1);
+                    Move(lane, loops);
+                    kernels[kernel] = _kernel!.Read(loops, out _);
                 }
 
-                if (switches && Once(sumSeen, _sumShare[lane], cycle) == 1)
+                if (switches && sumSeen[_sumShare[lane]] != cycle)
                 {
-                    sumWrites++;
+                    (sumSeen[_sumShare[lane]], sumWrites) = (cycle, sumWrites + 1);
                     sumReads += _started[sum] ? 1 : 0;
                     _started[sum] = true;
                 }
 
-                if (!skips[lane])
+                if (skips[input])
                 {
-                    Add(sum, inputs[lane], kernels[lane], loops);
+                    continue;
+                }
+
+                var (element, factor) = (inputs[input], kernels[kernel]);
+                if (_isSum && element == (int)element && factor == (int)factor)
+                {
+                    _taps[sum]++;
+                    _sums[sum] += element * factor;
+                }
+                else
+                {
+                    Move(lane, loops);
+                    Add(sum, element, factor, loops);
                 }
             }
         }
@@ -216,35 +245,56 @@ internal sealed class NestUnit
         };
     }
 
-    /// <summary>The trips of an element in this cycle, and its accumulator; false where it has nothing to do.</summary>
-    private bool Move(int lane, Span<int> loops, out long sum)
+    /// <summary>Whether all elements have work in this cycle, and the accumulator of the first one.</summary>
+    private (bool All, long First) Begin()
     {
-        sum = 0;
-        var offsets = _lanes.Offsets(lane);
-        for (var loop = 0; loop < loops.Length; loop++)
+        var (all, first) = (true, 0L);
+        for (var loop = 0; loop < _length.Length; loop++)
         {
-            var at = (_innerAt[loop] * _nest.Loops[loop].Lanes) + offsets[loop];
-            if (at >= _length[loop])
+            var at = _innerAt[loop] * _nest.Loops[loop].Lanes;
+            all &= at + _nest.Loops[loop].Lanes <= _length[loop];
+            first += at * _sumStrides[loop];
+        }
+
+        return (all, first);
+    }
+
+    private bool IsActive(int lane)
+    {
+        var offsets = _lanes.Offsets(lane);
+        for (var loop = 0; loop < _length.Length; loop++)
+        {
+            if ((_innerAt[loop] * _nest.Loops[loop].Lanes) + offsets[loop] >= _length[loop])
             {
                 return false;
             }
-
-            loops[loop] = _start[loop] + (int)at;
-            sum += at * _sumStrides[loop];
         }
 
         return true;
     }
 
-    private static int Once(long[] seen, int number, long cycle)
+    /// <summary>The trips that an element does in this cycle.</summary>
+    private void Move(int lane, Span<int> loops)
     {
-        if (seen[number] == cycle)
+        var offsets = _lanes.Offsets(lane);
+        for (var loop = 0; loop < loops.Length; loop++)
         {
-            return 0;
+            loops[loop] = _start[loop] + (int)(_innerAt[loop] * _nest.Loops[loop].Lanes) + offsets[loop];
+        }
+    }
+
+    /// <summary>An input from the buffer; pre is done on it at once where it takes nothing else.</summary>
+    private long Fetch(ReadOnlySpan<int> loops, out bool skipped)
+    {
+        var element = _input.Read(loops, out skipped);
+        if (skipped || _needsExtras || _pre.Single is not null)
+        {
+            return element;
         }
 
-        seen[number] = cycle;
-        return 1;
+        string? fault = null;
+        element = _pre.Run(new(element, 0, 0, 0), [], [], ref fault);
+        return fault is null ? element : throw _fail(fault);
     }
 
     private void Add(long sum, long element, long kernel, ReadOnlySpan<int> loops)
@@ -253,21 +303,10 @@ internal sealed class NestUnit
         if (_needsExtras)
         {
             _output.MoveTo(loops);
+            element = _pre.Single is not null ? element : _pre.Run(new(element, 0, 0, 0), _output.Extras, _output.Tables, ref fault);
         }
 
-        if (_pre.Single is null)
-        {
-            element = _pre.Run(new(element, 0, 0, 0), _output.Extras, _output.Tables, ref fault);
-        }
-
-        Int128 term = _isProduct ? (Int128)element * kernel
-            : _main.Single == ScalarOpcode.Input ? element
-            : _main.Run(new(element, kernel, 0, 0), _output.Extras, _output.Tables, ref fault);
-        if (_isProduct && term != (long)term)
-        {
-            fault ??= "a value does not fit 64 bits";
-        }
-
+        var term = _main.Single == ScalarOpcode.Input ? element : _main.Run(new(element, kernel, 0, 0), _output.Extras, _output.Tables, ref fault);
         if (fault is not null)
         {
             throw _fail(fault);

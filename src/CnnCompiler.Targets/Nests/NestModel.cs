@@ -52,12 +52,47 @@ internal static class NestModel
     /// <summary>Trips of all loops.</summary>
     public static long Taps(SystolicOperator operation) => operation.Loops.Aggregate(1L, (product, loop) => product * loop.Extent);
 
-    /// <summary>Bytes that have to come and go whatever the mapping: every operand once, as far as it is used.</summary>
+    /// <summary>No mapping moves fewer bytes: each result goes once, each element of input and kernel that a loop's trips tell apart comes once.</summary>
     public static long LeastBytes(SystolicOperator operation)
     {
-        var whole = new NestStep(operation, [.. operation.Loops.Select(loop => new NestLoop(1, 1, loop.Extent))], [], [], default);
         var outputs = operation.Loops.Where(loop => loop.Role != SystolicRole.Row).Aggregate(1L, (product, loop) => product * loop.Extent);
-        return Bytes(whole, operation.Input, 0) + (operation.Kernel is { } kernel ? Bytes(whole, kernel, 0) : 0) + ExtraBytes(whole) + (outputs * operation.Output.Element.Size());
+        return Least(operation.Input) + (operation.Kernel is { } kernel ? Least(kernel) : 0) + (outputs * operation.Output.Element.Size());
+
+        // of dimensions with loops in common only one counts, of a dimension one loop: a bound, exact where a dimension has one loop
+        long Least(SystolicAccess access)
+        {
+            var (bytes, used) = ((long)access.Element.Size(), new HashSet<int>());
+            foreach (var dimension in access.Dimensions)
+            {
+                var loops = Enumerable.Range(0, operation.Loops.Count).Where(i => dimension.Coefficients[i] != 0).ToList();
+                if (loops.TrueForAll(loop => used.Add(loop)))
+                {
+                    bytes *= loops.Count == 0 ? 1 : loops.Max(loop => Distinct(dimension, loop, operation, loops));
+                }
+            }
+
+            return bytes;
+        }
+    }
+
+    /// <summary>Elements that a loop reaches where the other loops of the dimension stand at their first or last trip, whichever reaches more.</summary>
+    private static long Distinct(SystolicDimension dimension, int loop, SystolicOperator operation, List<int> loops)
+    {
+        var most = 0L;
+        foreach (var last in (bool[])[false, true])
+        {
+            var start = dimension.Constant + (last ? loops.Where(other => other != loop).Sum(other => dimension.Coefficients[other] * (operation.Loops[other].Extent - 1)) : 0);
+            var inside = 0L;
+            for (var trip = 0; trip < operation.Loops[loop].Extent; trip++)
+            {
+                var (index, rest) = Math.DivRem(start + (trip * dimension.Coefficients[loop]), dimension.Divisor);
+                inside += rest == 0 && index >= 0 && index < dimension.Extent ? 1 : 0;
+            }
+
+            most = Math.Max(most, inside);
+        }
+
+        return most;
     }
 
     /// <summary>Bytes of an access that come: its box, each time one of the outermost loops steps.</summary>

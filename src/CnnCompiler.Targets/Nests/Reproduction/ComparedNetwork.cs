@@ -1,3 +1,4 @@
+using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Targets.Systolic;
@@ -32,8 +33,6 @@ internal sealed record ComparedStep(
     ComparedKind Kind, SystolicOperator? Descriptor, IReadOnlyList<(string Name, long Bytes)> Reads, string Writes, long WrittenBytes, long ConstantBytes, long Operations);
 
 /// <summary>A network as a list of steps.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Steps">The steps, in order.</param>
 public sealed class ComparedNetwork
 {
     private ComparedNetwork(string name, IReadOnlyList<ComparedStep> steps) => (Name, Steps) = (name, steps);
