@@ -4,6 +4,7 @@ using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Nests;
 using CnnCompiler.Targets.OpenEdge;
 using CnnCompiler.Targets.Overlay;
 using CnnCompiler.Targets.Systolic;
@@ -51,6 +52,8 @@ public static class CompilerTargets
             SystolicText.Dialect, (source, machine, diagnostics) => SystolicText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
         new("overlay", "DYNAMAP's overlay: im2col, kn2row or Winograd and a dataflow for each convolution", BuiltInMachines.Overlay, OverlayTarget.Pipeline, new(
             OverlayText.Dialect, (source, machine, diagnostics) => OverlayText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
+        new("gconv", "convolution accelerators that execute every layer as general convolutions (GCONV Chain)", BuiltInMachines.Gconv, GconvTarget.Pipeline, new(
+            NestText.Dialect, (source, machine, diagnostics) => NestText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
     ];
 
     private static MappedText LoopNests => new(

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CnnCompiler.Image.Container;
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Overlay;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
@@ -57,6 +58,13 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
                 {
                     Operator(convolution.Operation, program.Configurations.Count);
                     new OverlayChecker(machine, Require, Memory).Check(convolution);
+                    return 0;
+                },
+                nest =>
+                {
+                    Operator(nest.Operation, program.Configurations.Count);
+                    var problem = NestChecker.Problem(nest, machine);
+                    Require(problem is null, problem ?? string.Empty);
                     return 0;
                 });
         }

@@ -1,3 +1,4 @@
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Overlay;
 using CnnCompiler.Primitives.HostFunctions;
 
@@ -31,6 +32,7 @@ internal sealed class SystolicFields(FieldCodec codec)
         Host = 3,
         Transform = 4,
         Convolution = 5,
+        Nest = 6,
     }
 
     private enum FunctionKind : byte
@@ -64,6 +66,7 @@ internal sealed class SystolicFields(FieldCodec codec)
             SystolicHostStep => StepKind.Host,
             OverlayTransform => StepKind.Transform,
             OverlayConvolution => StepKind.Convolution,
+            NestStep => StepKind.Nest,
             _ => StepKind.Operator,
         });
         return kind switch
@@ -72,6 +75,7 @@ internal sealed class SystolicFields(FieldCodec codec)
             StepKind.Softmax => Softmax((SystolicSoftmax?)step),
             StepKind.Transform => Transform((OverlayTransform?)step),
             StepKind.Convolution => Convolution((OverlayConvolution?)step),
+            StepKind.Nest => Nest((NestStep?)step),
             _ => Host((SystolicHostStep?)step),
         };
     }
@@ -172,6 +176,23 @@ internal sealed class SystolicFields(FieldCodec codec)
             LoopIndex("column", step?.Loops.Column),
             LoopIndex("group", step?.Loops.Group),
             LoopIndex("channel", step?.Loops.Channel))));
+
+    private NestStep Nest(NestStep? step) => new(
+        Operator(step?.Operation),
+        codec.Group("nest", () => codec.List("cut", step?.Loops, 12, MostLoops, Cut)),
+        codec.List("outer", step?.Outer, 4, MostLoops, loop => codec.Int("loop", loop, 0, MostLoops - 1)),
+        codec.List("inner", step?.Inner, 4, MostLoops, loop => codec.Int("loop", loop, 0, MostLoops - 1)),
+        codec.Group("moves", () => new NestDepths(
+            Depth("load-input", step?.Depths.LoadInput),
+            Depth("load-kernel", step?.Depths.LoadKernel),
+            Depth("fetch-input", step?.Depths.FetchInput),
+            Depth("fetch-kernel", step?.Depths.FetchKernel),
+            Depth("switch-sums", step?.Depths.SwitchSums))));
+
+    private NestLoop Cut(NestLoop loop) => new(
+        codec.Int("rows", loop.Rows, 1, SystolicConfiguration.LargestSide), codec.Int("columns", loop.Columns, 1, SystolicConfiguration.LargestSide), codec.Int("tile", loop.Tile, 1, int.MaxValue));
+
+    private int Depth(string name, int? depth) => codec.Int(name, depth ?? 0, 0, MostLoops);
 
     private int LoopIndex(string name, int? index) => codec.Int(name, index ?? 0, -1, MostLoops - 1);
 

@@ -1,3 +1,4 @@
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Overlay;
 using CnnCompiler.Primitives.HostFunctions;
 
@@ -22,13 +23,15 @@ public static class SystolicStepMatch
         Func<SystolicSoftmax, T> softmax,
         Func<SystolicHostStep, T> host,
         Func<OverlayTransform, T> transform,
-        Func<OverlayConvolution, T> convolution) => step switch
+        Func<OverlayConvolution, T> convolution,
+        Func<NestStep, T> nest) => step switch
     {
         SystolicOperator it => operation(it),
         SystolicSoftmax it => softmax(it),
         SystolicHostStep it => host(it),
         OverlayTransform it => transform(it),
         OverlayConvolution it => convolution(it),
+        NestStep it => nest(it),
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 }

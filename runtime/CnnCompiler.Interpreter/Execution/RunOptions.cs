@@ -1,3 +1,4 @@
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Interpreter.Systolic;
 
@@ -35,6 +36,9 @@ public sealed record RunOptions
 
     /// <summary>Called after each step of a systolic program with its index and what it cost.</summary>
     public Action<int, SystolicLayerRun>? AfterSystolicStepCost { get; init; }
+
+    /// <summary>Called after each general convolution on an accelerator with its step and what it did; null for none.</summary>
+    public Action<int, NestCounts>? AfterNest { get; init; }
 
     /// <summary>
     /// Called after each operator that the stepping engine ran (<see cref="AlwaysWalkCycles"/>), with its tiles and what they gave; null for none. For comparing other implementations of the

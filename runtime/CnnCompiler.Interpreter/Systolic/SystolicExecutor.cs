@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using CnnCompiler.Image.Container;
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Overlay;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Interpreter.Nests;
 using CnnCompiler.Interpreter.Overlay;
 using CnnCompiler.Primitives.Arithmetic;
 using CnnCompiler.Primitives.Diagnostics;
@@ -31,7 +33,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         {
             cancellation.ThrowIfCancellationRequested();
             var step = steps[_step];
-            var cost = step.Match(Execute, Execute, Execute, transform => _overlay.Run(transform, cycles => CheckLength(transform.Layer, cycles)), Execute);
+            var cost = step.Match(Execute, Execute, Execute, transform => _overlay.Run(transform, cycles => CheckLength(transform.Layer, cycles)), Execute, Execute);
             Layers[step.Layer + 1] += cost;
             arrayCycles += cost.ArrayCycles;
             options.AfterSystolicStep?.Invoke(_step, memory);
@@ -111,6 +113,22 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         {
             throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, Place(layer), cycles, options.MaxCycles));
         }
+    }
+
+    private SystolicLayerRun Execute(NestStep nest)
+    {
+        var operation = nest.Operation;
+        var unit = new NestUnit(nest, memory, fault => Fail(ExecutionDiagnostics.ScalarUndefined(span, Place(operation.Layer), fault)), cancellation);
+        var trips = operation.Loops.Aggregate((Int128)1, (product, loop) => product * loop.Extent);
+        var lanes = nest.Loops.Aggregate((Int128)1, (product, loop) => product * loop.Lanes);
+        if (trips / lanes > options.MaxCycles)
+        {
+            throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, Place(operation.Layer), (long)(trips / lanes), options.MaxCycles));
+        }
+
+        var counts = unit.Run(image.Machine);
+        options.AfterNest?.Invoke(_step, counts);
+        return unit.Cost(counts, image.Machine);
     }
 
     /// <summary>The vector unit: every output element, its taps, its post program.</summary>

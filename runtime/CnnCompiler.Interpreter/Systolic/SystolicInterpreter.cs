@@ -69,7 +69,8 @@ internal static class SystolicInterpreter
                     host.Destination + host.Function.ResultBytes,
                     Math.Max(host.First + host.Function.OperandBytes[0], host.Function.OperandBytes.Count > 1 ? host.Second + host.Function.OperandBytes[1] : 0)),
                 transform => Math.Max(transform.Destination + transform.Window.Bytes, transform.Source + transform.Window.InputBytes),
-                convolution => Math.Max(End(convolution.Operation), convolution.Corrections + convolution.CorrectionBytes)));
+                convolution => Math.Max(End(convolution.Operation), convolution.Corrections + convolution.CorrectionBytes),
+                nest => End(nest.Operation)));
         }
 
         return checked((int)end);

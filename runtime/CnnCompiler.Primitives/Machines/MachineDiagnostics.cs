@@ -31,7 +31,7 @@ internal static class MachineDiagnostics
         Error(408, span, $"an array of {rows} rows and {columns} columns is not supported", "only the 4x4 geometry of OpenEdgeCGRA has a validated specification: use rows 4, columns 4");
 
     public static Diagnostic UnknownIsaRevision(SourceSpan span, string revision) =>
-        Error(409, span, $"the instruction set revision '{Short(revision)}' is not known", $"known are {string.Join(", ", MachineKeys.IsaRevisions.Append(SystolicKeys.Revision).Append(SystolicKeys.OverlayRevision))}");
+        Error(409, span, $"the instruction set revision '{Short(revision)}' is not known", $"known are {string.Join(", ", MachineKeys.IsaRevisions.Append(SystolicKeys.Revision).Append(SystolicKeys.OverlayRevision).Append(SystolicKeys.NestRevision))}");
 
     public static Diagnostic UnknownValue(SourceSpan span, MachineKey key, string value) =>
         Error(410, span, $"'{key.Path}' can't be '{Short(value)}'", Suggestions.DidYouMean(value, key.Values ?? []));

@@ -21,7 +21,7 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
             throw new DiagnosticException(MachineDiagnostics.NotAnObject(root.Span));
         }
 
-        _systolic = root.Members!.Any(member => member is { Name: "isaRevision", Value.Text: SystolicKeys.Revision or SystolicKeys.OverlayRevision });
+        _systolic = root.Members!.Any(member => member is { Name: "isaRevision", Value.Text: SystolicKeys.Revision or SystolicKeys.OverlayRevision or SystolicKeys.NestRevision });
         var top = Section(root, string.Empty, requireAll: true);
         var name = MachineName(top.Text("name", string.Empty), top.Place("name") ?? root.Span);
         var baseMachine = Machine(top, name, root.Span, inherited: null);
@@ -115,12 +115,15 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
         {
             Systolic = new(values),
         };
-        var isOverlay = machine.IsaRevision == SystolicKeys.OverlayRevision;
-        foreach (var key in SystolicKeys.All.Where(key => key.Section == SystolicKeys.OverlaySection && values[key.Index] is null == isOverlay))
+        foreach (var (section, revision) in SystolicKeys.OwnSections)
         {
-            Report(isOverlay
-                ? MachineDiagnostics.MissingKey(span, new(key.Section, key.Name, MachineValueKind.Section))
-                : MachineDiagnostics.UnknownKey(span, key.Section, key.Name, []));
+            var needed = machine.IsaRevision == revision;
+            foreach (var key in SystolicKeys.All.Where(key => key.Section == section && values[key.Index] is null == needed))
+            {
+                Report(needed
+                    ? MachineDiagnostics.MissingKey(span, new(key.Section, key.Name, MachineValueKind.Section))
+                    : MachineDiagnostics.UnknownKey(span, key.Section, key.Name, []));
+            }
         }
 
         if (!_failed)

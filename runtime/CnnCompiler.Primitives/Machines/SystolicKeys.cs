@@ -29,11 +29,20 @@ public static class SystolicKeys
     /// <summary>The section that overlays have and systolic arrays have not.</summary>
     public const string OverlaySection = "overlay";
 
+    /// <summary>Revision of the descriptors of convolution accelerators that execute general convolutions; their machines have <see cref="NestSection"/> besides.</summary>
+    public const string NestRevision = "gconv-1";
+
+    /// <summary>The section that accelerators of general convolutions have and the other machines have not.</summary>
+    public const string NestSection = "gconv";
+
     /// <summary>Deepest collapse that a machine may have.</summary>
     public const int DeepestCollapse = 8;
 
     private const long LargestEnergy = 1_000_000_000_000;
     private const int FirstClock = 3;
+    private static readonly string[] LoopKinds = ["Group", "Kernels", "Positions", "Taps"];
+    private static readonly string[] Axes = ["rows", "columns"];
+    private static readonly int FirstUnroll = Rows().FindIndex(key => key.Path == "gconv.rowsGroup");
 
     /// <summary>All keys, in the canonical order.</summary>
     public static IReadOnlyList<SystolicKey> All { get; } = Rows();
@@ -110,6 +119,26 @@ public static class SystolicKeys
     /// <summary>Bytes a cycle to DRAM; <see cref="OffChipBytes"/> are those from it.</summary>
     public static SystolicKey WriteBytes { get; } = Find("overlay.writeBytesPerCycle");
 
+    /// <summary>1 where the processing elements keep an operand of the input while the loops that do not index it step.</summary>
+    public static SystolicKey KeepsInput { get; } = Find("gconv.keepsInput");
+
+    /// <summary>1 where they keep an operand of the kernel so.</summary>
+    public static SystolicKey KeepsKernel { get; } = Find("gconv.keepsKernel");
+
+    /// <summary>1 where they keep a partial result so.</summary>
+    public static SystolicKey KeepsSum { get; } = Find("gconv.keepsSum");
+
+    /// <summary>Scalar operations of pre and main that an element does in a cycle.</summary>
+    public static SystolicKey CellOperations { get; } = Find("gconv.cellOperations");
+
+    /// <summary>The sections that only some revisions have, with the revision that needs each.</summary>
+    public static IReadOnlyList<(string Section, string Revision)> OwnSections { get; } = [(OverlaySection, OverlayRevision), (NestSection, NestRevision)];
+
+    /// <summary>1 where loops of a kind may be unrolled along an axis.</summary>
+    /// <param name="rows">True for the axis of rows, false for that of columns.</param>
+    /// <param name="kind">0 for g, 1 for op, 2 for opc, 3 for ks.</param>
+    public static SystolicKey Unrolls(bool rows, int kind) => All[FirstUnroll + (rows ? 0 : LoopKinds.Length) + kind];
+
     /// <summary>Sections in their order.</summary>
     public static IEnumerable<string> Sections => All.Select(key => key.Section).Distinct(StringComparer.Ordinal);
 
@@ -123,8 +152,8 @@ public static class SystolicKeys
         {
             string[] own = ["$schema", "name", "rows", "columns", "variants", "ram"];
             return MachineKeys.Of(section).Where(key => own.Contains(key.Name, StringComparer.Ordinal))
-                .Append(new("", "isaRevision", MachineValueKind.Text, Values: [Revision, OverlayRevision]))
-                .Concat(Sections.Select(name => new MachineKey(string.Empty, name, MachineValueKind.Section, name != OverlaySection)));
+                .Append(new("", "isaRevision", MachineValueKind.Text, Values: [Revision, OverlayRevision, NestRevision]))
+                .Concat(Sections.Select(name => new MachineKey(string.Empty, name, MachineValueKind.Section, OwnSections.All(own => own.Section != name))));
         }
 
         if (All.FirstOrDefault(key => key.Path == section) is { } value)
@@ -170,6 +199,15 @@ public static class SystolicKeys
         Add(OverlaySection, "transformLanes", "elements a cycle", 1, 1 << 16, "elements that layout and linear transform units make");
         Add(OverlaySection, "burstBytes", "bytes", 1, 1 << 16, "smallest transfer: each run of addresses takes whole bursts");
         Add(OverlaySection, "writeBytesPerCycle", "bytes a cycle", 1, 1 << 16, "bandwidth to DRAM, beside the one from it");
+        foreach (var (axis, kind) in Axes.SelectMany(_ => LoopKinds, (axis, kind) => (axis, kind)))
+        {
+            Add(NestSection, $"{axis}{kind}", "0 or 1", 0, 1, $"1 where loops {kind switch { "Group" => "g", "Kernels" => "op", "Positions" => "opc", _ => "ks" }} may be unrolled along the {axis}");
+        }
+
+        Add(NestSection, "keepsInput", "0 or 1", 0, 1, "1 where elements keep an input while loops step that do not index it");
+        Add(NestSection, "keepsKernel", "0 or 1", 0, 1, "1 where elements keep a kernel's value so");
+        Add(NestSection, "keepsSum", "0 or 1", 0, 1, "1 where elements keep a partial result so");
+        Add(NestSection, "cellOperations", "operations", 1, 1024, "scalar operations of pre and main that an element does in a cycle");
         return rows;
 
         void Add(string section, string name, string unit, long minimum, long maximum, string summary, bool required = true) =>

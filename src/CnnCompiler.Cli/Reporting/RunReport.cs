@@ -62,7 +62,7 @@ internal static class RunReport
         Add("sum", string.Empty, result.Cycles, total);
         console.Write(table);
         console.WriteLine($"{N(result.Cycles.Macs)} MACs, {Ratio(result.Cycles)} a cycle; {N(total.DramReads)} words from DRAM, {N(total.DramWrites)} to it; {N(total.BufferWords)} words from and to buffers");
-        console.WriteLine($"measured by the interpreter on the image's bytes, machine {machine.Name}; the array is cycle-exact, {(systolic.HasEnergies ? "units, DRAM and energy are a model" : "units and DRAM are a model, energy is not modelled")} (docs/targets/{(machine.IsaRevision == SystolicKeys.OverlayRevision ? "overlay" : "arrayflex")}.md)");
+        console.WriteLine($"measured by the interpreter on the image's bytes, machine {machine.Name}; the array is cycle-exact, {(systolic.HasEnergies ? "units, DRAM and energy are a model" : "units and DRAM are a model, energy is not modelled")} (docs/targets/{(machine.IsaRevision switch { SystolicKeys.OverlayRevision => "overlay", SystolicKeys.NestRevision => "gconv", _ => "arrayflex" })}.md)");
 
         void Add(string name, string kind, RunCycles cycles, SystolicLayerRun run) => table.AddRow(
             Markup.Escape(DiagnosticPrinter.OneLine(name)),

@@ -1,6 +1,9 @@
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Nests;
 
 namespace CnnCompiler.Targets.Systolic;
 
@@ -22,8 +25,38 @@ internal static class PlanVerifier
             }
         }
 
+        Nests(module, operators, tensors, problems);
         return problems;
     }
+
+    /// <summary>On an accelerator every operator has one nest, which computes it within the machine.</summary>
+    private static void Nests(SystolicModule module, Dictionary<string, GconvOperator> operators, ChainTensors tensors, List<Diagnostic> problems)
+    {
+        if (module.Machine.IsaRevision != SystolicKeys.NestRevision)
+        {
+            return;
+        }
+
+        var builder = new DescriptorBuilder(tensors.Shape, tensors.Element, _ => 0);
+        var missing = operators.Keys.ToHashSet(StringComparer.Ordinal);
+        foreach (var plan in module.Nests)
+        {
+            var problem = !operators.TryGetValue(plan.Operator, out var operation) ? "there is no such operator"
+                : !missing.Remove(plan.Operator) ? "it has two nests"
+                : Numbers(plan, operation) ?? NestChecker.Problem(plan.Encode(builder.Build(operation, -1, null), module.Machine), module.Machine);
+            if (problem is not null)
+            {
+                problems.Add(SystolicDiagnostics.UnsoundPlan(plan.Operator, problem));
+            }
+        }
+
+        problems.AddRange(missing.Order(StringComparer.Ordinal).Select(name => SystolicDiagnostics.UnsoundPlan(name, "it has no nest")));
+    }
+
+    private static string? Numbers(NestPlan plan, GconvOperator operation) =>
+        plan.Loops.Count != operation.Loops.Count || plan.Outer.Concat(plan.Inner).Any(loop => loop < 0 || loop >= plan.Loops.Count) || plan.Loops.Any(loop => loop.Rows < 1 || loop.Columns < 1 || loop.Tile < 1)
+            ? "it cuts or orders loops that are not there, or into nothing"
+            : null;
 
     private static string? Problem(SystolicModule module, MatrixPlan plan, GconvOperator? operation, ChainTensors tensors, bool first)
     {

@@ -33,7 +33,7 @@ public static class SystolicDiagnostics
         "CNN0895",
         DiagnosticSeverity.Error,
         SourceSpan.None,
-        $"the plan of product {IrTextFormat.String(operation)} can't be executed: {what}",
+        $"the plan of {IrTextFormat.String(operation)} can't be executed: {what}",
         "this is a fault of whatever made the program; please report it where that was cnnc");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

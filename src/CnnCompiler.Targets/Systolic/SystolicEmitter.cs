@@ -88,10 +88,12 @@ internal sealed class SystolicEmitter
     private List<SystolicStep> Steps()
     {
         var plans = _module.Plans.ToDictionary(plan => plan.Operator, StringComparer.Ordinal);
+        var nests = _module.Nests.ToDictionary(nest => nest.Operator, StringComparer.Ordinal);
         var builder = new DescriptorBuilder(_tensors.Shape, _tensors.Element, AddressOf);
         return [.. Executed(_module.Program).SelectMany(step => step.Match<SystolicStep[]>(
             operation => _conversions.TryGetValue(operation.Name, out var conversion)
                 ? conversion.Encode(builder, LayerOf(operation), AddressOf)
+                : nests.TryGetValue(operation.Name, out var nest) ? [nest.Encode(builder.Build(operation, LayerOf(operation), null), _module.Machine)]
                 : [builder.Build(operation, LayerOf(operation), plans.GetValueOrDefault(operation.Name)?.Encode(ConfigurationOf))],
             _ => throw new InvalidOperationException("a view is no step"),
             softmax =>

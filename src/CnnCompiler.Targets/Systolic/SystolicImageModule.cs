@@ -45,7 +45,10 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
     public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null) => new(ImagePrinter.Print(Image), ConstantStore.Empty);
 
     /// <inheritdoc/>
-    public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation)
+    public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation) => Evaluate(inputs, new(), diagnostics, cancellation);
+
+    /// <summary>The same, with options of the run besides.</summary>
+    internal ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, RunOptions given, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
         if (ImageReader.Read(Bytes(), Mapped.Program.Name, diagnostics) is not { } read)
         {
@@ -59,7 +62,7 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
         }
 
         var complete = Complete();
-        var options = new RunOptions
+        var options = given with
         {
             AfterSystolicStep = (step, memory) =>
             {

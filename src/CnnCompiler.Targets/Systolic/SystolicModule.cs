@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
@@ -7,6 +8,7 @@ using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Nests;
 using CnnCompiler.Targets.Overlay;
 
 namespace CnnCompiler.Targets.Systolic;
@@ -39,6 +41,12 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
     /// <summary>Convolutions on an overlay's unit; empty on a systolic array.</summary>
     internal EquatableArray<OverlayPlan> Conversions { get; init; } = [];
 
+    /// <summary>Loop nests of the operators on an accelerator of general convolutions; empty on other machines.</summary>
+    public EquatableArray<NestPlan> Nests { get; init; } = [];
+
+    /// <summary>What the model says that each operator does on an accelerator, in the order of the program.</summary>
+    public IReadOnlyList<(string Operator, NestCounts Counts)> NestPredictions => [.. NestMapper.Predict(this).Select(prediction => (prediction.Step.Name, prediction.Counts))];
+
     /// <summary>Convolutions on an overlay with the cycles that the cost model predicts, what brings their inputs into form included, in the order of the program.</summary>
     public IReadOnlyList<(string Operator, string Algorithm, string Dataflow, long Cycles)> Predictions =>
         [.. Program.Steps.Select(step => Conversions.FirstOrDefault(plan => plan.Operator == step.Name)).OfType<OverlayPlan>().Select(plan => (plan.Operator, plan.Algorithm.Name, OverlayPlan.NameOf(plan.Dataflow), plan.Predicted))];
@@ -62,7 +70,12 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
     public override IReadOnlyList<Diagnostic> Verify() => GconvVerifier.Check(Program) is { Count: > 0 } problems ? problems : PlanVerifier.Check(this);
 
     /// <inheritdoc/>
-    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null) => Machine.IsaRevision == SystolicKeys.OverlayRevision ? OverlayText.Print(this, notes) : SystolicText.Print(this, notes);
+    public override ModuleText Text(Func<string, IEnumerable<string>>? notes = null) => Machine.IsaRevision switch
+    {
+        SystolicKeys.OverlayRevision => OverlayText.Print(this, notes),
+        SystolicKeys.NestRevision => NestText.Print(this, notes),
+        _ => SystolicText.Print(this, notes),
+    };
 
     /// <inheritdoc/>
     public override ModuleEvaluation? Evaluate(IReadOnlyList<Tensor> inputs, DiagnosticBag diagnostics, CancellationToken cancellation) =>

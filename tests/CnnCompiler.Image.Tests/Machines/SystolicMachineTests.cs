@@ -32,7 +32,7 @@ public sealed class SystolicMachineTests
         value => Assert.True(value.Source.StartsWith("assumed", StringComparison.Ordinal) || value.Source.Contains("ArrayFlex", StringComparison.Ordinal) || value.Source.Contains("ISSCC", StringComparison.Ordinal), value.Source));
 
     [Fact]
-    public void Writing_and_reading_gives_the_same_machine_and_the_same_bytes() => Assert.All(BuiltInMachines.ArrayFlex.Concat(BuiltInMachines.Overlay), machine =>
+    public void Writing_and_reading_gives_the_same_machine_and_the_same_bytes() => Assert.All(BuiltInMachines.ArrayFlex.Concat(BuiltInMachines.Overlay).Concat(BuiltInMachines.Gconv), machine =>
     {
         var bytes = MachineDescriptionJson.Write(machine);
         var again = ParseOne(Encoding.UTF8.GetString(bytes));
@@ -99,8 +99,9 @@ public sealed class SystolicMachineTests
     [Fact]
     public void The_schemas_for_editors_are_what_the_keys_say()
     {
-        Snapshot.Check($"{Folder}/arrayflex.schema.json", Schema(SystolicKeys.Revision, "cnnc systolic array description", [.. SystolicKeys.Sections.Where(section => section != SystolicKeys.OverlaySection)]));
-        Snapshot.Check($"{Folder}/overlay.schema.json", Schema(SystolicKeys.OverlayRevision, "cnnc overlay description", [.. SystolicKeys.Sections]));
+        Snapshot.Check($"{Folder}/arrayflex.schema.json", Schema(SystolicKeys.Revision, "cnnc systolic array description", [.. SystolicKeys.Sections.Where(section => SystolicKeys.OwnSections.All(own => own.Section != section))]));
+        Snapshot.Check($"{Folder}/overlay.schema.json", Schema(SystolicKeys.OverlayRevision, "cnnc overlay description", [.. SystolicKeys.Sections.Where(section => section != SystolicKeys.NestSection)]));
+        Snapshot.Check($"{Folder}/gconv.schema.json", Schema(SystolicKeys.NestRevision, "cnnc description of an accelerator of general convolutions", [.. SystolicKeys.Sections.Where(section => section != SystolicKeys.OverlaySection)]));
     }
 
     [Fact]
@@ -122,6 +123,16 @@ public sealed class SystolicMachineTests
     public void Every_value_of_an_overlay_has_a_source_or_says_that_it_is_assumed() => Assert.All(
         BuiltInMachines.Overlay.SelectMany(machine => SystolicKeys.All.Select(key => machine.Systolic!.Find(key)).OfType<SourcedValue>()),
         value => Assert.True(value.Source.StartsWith("assumed", StringComparison.Ordinal) || value.Source.Contains("DYNAMAP", StringComparison.Ordinal) || value.Source.Contains("UG579", StringComparison.Ordinal), value.Source));
+
+    [Fact]
+    public void Accelerators_of_general_convolutions_are_five_and_none_of_another_revision_has_their_section()
+    {
+        Assert.Equal(["eyeriss", "tpu", "dnnweaver", "nlr", "eager-pruning"], BuiltInMachines.Gconv.Select(machine => machine.Name));
+        Assert.All(BuiltInMachines.Gconv, machine => Assert.Same(machine, BuiltInMachines.Find(machine.Name)));
+        Assert.All(BuiltInMachines.Gconv.SelectMany(machine => SystolicKeys.All.Select(key => machine.Systolic!.Find(key)).OfType<SourcedValue>()), value => Assert.True(
+            value.Source.StartsWith("assumed", StringComparison.Ordinal) || value.Source.Contains("remembered", StringComparison.Ordinal),
+            value.Source));
+    }
 
     private static JsonObject OverlayRoot()
     {

@@ -1,0 +1,130 @@
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Primitives.Machines;
+
+namespace CnnCompiler.Image.Nests;
+
+/// <summary>The rules that a loop nest keeps beyond the ranges of its fields: what passes computes the operator, inside the machine's array and buffers.</summary>
+public static class NestChecker
+{
+    /// <summary>Most accumulators that a tile may use, whatever the machine has: the interpreter takes memory for them.</summary>
+    public const long MostSums = 1 << 24;
+
+    /// <summary>What is wrong, or null.</summary>
+    /// <param name="step">The nest; its operation has been checked.</param>
+    /// <param name="machine">The machine.</param>
+    public static string? Problem(NestStep step, MachineDescription machine)
+    {
+        var operation = step.Operation;
+        if (machine.IsaRevision != SystolicKeys.NestRevision || machine.Systolic is not { } description)
+        {
+            return "is for an accelerator of general convolutions, which the machine is not";
+        }
+
+        if (operation.Array is not null || step.Loops.Count != operation.Loops.Count)
+        {
+            return "cuts other loops than its operator has";
+        }
+
+        return Loops(step, machine, description)
+            ?? Order(step, step.Outer, step.OuterTrips, "outer")
+            ?? Order(step, step.Inner, step.InnerTrips, "inner")
+            ?? Sums(step)
+            ?? Depths(step)
+            ?? Buffers(step, machine, description);
+    }
+
+    /// <summary>How many loops of an order, from the outside, have to move an operand: those up to the last one that indexes it.</summary>
+    public static int Needed(IReadOnlyList<int> order, Func<int, bool> indexes)
+    {
+        var needed = 0;
+        for (var i = 0; i < order.Count; i++)
+        {
+            needed = indexes(order[i]) ? i + 1 : needed;
+        }
+
+        return needed;
+    }
+
+    private static string? Loops(NestStep step, MachineDescription machine, SystolicDescription description)
+    {
+        var (rows, columns) = (1L, 1L);
+        for (var i = 0; i < step.Loops.Count; i++)
+        {
+            var (loop, kind) = (step.Loops[i], (int)step.Operation.Loops[i].Role - 1);
+            if (loop.Tile % loop.Lanes != 0 || loop.Tile - loop.Lanes >= step.Operation.Loops[i].Extent)
+            {
+                return "has a tile that its lanes do not fill, or one too many";
+            }
+
+            if ((loop.Rows > 1 && description[SystolicKeys.Unrolls(true, kind)] == 0) || (loop.Columns > 1 && description[SystolicKeys.Unrolls(false, kind)] == 0))
+            {
+                return "unrolls a loop along an axis that does not take its kind";
+            }
+
+            (rows, columns) = (Math.Min(int.MaxValue, rows * loop.Rows), Math.Min(int.MaxValue, columns * loop.Columns));
+        }
+
+        return rows > machine.Rows || columns > machine.Columns ? "unrolls more than the array has" : null;
+    }
+
+    private static string? Order(NestStep step, IReadOnlyList<int> order, Func<int, long> trips, string name)
+    {
+        if (order.Any(loop => loop >= step.Loops.Count) || order.Distinct().Count() != order.Count)
+        {
+            return $"has an {name} order of loops that are not there or there twice";
+        }
+
+        return Enumerable.Range(0, step.Loops.Count).Any(loop => trips(loop) > 1 && !order.Contains(loop)) ? $"leaves a loop out of its {name} order" : null;
+    }
+
+    /// <summary>Partial results never leave the chip, and sums of reals keep the order of the loops.</summary>
+    private static string? Sums(NestStep step)
+    {
+        var operation = step.Operation;
+        var rows = step.Outer.Select(loop => operation.Loops[loop].Role == SystolicRole.Row).ToList();
+        if (rows.Where((row, i) => row && rows.Skip(i).Contains(false)).Any())
+        {
+            return "has an outer loop that reduces outside one that does not";
+        }
+
+        if (!operation.Accumulator.IsReal() || operation.Reduce != SystolicReduction.Add)
+        {
+            return null;
+        }
+
+        var reducing = Enumerable.Range(0, step.Loops.Count).Where(loop => operation.Loops[loop].Role == SystolicRole.Row && operation.Loops[loop].Extent > 1).ToList();
+        var inner = step.Inner.Where(reducing.Contains).ToList();
+        return reducing.Any(loop => step.Loops[loop].Lanes > 1) || reducing.Skip(1).Any(loop => step.OuterTrips(loop) > 1) || !inner.SequenceEqual(inner.Order())
+            ? "adds reals in another order than that of the loops"
+            : null;
+    }
+
+    private static string? Depths(NestStep step)
+    {
+        var (operation, depths) = (step.Operation, step.Depths);
+        bool Input(int loop) => NestStep.Indexes(operation.Input, loop);
+        bool Kernel(int loop) => operation.Kernel is { } kernel && NestStep.Indexes(kernel, loop);
+        bool Output(int loop) => operation.Loops[loop].Role != SystolicRole.Row;
+        return depths.LoadInput > step.Outer.Count || depths.LoadKernel > step.Outer.Count || Math.Max(depths.FetchInput, Math.Max(depths.FetchKernel, depths.SwitchSums)) > step.Inner.Count
+            ? "moves operands with loops that are not there"
+            : depths.LoadInput < Needed(step.Outer, Input) || depths.LoadKernel < Needed(step.Outer, Kernel)
+            || depths.FetchInput < Needed(step.Inner, Input) || depths.FetchKernel < Needed(step.Inner, Kernel) || depths.SwitchSums < Needed(step.Inner, Output)
+            ? "keeps an operand where a loop that indexes it steps"
+            : null;
+    }
+
+    private static string? Buffers(NestStep step, MachineDescription machine, SystolicDescription description)
+    {
+        var operation = step.Operation;
+        Int128 sums = 1;
+        for (var i = 0; i < step.Loops.Count; i++)
+        {
+            sums *= operation.Loops[i].Role == SystolicRole.Row ? 1 : Math.Min(operation.Loops[i].Extent, step.Loops[i].Tile);
+        }
+
+        return 2 * step.BoxElements(operation.Input) * operation.Input.Element.Size() > description[SystolicKeys.ActivationBytes] ? "needs a larger buffer for its input"
+            : operation.Kernel is { } kernel && 2 * step.BoxElements(kernel) * kernel.Element.Size() > description[SystolicKeys.WeightBytes] ? "needs a larger buffer for its kernel"
+            : sums > Math.Min(MostSums, description[SystolicKeys.AccumulatorRows] * machine.Columns) ? "needs more accumulators than there are"
+            : null;
+    }
+}

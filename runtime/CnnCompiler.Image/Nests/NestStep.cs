@@ -1,0 +1,64 @@
+using CnnCompiler.Image.Systolic;
+
+namespace CnnCompiler.Image.Nests;
+
+/// <summary>How a loop of a general convolution is cut.</summary>
+/// <param name="Rows">Its trips side by side along the rows of the array; 1 for none.</param>
+/// <param name="Columns">Its trips side by side along the columns; 1 for none. With both, a row's trips are <paramref name="Columns"/> apart.</param>
+/// <param name="Tile">Its trips in a tile on the chip: a multiple of <see cref="Lanes"/>, which may go beyond the last trip.</param>
+public readonly record struct NestLoop(int Rows, int Columns, int Tile)
+{
+    /// <summary>Trips side by side.</summary>
+    public long Lanes => (long)Rows * Columns;
+}
+
+/// <summary>
+/// For each transfer how many loops of its order, from the outside, cause it when they step; the others leave what is there. It always happens at the beginning, which is all where this is 0.
+/// </summary>
+/// <param name="LoadInput">Of the outer loops: the input's box comes from DRAM.</param>
+/// <param name="LoadKernel">Of the outer loops: the kernel's box comes from DRAM.</param>
+/// <param name="FetchInput">Of the inner loops: the elements take inputs from the buffer.</param>
+/// <param name="FetchKernel">Of the inner loops: the elements take kernel values from the buffer.</param>
+/// <param name="SwitchSums">Of the inner loops: the elements put their partial results away and take others.</param>
+public readonly record struct NestDepths(int LoadInput, int LoadKernel, int FetchInput, int FetchKernel, int SwitchSums);
+
+/// <summary>
+/// A general convolution on an accelerator: the descriptor of the operator and of its loop nest. Outer loops go over tiles, whose operands lie in the chip's buffers; inner loops over the trips of a
+/// tile, so many of each loop side by side on the array. A loop that an order does not name has one trip in it.
+/// </summary>
+/// <param name="Operation">The operator; it has no <see cref="SystolicOperator.Array"/>.</param>
+/// <param name="Loops">How each of its loops is cut.</param>
+/// <param name="Outer">Loops over tiles, the outermost first; those of role row are the innermost ones.</param>
+/// <param name="Inner">Loops inside a tile, the outermost first.</param>
+/// <param name="Depths">When operands move.</param>
+public sealed record NestStep(SystolicOperator Operation, IReadOnlyList<NestLoop> Loops, IReadOnlyList<int> Outer, IReadOnlyList<int> Inner, NestDepths Depths) : SystolicStep(Operation.Layer)
+{
+    /// <summary>Tiles along a loop.</summary>
+    public long OuterTrips(int loop) => Up(Operation.Loops[loop].Extent, Loops[loop].Tile);
+
+    /// <summary>Steps of a whole tile along a loop.</summary>
+    public long InnerTrips(int loop) => Up(Math.Min(Operation.Loops[loop].Extent, Loops[loop].Tile), Loops[loop].Lanes);
+
+    /// <summary>True where the loop indexes the access.</summary>
+    public static bool Indexes(SystolicAccess access, int loop) => access.Dimensions.Any(dimension => dimension.Coefficients[loop] != 0);
+
+    /// <summary>Most elements of an access that a tile needs: its box.</summary>
+    public Int128 BoxElements(SystolicAccess access)
+    {
+        Int128 elements = 1;
+        foreach (var dimension in access.Dimensions)
+        {
+            Int128 span = 0;
+            for (var i = 0; i < Loops.Count; i++)
+            {
+                span += Int128.Abs((Int128)dimension.Coefficients[i]) * (Math.Min(Loops[i].Tile, Operation.Loops[i].Extent) - 1);
+            }
+
+            elements *= Int128.Min(dimension.Extent, (span / dimension.Divisor) + 1);
+        }
+
+        return elements;
+    }
+
+    private static long Up(long extent, long side) => (extent + side - 1) / side;
+}

@@ -1,0 +1,38 @@
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Selection;
+using CnnCompiler.Passes.Selection.Explanation;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Systolic;
+
+namespace CnnCompiler.Targets.Nests;
+
+/// <summary>The road from a network to an image for convolution accelerators that execute every layer as general convolutions (GCONV Chain, arXiv 2104.05541).</summary>
+public static class GconvTarget
+{
+    /// <summary>The passes, in order.</summary>
+    /// <param name="machine">The machine compiled for.</param>
+    /// <param name="forced">Choices that the user made himself; there are none to make.</param>
+    public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
+        new LowerToGconv(),
+        new MapToNests(machine, forced),
+        new EmitSystolicImage());
+}
+
+/// <summary>The pass from the GCONV chain to loop nests on an accelerator.</summary>
+/// <param name="machine">The machine compiled for.</param>
+/// <param name="forced">Choices that the user made himself; there are none to make.</param>
+public sealed class MapToNests(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) : Pass<GconvModule, SystolicModule>(
+    new("map-to-nests", "unrolls each general convolution on the array, tiles it for the buffers and orders its loops", IrLevel.Gconv, IrLevel.Mapped))
+{
+    /// <inheritdoc/>
+    protected override SystolicModule? Transform(GconvModule module, PassContext context)
+    {
+        foreach (var choice in forced)
+        {
+            context.Diagnostics.Report(SelectionDiagnostics.UnknownVertex(choice.Vertex, []));
+        }
+
+        return forced.Count > 0 ? null : NestMapper.Map(module.Program, machine, context.Cancellation);
+    }
+}

@@ -1,0 +1,81 @@
+using System.Globalization;
+using System.Text;
+using CnnCompiler.Core;
+using CnnCompiler.Image.Nests;
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Systolic;
+
+namespace CnnCompiler.Targets.Nests;
+
+/// <summary>Maps every operator of a chain; equal ones are mapped once.</summary>
+internal static class NestMapper
+{
+    /// <summary>The mapped program.</summary>
+    /// <exception cref="DiagnosticException">An operator can't run on such a machine.</exception>
+    public static SystolicModule Map(GconvProgram program, MachineDescription machine, CancellationToken cancellation)
+    {
+        var plans = new List<NestPlan>();
+        var known = new Dictionary<string, NestPlan?>(StringComparer.Ordinal);
+        foreach (var (step, descriptor) in Descriptors(program))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var key = Key(descriptor);
+            if (!known.TryGetValue(key, out var plan))
+            {
+                plan = NestSearch.Best(descriptor, machine);
+                known.Add(key, plan);
+            }
+
+            plans.Add(plan is null
+                ? throw new DiagnosticException(SystolicDiagnostics.NoUnit(step, string.Create(CultureInfo.InvariantCulture, $"not even one element of each operand fits the buffers of {machine.Name}")))
+                : plan with { Operator = step.Name });
+        }
+
+        return new(program, [], machine) { Nests = plans.ToEquatableArray() };
+    }
+
+    /// <summary>The operators of a chain with their descriptors; addresses play no part.</summary>
+    public static IEnumerable<(GconvOperator Step, SystolicOperator Descriptor)> Descriptors(GconvProgram program)
+    {
+        var tensors = new ChainTensors(program);
+        var builder = new DescriptorBuilder(tensors.Shape, tensors.Element, _ => 0);
+        return program.Steps.OfType<GconvOperator>().Select(step => (step, builder.Build(step, -1, null)));
+    }
+
+    /// <summary>What a nest is and does for each operator of a mapped program, by the model.</summary>
+    public static IEnumerable<(GconvOperator Step, NestStep Nest, NestCounts Counts)> Predict(SystolicModule module)
+    {
+        var plans = module.Nests.ToDictionary(plan => plan.Operator, StringComparer.Ordinal);
+        foreach (var (step, descriptor) in Descriptors(module.Program))
+        {
+            var nest = plans[step.Name].Encode(descriptor, module.Machine);
+            yield return (step, nest, NestModel.Count(nest, module.Machine));
+        }
+    }
+
+    /// <summary>Everything that the search sees of an operator.</summary>
+    public static string Key(SystolicOperator operation)
+    {
+        var text = new StringBuilder();
+        text.AppendJoin(' ', operation.Loops).Append(CultureInfo.InvariantCulture, $" {operation.Accumulator} {operation.Reduce} ");
+        foreach (var program in (IReadOnlyList<ScalarInstruction>[])[operation.Pre, operation.Main, operation.Post])
+        {
+            text.AppendJoin(' ', program.Select(instruction => string.Create(
+                CultureInfo.InvariantCulture, $"{instruction.Opcode}{(instruction.Opcode is ScalarOpcode.Lookup or ScalarOpcode.Extra ? instruction.Value : 0)}"))).Append(';');
+        }
+
+        foreach (var access in operation.Extras.Prepend(operation.Output).Prepend(operation.Input).Concat(operation.Kernel is { } kernel ? [kernel] : []))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"/{access.Element}");
+            foreach (var dimension in access.Dimensions)
+            {
+                text.Append(CultureInfo.InvariantCulture, $" {dimension.Extent} {dimension.Constant} {dimension.Divisor} ").AppendJoin(',', dimension.Coefficients);
+            }
+        }
+
+        return text.ToString();
+    }
+}

@@ -1,0 +1,260 @@
+using CnnCompiler.Core;
+using CnnCompiler.Image.Nests;
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Primitives.Machines;
+
+namespace CnnCompiler.Targets.Nests;
+
+/// <summary>
+/// The fastest mapping of an operator: unrollings in the order of their steps, for each the tiles that no loop can make larger without leaving a buffer, for each the orders of the outer loops. What can't
+/// be below the best cycles is not looked at: the array's steps, the units' and the bytes that have to move anyway are bounds. Of equally fast mappings the one with the least energy among the first ones.
+/// </summary>
+internal sealed class NestSearch
+{
+    /// <summary>Unrollings that are as fast as the best one, of which the least energy is taken.</summary>
+    private const int EquallyFast = 6;
+
+    /// <summary>Loops over tiles whose orders are all tried; of more, each is tried as the innermost.</summary>
+    private const int MostPermuted = 3;
+
+    private readonly SystolicOperator _operation;
+    private readonly MachineDescription _machine;
+    private readonly bool _ordered;
+    private readonly long _bound;
+    private readonly bool _prunes;
+    private NestPlan? _best;
+    private (long Cycles, Int128 Energy) _cost;
+
+    private NestSearch(SystolicOperator operation, MachineDescription machine, bool prunes)
+    {
+        (_operation, _machine, _prunes) = (operation, machine, prunes);
+        _ordered = operation.Accumulator.IsReal() && operation.Reduce == SystolicReduction.Add;
+        var outputs = operation.Loops.Where(loop => loop.Role != SystolicRole.Row).Aggregate(1L, (product, loop) => product * loop.Extent);
+        _bound = Math.Max(
+            NestModel.PostCycles(operation, outputs, machine), Up(NestModel.LeastBytes(operation), machine.Systolic![SystolicKeys.OffChipBytes]));
+    }
+
+    /// <summary>The best mapping, or null where not even an element at a time fits the buffers.</summary>
+    /// <param name="operation">The operator.</param>
+    /// <param name="machine">The machine.</param>
+    /// <param name="prunes">False to look at the whole space: for tests.</param>
+    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, bool prunes = true)
+    {
+        var search = new NestSearch(operation, machine, prunes);
+        search.Run();
+        return search._best;
+    }
+
+    /// <summary>Energy of what a nest does, in attojoules.</summary>
+    public static Int128 Energy(NestStep step, NestCounts counts, MachineDescription machine)
+    {
+        var (operation, description) = (step.Operation, machine.Systolic!);
+        var buffers = (counts.InputReads * operation.Input.Element.Size()) + (counts.KernelReads * (operation.Kernel?.Element.Size() ?? 0))
+            + ((counts.SumReads + counts.SumWrites) * operation.Accumulator.Size()) + counts.DramBytes;
+        long perTap = ScalarInstructionSet.Operations(operation.Pre) + ScalarInstructionSet.Operations(operation.Main);
+        long post = ScalarInstructionSet.Operations(operation.Post);
+        return ((Int128)counts.Taps * (description[SystolicKeys.Multiplication] + description[SystolicKeys.CarryPropagateAdd]))
+            + (((Int128)counts.Taps * Math.Max(0, perTap - 1)) + ((Int128)counts.Outputs * post)) * description[SystolicKeys.VectorOperation]
+            + ((Int128)Up(buffers, 4) * description[SystolicKeys.BufferWord])
+            + ((Int128)(Up(counts.DramBytes - counts.OutputBytes, 4) + Up(counts.OutputBytes, 4)) * description[SystolicKeys.DramWord]);
+    }
+
+    private void Run()
+    {
+        var equal = 0;
+        var perTap = NestModel.CyclesPerTap(_operation, _machine);
+        foreach (var unrolling in Unrolling.All(_operation, _machine))
+        {
+            var least = Math.Max(_bound, unrolling.Steps * perTap);
+            if (_best is not null && _prunes && (least > _cost.Cycles || (least == _cost.Cycles && ++equal > EquallyFast)))
+            {
+                return;
+            }
+
+            Tiles(unrolling, perTap);
+        }
+    }
+
+    private void Tiles(Unrolling unrolling, long perTap)
+    {
+        var choices = new int[_operation.Loops.Count][];
+        var splitRow = Enumerable.Range(0, choices.Length).FirstOrDefault(i => _operation.Loops[i] is { Role: SystolicRole.Row, Extent: > 1 }, -1);
+        for (var i = 0; i < choices.Length; i++)
+        {
+            var lanes = unrolling.Rows[i] * unrolling.Columns[i];
+            var trips = Up(_operation.Loops[i].Extent, lanes);
+            var isWhole = _ordered && _operation.Loops[i].Role == SystolicRole.Row && i != splitRow;
+            choices[i] = isWhole ? [(int)(trips * lanes)] : [.. Halves(trips).Select(t => (int)(t * lanes))];
+        }
+
+        // from the largest tiles: where one fits, smaller ones of the loop chosen last need not be looked at
+        var loops = new NestLoop[choices.Length];
+        for (var i = 0; i < loops.Length; i++)
+        {
+            loops[i] = new(unrolling.Rows[i], unrolling.Columns[i], choices[i][^1]);
+        }
+
+        Choose(0);
+
+        void Choose(int at)
+        {
+            if (at == loops.Length)
+            {
+                if (!Grows())
+                {
+                    Orders(loops, unrolling.Steps * perTap);
+                }
+
+                return;
+            }
+
+            foreach (var tile in choices[at])
+            {
+                loops[at] = loops[at] with { Tile = tile };
+                if (Fits(loops))
+                {
+                    Choose(at + 1);
+                }
+            }
+
+            loops[at] = loops[at] with { Tile = choices[at][^1] };
+        }
+
+        bool Grows()
+        {
+            for (var i = 0; i < loops.Length; i++)
+            {
+                var place = Array.IndexOf(choices[i], loops[i].Tile);
+                if (place > 0)
+                {
+                    var tile = loops[i].Tile;
+                    loops[i] = loops[i] with { Tile = choices[i][place - 1] };
+                    var fits = Fits(loops);
+                    loops[i] = loops[i] with { Tile = tile };
+                    if (fits)
+                    {
+                        return true;
+                    }
+                }
+            }
+
+            return false;
+        }
+    }
+
+    private static IEnumerable<long> Halves(long trips)
+    {
+        for (; trips > 1; trips = Up(trips, trips > 8 ? 4 : 2))
+        {
+            yield return trips;
+        }
+
+        yield return 1;
+    }
+
+    /// <summary>True where the boxes of a tile fit the buffers twice, and its results the accumulators.</summary>
+    private bool Fits(NestLoop[] loops)
+    {
+        var (description, sums) = (_machine.Systolic!, 1L);
+        for (var i = 0; i < loops.Length; i++)
+        {
+            sums *= _operation.Loops[i].Role == SystolicRole.Row ? 1 : Math.Min(loops[i].Tile, _operation.Loops[i].Extent);
+        }
+
+        return sums <= Math.Min(NestChecker.MostSums, description[SystolicKeys.AccumulatorRows] * _machine.Columns)
+            && 2 * Box(_operation.Input, loops) <= description[SystolicKeys.ActivationBytes]
+            && (_operation.Kernel is not { } kernel || 2 * Box(kernel, loops) <= description[SystolicKeys.WeightBytes]);
+    }
+
+    private double Box(SystolicAccess access, NestLoop[] loops)
+    {
+        double elements = access.Element.Size();
+        foreach (var dimension in access.Dimensions)
+        {
+            var (span, coefficients) = (0L, dimension.Coefficients);
+            for (var i = 0; i < loops.Length; i++)
+            {
+                span += Math.Abs(coefficients[i]) * (Math.Min(loops[i].Tile, _operation.Loops[i].Extent) - 1);
+            }
+
+            elements *= Math.Min(dimension.Extent, (span / dimension.Divisor) + 1);
+        }
+
+        return elements;
+    }
+
+    private void Orders(NestLoop[] loops, long arrayCycles)
+    {
+        var cut = Enumerable.Range(0, loops.Length).Where(i => Up(_operation.Loops[i].Extent, loops[i].Tile) > 1).ToList();
+        var rows = cut.Where(i => _operation.Loops[i].Role == SystolicRole.Row).ToList();
+        var parallel = cut.Except(rows).ToList();
+        var inner = Enumerable.Range(0, loops.Length).Where(i => Up(Math.Min(_operation.Loops[i].Extent, loops[i].Tile), loops[i].Lanes) > 1).ToList();
+        foreach (var order in Permutations(parallel))
+        {
+            var plan = new NestPlan(string.Empty, loops.ToEquatableArray(), order.Concat(rows).ToEquatableArray(), []);
+            var counts = NestModel.Count(plan.Encode(_operation, _machine), _machine);
+            if (_best is not null && _prunes && Math.Max(arrayCycles, counts.Cycles(_machine)) > _cost.Cycles)
+            {
+                continue;
+            }
+
+            foreach (var kept in InnerOrders(inner))
+            {
+                Consider(plan with { Inner = kept.ToEquatableArray() });
+            }
+        }
+    }
+
+    /// <summary>The loops that do not index the input, the kernel or the result innermost, in this order of preference: each keeps one operand in the elements.</summary>
+    private IEnumerable<List<int>> InnerOrders(List<int> inner)
+    {
+        Func<int, bool>[] indexes =
+        [
+            loop => _operation.Loops[loop].Role != SystolicRole.Row,
+            loop => _operation.Kernel is { } kernel && NestStep.Indexes(kernel, loop),
+            loop => NestStep.Indexes(_operation.Input, loop),
+        ];
+        return indexes.Select(isOutside => inner.OrderBy(loop => isOutside(loop) ? 0 : 1).ToList()).Where(order =>
+            !_ordered || order.Where(loop => _operation.Loops[loop].Role == SystolicRole.Row).ToList() is var rows && rows.SequenceEqual(rows.Order()));
+    }
+
+    private void Consider(NestPlan plan)
+    {
+        var step = plan.Encode(_operation, _machine);
+        var counts = NestModel.Count(step, _machine);
+        var cost = (counts.Cycles(_machine), Energy(step, counts, _machine));
+        if (_best is null || cost.CompareTo(_cost) < 0)
+        {
+            (_best, _cost) = (plan, cost);
+        }
+    }
+
+    private static IEnumerable<List<int>> Permutations(List<int> loops)
+    {
+        if (loops.Count <= 1)
+        {
+            yield return loops;
+            yield break;
+        }
+
+        if (loops.Count > MostPermuted)
+        {
+            foreach (var last in loops)
+            {
+                yield return [.. loops.Where(loop => loop != last), last];
+            }
+
+            yield break;
+        }
+
+        foreach (var first in loops)
+        {
+            foreach (var rest in Permutations([.. loops.Where(loop => loop != first)]))
+            {
+                yield return [first, .. rest];
+            }
+        }
+    }
+
+    private static long Up(long value, long by) => (value + by - 1) / by;
+}

@@ -1,0 +1,142 @@
+using System.Globalization;
+using System.Text;
+using CnnCompiler.Core;
+using CnnCompiler.Image.Nests;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Text;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Systolic;
+
+namespace CnnCompiler.Targets.Nests;
+
+/// <summary>
+/// The text form of the mapped level of accelerators: a line for each operator, and then the chain as the GCONV level writes it.
+/// <code>
+/// mapped nests "lenet5" on "eyeriss" {
+///   // n.opc 1, h.opc 24 in tiles of 24, 12 on rows; ...
+///   nest %conv1 cut [1 1 1, 12 1 24, 1 12 24] outer [] inner [1, 2]
+/// }
+/// gconv "lenet5" {
+///   ...
+/// }
+/// </code>
+/// A loop is cut into rows, columns and tile; orders are of the operator's loops by their numbers, from 0.
+/// </summary>
+public static class NestText
+{
+    /// <summary>The word between the level's name and the network's.</summary>
+    public const string Dialect = "nests";
+
+    private const string Nest = "nest";
+
+    /// <summary>Text and companion of a module.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="notes">Comment lines before the steps of a layer, by its name; null for none.</param>
+    public static ModuleText Print(SystolicModule module, Func<string, IEnumerable<string>>? notes)
+    {
+        var text = new StringBuilder();
+        text.Append($"{IrLevel.Mapped.Name()} {Dialect} {IrTextFormat.String(module.Program.Name)} on {IrTextFormat.String(module.Machine.Name)} {{\n");
+        var operators = module.Program.Steps.OfType<GconvOperator>().ToDictionary(operation => operation.Name, StringComparer.Ordinal);
+        foreach (var plan in module.Nests)
+        {
+            if (operators.TryGetValue(plan.Operator, out var operation) && operation.Loops.Count == plan.Loops.Count)
+            {
+                text.Append($"  // {string.Join(", ", operation.Loops.Select((loop, i) => Describe(loop, plan.Loops[i])))}\n");
+            }
+
+            var cuts = plan.Loops.Select(cut => string.Create(CultureInfo.InvariantCulture, $"{cut.Rows} {cut.Columns} {cut.Tile}"));
+            text.Append($"  {Nest} {IrTextFormat.Value(plan.Operator)} cut [{string.Join(", ", cuts)}] outer [{string.Join(", ", plan.Outer)}] inner [{string.Join(", ", plan.Inner)}]\n");
+        }
+
+        var chain = GconvPrinter.Print(module.Program, notes);
+        return new(text.Append("}\n").Append(chain.Text).ToString(), chain.Constants);
+    }
+
+    /// <summary>The module of a text, or null and diagnostics. It is not verified.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="file">Its name in diagnostics and spans.</param>
+    /// <param name="constants">The companion it was written with.</param>
+    /// <param name="machine">The machine that it was mapped for.</param>
+    /// <param name="diagnostics">Takes what is wrong.</param>
+    public static SystolicModule? Parse(string text, string file, ConstantStore constants, MachineDescription machine, DiagnosticBag diagnostics)
+    {
+        var own = new DiagnosticBag();
+        var reader = new IrTextReader(text, file, constants, own);
+        var plans = new List<NestPlan>();
+        reader.Recover(() =>
+        {
+            reader.Word(IrLevel.Mapped.Name());
+            reader.Word(Dialect);
+            reader.Take(IrTokenKind.String, "the network's name in quotation marks");
+            reader.Word("on");
+            var span = reader.Span;
+            var name = reader.Take(IrTokenKind.String, "the machine's name in quotation marks");
+            if (name != machine.Name)
+            {
+                throw new DiagnosticException(SystolicDiagnostics.OtherMachine(span, name, machine.Name));
+            }
+
+            reader.Punctuation("{");
+        });
+        var closed = false;
+        while (!closed && !reader.AtEnd && !own.HasErrors)
+        {
+            reader.Recover(() =>
+            {
+                closed = reader.TryPunctuation("}");
+                if (!closed)
+                {
+                    plans.Add(Plan(reader));
+                }
+            });
+        }
+
+        if (own.HasErrors)
+        {
+            diagnostics.Report(own.Diagnostics);
+            return null;
+        }
+
+        var program = GconvParser.Read(reader);
+        reader.Recover(() => reader.Require(reader.AtEnd, "the end of the text"));
+        diagnostics.Report(own.Diagnostics);
+        return own.HasErrors ? null : new(program, [], machine) { Nests = plans.ToEquatableArray() };
+    }
+
+    private static NestPlan Plan(IrTextReader reader)
+    {
+        reader.Word(Nest);
+        var name = reader.Value();
+        reader.Word("cut");
+        var loops = List(reader, () => new NestLoop(reader.Int32(), reader.Int32(), reader.Int32()));
+        reader.Word("outer");
+        var outer = List(reader, reader.Int32);
+        reader.Word("inner");
+        return new(name, loops, outer, List(reader, reader.Int32));
+    }
+
+    private static EquatableArray<T> List<T>(IrTextReader reader, Func<T> item)
+    {
+        var items = new List<T>();
+        reader.Punctuation("[");
+        while (!reader.TryPunctuation("]"))
+        {
+            if (items.Count > 0)
+            {
+                reader.Punctuation(",");
+            }
+
+            items.Add(item());
+        }
+
+        return items.ToEquatableArray();
+    }
+
+    private static string Describe(GconvLoop loop, NestLoop cut) =>
+        string.Create(CultureInfo.InvariantCulture, $"{loop.Name} {loop.Extent}")
+        + (cut.Tile < loop.Extent ? string.Create(CultureInfo.InvariantCulture, $" in tiles of {cut.Tile}") : string.Empty)
+        + (cut.Rows > 1 ? string.Create(CultureInfo.InvariantCulture, $", {cut.Rows} on rows") : string.Empty)
+        + (cut.Columns > 1 ? string.Create(CultureInfo.InvariantCulture, $", {cut.Columns} on columns") : string.Empty);
+}

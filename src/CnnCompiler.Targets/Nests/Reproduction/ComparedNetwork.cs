@@ -1,0 +1,110 @@
+using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Targets.Systolic;
+
+namespace CnnCompiler.Targets.Nests.Reproduction;
+
+/// <summary>Who executes a step where a machine can't do general convolutions.</summary>
+public enum ComparedKind
+{
+    /// <summary>A sum of products with weights: the accelerator itself.</summary>
+    Convolution,
+
+    /// <summary>Pooling or normalisation: what dedicated units are built for.</summary>
+    PoolOrNorm,
+
+    /// <summary>Anything else that is a general convolution.</summary>
+    Other,
+
+    /// <summary>What no general convolution says: a step of the host everywhere.</summary>
+    Host,
+}
+
+/// <summary>A step of a network, as far as it is compared.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="Descriptor">Its descriptor; null for a step of the host.</param>
+/// <param name="Reads">Tensors that it reads and that are no constants, with their bytes.</param>
+/// <param name="Writes">The tensor that it writes.</param>
+/// <param name="WrittenBytes">Bytes that it writes.</param>
+/// <param name="ConstantBytes">Bytes of its constants.</param>
+/// <param name="Operations">Scalar operations.</param>
+internal sealed record ComparedStep(
+    ComparedKind Kind, SystolicOperator? Descriptor, IReadOnlyList<(string Name, long Bytes)> Reads, string Writes, long WrittenBytes, long ConstantBytes, long Operations);
+
+/// <summary>A network as a list of steps.</summary>
+public sealed class ComparedNetwork
+{
+    private ComparedNetwork(string name, IReadOnlyList<ComparedStep> steps) => (Name, Steps) = (name, steps);
+
+    /// <summary>Its name.</summary>
+    public string Name { get; }
+
+    internal IReadOnlyList<ComparedStep> Steps { get; }
+
+    /// <summary>The steps of a chain.</summary>
+    /// <param name="name">Name in tables.</param>
+    /// <param name="program">The chain.</param>
+    public static ComparedNetwork Of(string name, GconvProgram program)
+    {
+        var tensors = new ChainTensors(program);
+        var descriptors = NestMapper.Descriptors(program).ToDictionary(entry => entry.Step.Name, entry => entry.Descriptor, StringComparer.Ordinal);
+        var storage = new Dictionary<string, string>(StringComparer.Ordinal);
+        var steps = new List<ComparedStep>();
+        foreach (var step in program.Steps)
+        {
+            if (step is GconvView view)
+            {
+                storage[view.Name] = view.Kind == ViewKind.Reshape ? Storage(view.Sources[0]) : view.Name;
+                continue;
+            }
+
+            var read = step.Match(
+                operation => operation.Extra.Append(operation.Input).Concat(operation.Kernel is { } kernel ? [kernel] : []).Select(access => access.Tensor).ToList(),
+                _ => [],
+                softmax => [softmax.Source],
+                host => [.. host.Layer.Inputs]);
+            var written = step is GconvOperator { Destination: { } destination } ? destination : step.Name;
+            var descriptor = descriptors.GetValueOrDefault(step.Name);
+            steps.Add(new(
+                KindOf(step, tensors),
+                descriptor,
+                [.. read.Where(tensor => !tensors.Constants.ContainsKey(tensor)).Distinct(StringComparer.Ordinal).Select(tensor => (Storage(tensor), Bytes(tensor)))],
+                written,
+                step.Type.Shape.Elements * step.Type.Element.Size(),
+                read.Where(tensors.Constants.ContainsKey).Distinct(StringComparer.Ordinal).Sum(Bytes),
+                descriptor is null ? step.Type.Shape.Elements * OperationsOfHost : Operations(descriptor)));
+        }
+
+        return new(name, steps);
+
+        string Storage(string tensor) => storage.GetValueOrDefault(tensor, tensor);
+
+        long Bytes(string tensor) => tensors.Shape(tensor).Elements * tensors.Element(tensor).Size();
+    }
+
+    /// <summary>Operations an element of a result of the host, assumed: exponential, sum and quotient of a softmax, comparisons of regions.</summary>
+    private const long OperationsOfHost = 32;
+
+    private static ComparedKind KindOf(GconvStep step, ChainTensors tensors) => step switch
+    {
+        GconvOperator { Reduce: GconvReduction.Add, Kernel: { } kernel } when tensors.Constants.ContainsKey(kernel.Tensor) => ComparedKind.Convolution,
+        GconvOperator => step.Origin.Value.Keyword is var word && (word.Contains("pool", StringComparison.Ordinal) || word.Contains("norm", StringComparison.Ordinal) || word == "lrn")
+            ? ComparedKind.PoolOrNorm
+            : ComparedKind.Other,
+        _ => ComparedKind.Host,
+    };
+
+    private static long Operations(SystolicOperator operation)
+    {
+        var (taps, outputs) = (1L, 1L);
+        foreach (var loop in operation.Loops)
+        {
+            taps *= loop.Extent;
+            outputs *= loop.Role == SystolicRole.Row ? 1 : loop.Extent;
+        }
+
+        var perTap = ScalarInstructionSet.Operations(operation.Pre) + ScalarInstructionSet.Operations(operation.Main) + (operation.Reduce == SystolicReduction.None ? 0 : 1);
+        return (taps * perTap) + (outputs * ScalarInstructionSet.Operations(operation.Post));
+    }
+}

@@ -1,0 +1,184 @@
+using CnnCompiler.Image.Nests;
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Primitives.Machines;
+
+namespace CnnCompiler.Targets.Nests.Reproduction;
+
+/// <summary>What executes the steps that a machine without general convolutions can't.</summary>
+public enum Baseline
+{
+    /// <summary>The host, over a link.</summary>
+    HostOffload,
+
+    /// <summary>A vector unit on the chip.</summary>
+    VectorUnit,
+
+    /// <summary>Units for pooling and normalisation; the host for the rest.</summary>
+    DedicatedUnits,
+}
+
+/// <summary>The values that issue 9 fixes for the baselines, and what they leave open.</summary>
+/// <param name="LinkBytesPerSecond">The link between host and accelerator.</param>
+/// <param name="VectorLanes">Lanes of the vector unit, an operation a cycle each.</param>
+public sealed record BaselineParameters(double LinkBytesPerSecond = 3.2e9, int VectorLanes = 16)
+{
+    /// <summary>Seconds that a transfer takes besides its bytes.</summary>
+    public const double TransferSeconds = 5e-6;
+
+    /// <summary>Operations of the host in a second.</summary>
+    public const double HostOperationsPerSecond = 50e9;
+
+    /// <summary>Assumed: energy of an operation of the host in operations of the vector unit; fetch, decode and caches of a processor.</summary>
+    public const int HostEnergyFactor = 64;
+
+    /// <summary>Assumed: a word over the link costs two of DRAM, one at each end.</summary>
+    public const int LinkEnergyFactor = 2;
+}
+
+/// <summary>Time and energy of a network on a machine.</summary>
+/// <param name="Seconds">Time in all.</param>
+/// <param name="OtherSeconds">Of that, what is no convolution, transfers included.</param>
+/// <param name="Joules">Energy.</param>
+/// <param name="ArrayBound">Seconds in which the array is the slowest.</param>
+/// <param name="UnitBound">Seconds in which the units behind it are.</param>
+/// <param name="DramBound">Seconds in which DRAM is.</param>
+public readonly record struct ComparedRun(double Seconds, double OtherSeconds, double Joules, double ArrayBound, double UnitBound, double DramBound);
+
+/// <summary>A machine with the mappings it was compared with: equal operators are mapped once.</summary>
+/// <param name="machine">The machine with what GCONV adds.</param>
+public sealed class GconvComparison(MachineDescription machine)
+{
+    private const string AdditionMark = "an addition for GCONV";
+    private readonly Dictionary<(bool Plain, string Key), (NestCounts Counts, Int128 Energy)> _mapped = [];
+    private readonly MachineDescription _plain = WithoutAdditions(machine);
+
+    /// <summary>The machine.</summary>
+    public MachineDescription Machine => machine;
+
+    /// <summary>The machine without the unrollings that GCONV adds.</summary>
+    public static MachineDescription WithoutAdditions(MachineDescription machine) => machine with
+    {
+        Systolic = SystolicKeys.All.Where(key => machine.Systolic!.Find(key) is { } value && value.Source.Contains(AdditionMark, StringComparison.Ordinal))
+            .Aggregate(machine.Systolic!, (description, key) => description.With(key, new(0, "without GCONV"))),
+    };
+
+    /// <summary>Every general convolution on the accelerator; what is none on the host.</summary>
+    public ComparedRun Chain(ComparedNetwork network, BaselineParameters parameters) => Run(network, null, parameters);
+
+    /// <summary>Convolutions on the accelerator, the rest as the baseline says.</summary>
+    public ComparedRun Without(ComparedNetwork network, Baseline baseline, BaselineParameters parameters) => Run(network, baseline, parameters);
+
+    private ComparedRun Run(ComparedNetwork network, Baseline? baseline, BaselineParameters parameters)
+    {
+        var description = machine.Systolic!;
+        var (period, link) = (1e-6 / description[SystolicKeys.Clock(1)], new Link(parameters));
+        var run = default(ComparedRun);
+        foreach (var step in network.Steps)
+        {
+            var place = PlaceOf(step, baseline);
+            var transfers = link.Bring(step, toHost: place == Place.Host);
+            var (seconds, joules) = (0.0, 0.0);
+            if (place == Place.Array)
+            {
+                var (counts, energy) = Map(step.Descriptor!, isPlain: baseline is not null);
+                (seconds, joules) = (counts.Cycles(machine) * period, (double)energy * 1e-18);
+                run = counts.TransferCycles(machine) >= Math.Max(counts.ArrayCycles, counts.PostCycles) ? run with { DramBound = run.DramBound + seconds }
+                    : counts.PostCycles > counts.ArrayCycles ? run with { UnitBound = run.UnitBound + seconds }
+                    : run with { ArrayBound = run.ArrayBound + seconds };
+            }
+            else if (place == Place.Host)
+            {
+                (seconds, joules) = (
+                    step.Operations / BaselineParameters.HostOperationsPerSecond,
+                    1e-18 * step.Operations * BaselineParameters.HostEnergyFactor * description[SystolicKeys.VectorOperation]);
+            }
+            else
+            {
+                // DRAM is shared by all units of the chip
+                var bytes = step.Reads.Sum(read => read.Bytes) + step.ConstantBytes + step.WrittenBytes;
+                var compute = place == Place.Vector ? Up(step.Operations, parameters.VectorLanes) : Up(NestModel.Taps(step.Descriptor!), machine.Columns);
+                seconds = Math.Max(compute, Up(bytes, description[SystolicKeys.OffChipBytes])) * period;
+                joules = 1e-18 * (((double)step.Operations * description[SystolicKeys.VectorOperation]) + (bytes / 4.0 * description[SystolicKeys.DramWord]));
+            }
+
+            var moved = transfers.Seconds;
+            joules += transfers.Bytes / 4.0 * BaselineParameters.LinkEnergyFactor * description[SystolicKeys.DramWord] * 1e-18;
+            var other = moved + (step.Kind == ComparedKind.Convolution ? 0 : seconds);
+            run = run with { Seconds = run.Seconds + seconds + moved, OtherSeconds = run.OtherSeconds + other, Joules = run.Joules + joules };
+        }
+
+        return run;
+    }
+
+    private static Place PlaceOf(ComparedStep step, Baseline? baseline) => (step.Kind, baseline) switch
+    {
+        (ComparedKind.Host, _) => Place.Host,
+        (_, null) or (ComparedKind.Convolution, _) => Place.Array,
+        (_, Baseline.VectorUnit) => Place.Vector,
+        (ComparedKind.PoolOrNorm, Baseline.DedicatedUnits) => Place.Unit,
+        _ => Place.Host,
+    };
+
+    private (NestCounts Counts, Int128 Energy) Map(SystolicOperator operation, bool isPlain)
+    {
+        var key = (isPlain, NestMapper.Key(operation));
+        if (!_mapped.TryGetValue(key, out var mapped))
+        {
+            var target = isPlain ? _plain : machine;
+            var plan = NestSearch.Best(operation, target) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
+            var nest = plan.Encode(operation, target);
+            var counts = NestModel.Count(nest, target);
+            mapped = (counts, NestSearch.Energy(nest, counts, target));
+            _mapped.Add(key, mapped);
+        }
+
+        return mapped;
+    }
+
+    private static long Up(long value, long by) => (value + by - 1) / by;
+
+    private enum Place
+    {
+        Array,
+        Vector,
+        Unit,
+        Host,
+    }
+
+    /// <summary>Where tensors are: a tensor crosses the link when it is needed on the other side for the first time.</summary>
+    private sealed class Link(BaselineParameters parameters)
+    {
+        private readonly HashSet<string> _onHost = new(StringComparer.Ordinal);
+        private readonly HashSet<string> _onChip = new(StringComparer.Ordinal);
+
+        public (double Seconds, long Bytes) Bring(ComparedStep step, bool toHost)
+        {
+            var (seconds, moved) = (0.0, 0L);
+            var (here, there) = toHost ? (_onHost, _onChip) : (_onChip, _onHost);
+            foreach (var (name, bytes) in step.Reads)
+            {
+                // inputs of the network and what steps on the chip wrote lie there
+                var isHere = here.Contains(name) || (!toHost && !there.Contains(name));
+                if (!isHere)
+                {
+                    seconds += BaselineParameters.TransferSeconds + (bytes / parameters.LinkBytesPerSecond);
+                    moved += bytes;
+                    here.Add(name);
+                }
+            }
+
+            // pieces of a joined tensor may come from both sides
+            if (there.Contains(step.Writes) && !here.Contains(step.Writes))
+            {
+                seconds += BaselineParameters.TransferSeconds + (step.WrittenBytes / parameters.LinkBytesPerSecond);
+                moved += step.WrittenBytes;
+            }
+            else
+            {
+                here.Add(step.Writes);
+            }
+
+            return (seconds, moved);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+using System.Globalization;
+using System.Text;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Systolic.Reproduction;
+
+namespace CnnCompiler.Targets.Nests.Reproduction;
+
+/// <summary>The report of <c>cnnc reproduce gconv</c>: networks at full resolution on every machine, beside three baselines, by the model that the interpreter's counts confirm.</summary>
+public static class GconvReport
+{
+    private static readonly double[] Links = [0.8e9, 3.2e9, 12.8e9, 51.2e9];
+    private static readonly int[] Lanes = [4, 16, 64, 256];
+
+    /// <summary>The sections.</summary>
+    /// <param name="networks">The networks; asked for once, when a section is worked out.</param>
+    public static IReadOnlyList<ReproductionSection> Sections(Func<IReadOnlyList<ComparedNetwork>> networks)
+    {
+        var work = new Lazy<(IReadOnlyList<ComparedNetwork> Networks, IReadOnlyList<GconvComparison> Machines)>(() => (networks(), [.. BuiltInMachines.Gconv.Select(machine => new GconvComparison(machine))]));
+        return
+        [
+            .. BuiltInMachines.Gconv.Select((machine, i) => new ReproductionSection(
+                Text($"Inference on {machine.Name}, {machine.Rows} by {machine.Columns}"), () => Table(work.Value.Networks, work.Value.Machines[i]))),
+            new("Averages over all machines and networks (the paper's abstract: 3.4 times the performance, 3.2 times the energy efficiency; how it averages is not known)", () => Averages(work.Value.Networks, work.Value.Machines)),
+            new("How the averages of the performance depend on the link and on the vector unit", () => Sensitivity(work.Value.Networks, work.Value.Machines)),
+        ];
+    }
+
+    private static string Table(IReadOnlyList<ComparedNetwork> networks, GconvComparison comparison)
+    {
+        var text = new StringBuilder();
+        text.Append("                    GCONV chain                 |     times faster     |  times less energy   | share of other layers\n");
+        text.Append("network               ms   array  units  DRAM   |  host  vector  units |  host  vector  units |  host  vector  units\n");
+        foreach (var network in networks)
+        {
+            var chain = comparison.Chain(network, new());
+            var others = Enum.GetValues<Baseline>().Select(baseline => comparison.Without(network, baseline, new())).ToList();
+            text.Append(Text($"{network.Name,-16}{chain.Seconds * 1e3,9:F3}{100 * chain.ArrayBound / chain.Seconds,6:F0} %{100 * chain.UnitBound / chain.Seconds,5:F0} %{100 * chain.DramBound / chain.Seconds,5:F0} %  |"));
+            text.AppendJoin(' ', others.Select(other => Text($"{other.Seconds / chain.Seconds,6:F2}"))).Append(" |");
+            text.AppendJoin(' ', others.Select(other => Text($"{other.Joules / chain.Joules,6:F2}"))).Append(" |");
+            text.AppendJoin(' ', others.Select(other => Text($"{100 * other.OtherSeconds / other.Seconds,5:F0} %"))).Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    private static string Averages(IReadOnlyList<ComparedNetwork> networks, IReadOnlyList<GconvComparison> machines)
+    {
+        var text = new StringBuilder("baseline          performance: arithmetic  geometric   energy: arithmetic  geometric\n");
+        foreach (var baseline in Enum.GetValues<Baseline>())
+        {
+            var pairs = Pairs(networks, machines, baseline, new());
+            var (time, energy) = (pairs.Select(pair => pair.Time).ToList(), pairs.Select(pair => pair.Energy).ToList());
+            text.Append(Text($"{baseline,-18}{time.Average(),23:F2}{Geometric(time),11:F2}{energy.Average(),21:F2}{Geometric(energy),11:F2}\n"));
+        }
+
+        foreach (var machine in machines)
+        {
+            foreach (var baseline in Enum.GetValues<Baseline>())
+            {
+                var pairs = Pairs(networks, [machine], baseline, new());
+                text.Append(Text($"  {machine.Machine.Name,-14}{baseline,-16}{pairs.Average(pair => pair.Time),9:F2}{Geometric(pairs.Select(pair => pair.Time)),11:F2}{pairs.Average(pair => pair.Energy),21:F2}{Geometric(pairs.Select(pair => pair.Energy)),11:F2}\n"));
+            }
+        }
+
+        return text.ToString();
+    }
+
+    private static string Sensitivity(IReadOnlyList<ComparedNetwork> networks, IReadOnlyList<GconvComparison> machines)
+    {
+        var text = new StringBuilder("link, GB/s     host: arithmetic  geometric   dedicated units: arithmetic  geometric\n");
+        foreach (var link in Links)
+        {
+            var parameters = new BaselineParameters(LinkBytesPerSecond: link);
+            var host = Pairs(networks, machines, Baseline.HostOffload, parameters).Select(pair => pair.Time).ToList();
+            var units = Pairs(networks, machines, Baseline.DedicatedUnits, parameters).Select(pair => pair.Time).ToList();
+            text.Append(Text($"{link / 1e9,10:F1}{host.Average(),21:F2}{Geometric(host),11:F2}{units.Average(),30:F2}{Geometric(units),11:F2}\n"));
+        }
+
+        text.Append("\nlanes        vector unit: arithmetic  geometric\n");
+        foreach (var lanes in Lanes)
+        {
+            var vector = Pairs(networks, machines, Baseline.VectorUnit, new(VectorLanes: lanes)).Select(pair => pair.Time).ToList();
+            text.Append(Text($"{lanes,5}{vector.Average(),31:F2}{Geometric(vector),11:F2}\n"));
+        }
+
+        return text.ToString();
+    }
+
+    private static List<(double Time, double Energy)> Pairs(IReadOnlyList<ComparedNetwork> networks, IReadOnlyList<GconvComparison> machines, Baseline baseline, BaselineParameters parameters) =>
+        [.. machines.SelectMany(_ => networks, (machine, network) =>
+        {
+            var (chain, other) = (machine.Chain(network, parameters), machine.Without(network, baseline, parameters));
+            return (other.Seconds / chain.Seconds, other.Joules / chain.Joules);
+        })];
+
+    private static double Geometric(IEnumerable<double> values) => Math.Exp(values.Average(Math.Log));
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

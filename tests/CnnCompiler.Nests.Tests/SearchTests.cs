@@ -1,0 +1,24 @@
+using CnnCompiler.Fuzzing;
+using CnnCompiler.Targets.Nests;
+
+namespace CnnCompiler.Nests.Tests;
+
+/// <summary>Pruning loses nothing: the search finds as few cycles as looking at every candidate.</summary>
+public class SearchTests
+{
+    [Theory]
+    [MemberData(nameof(NestLevels.Machines), MemberType = typeof(NestLevels))]
+    public void Pruning_finds_the_cycles_of_the_whole_space(string name)
+    {
+        for (var seed = 0; seed < 16; seed++)
+        {
+            var machine = NestLevels.Small(name, 3, 4, 96 << (seed % 3), 4 << (seed % 4));
+            var kind = seed % 2 == 0 ? LayerKind.Conv2D : RandomNetworks.Kinds[seed % RandomNetworks.Kinds.Count];
+            foreach (var (_, operation) in NestMapper.Descriptors(NestTests.Map(RandomNetworks.Layer(kind, seed), machine).Program))
+            {
+                long Cycles(NestPlan plan) => NestModel.Count(plan.Encode(operation, machine), machine).Cycles(machine);
+                Assert.Equal(Cycles(NestSearch.Best(operation, machine, prunes: false)!), Cycles(NestSearch.Best(operation, machine)!));
+            }
+        }
+    }
+}
