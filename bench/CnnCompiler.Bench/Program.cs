@@ -4,6 +4,12 @@ using CnnCompiler.Bench;
 // dotnet run -c Release --project bench/CnnCompiler.Bench -- --filter '*'
 // dotnet run -c Release --project bench/CnnCompiler.Bench -- selector
 // dotnet run -c Release --project bench/CnnCompiler.Bench -- systolic
+// dotnet run -c Release --project bench/CnnCompiler.Bench -- tool PATH-OF-CNNC
+if (args is ["tool", var tool])
+{
+    return ToolBench.Run(tool);
+}
+
 if (args is ["selector"])
 {
     SelectorBench.Run();

@@ -55,6 +55,13 @@ public static class Program
     private static int Invoke(string[] args, CliSession session)
     {
         var environment = session.Environment;
+        if (args is ["--version"])
+        {
+            // asked for by every build that looks for the tool: answered before the verbs are put together
+            environment.Out.WriteLine(CliVersion.Text);
+            return ExitCodes.Success;
+        }
+
         try
         {
             var code = CommandLine.Invoke(args, session);

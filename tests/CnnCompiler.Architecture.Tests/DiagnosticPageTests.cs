@@ -30,7 +30,7 @@ public partial class DiagnosticPageTests
     public void The_sections_of_a_page_are_those_of_its_area_in_their_order() => Assert.All(Pages, page =>
     {
         var range = Range().Match(SourceTree.Read(page));
-        var (first, last) = (int.Parse(range.Groups[1].Value, CultureInfo.InvariantCulture), int.Parse(range.Groups[2].Value, CultureInfo.InvariantCulture));
+        var (first, last) = (int.Parse(range.Groups["first"].Value, CultureInfo.InvariantCulture), int.Parse(range.Groups["last"].Value, CultureInfo.InvariantCulture));
         var codes = Sections.Where(section => section.Page == page).Select(section => section.Code).ToList();
         Assert.Equal(codes.Order(), codes);
         Assert.All(codes, code => Assert.InRange(code, first, last));
@@ -52,28 +52,28 @@ public partial class DiagnosticPageTests
 
         var shown = Shown().Match(section.Text);
         Assert.True(shown.Success, $"CNN{section.Code:0000} has neither an example nor a test");
-        var test = SourceTree.Read(shown.Groups[1].Value);
+        var test = SourceTree.Read(shown.Groups["test"].Value);
         var names = DiagnosticCodeTests.Given.Where(given => given.Code == section.Code).Select(given => given.Method).Concat([$"CNN{section.Code:0000}", $"\", {section.Code}, "]);
-        Assert.True(names.Any(name => test.Contains(name, StringComparison.Ordinal)), $"{shown.Groups[1].Value} does not show CNN{section.Code:0000}");
+        Assert.True(names.Any(name => test.Contains(name, StringComparison.Ordinal)), $"{shown.Groups["test"].Value} does not show CNN{section.Code:0000}");
     });
 
     [Fact]
     public void A_retired_code_is_given_no_more()
     {
-        var retired = Code().Matches(SourceTree.Read($"{Folder}/README.md")).Select(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).ToList();
+        var retired = Code().Matches(SourceTree.Read($"{Folder}/README.md")).Select(match => int.Parse(match.Groups["code"].Value, CultureInfo.InvariantCulture)).ToList();
         Assert.NotEmpty(retired);
         Assert.Empty(retired.Intersect(DiagnosticCodeTests.Given.Select(given => given.Code)));
     }
 
-    [GeneratedRegex(@"^## CNN(\d{4}):", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^## CNN(?<code>\d{4}):", RegexOptions.Multiline)]
     private static partial Regex Heading();
 
-    [GeneratedRegex(@"^# .*CNN(\d{4}) to CNN(\d{4})", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^# .*CNN(?<first>\d{4}) to CNN(?<last>\d{4})", RegexOptions.Multiline)]
     private static partial Regex Range();
 
-    [GeneratedRegex(@"^Shown by `([^`]+)`", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^Shown by `(?<test>[^`]+)`", RegexOptions.Multiline)]
     private static partial Regex Shown();
 
-    [GeneratedRegex(@"^\* CNN(\d{4})", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\* CNN(?<code>\d{4})", RegexOptions.Multiline)]
     private static partial Regex Code();
 }

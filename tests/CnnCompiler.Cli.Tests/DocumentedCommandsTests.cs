@@ -12,7 +12,7 @@ public partial class DocumentedCommandsTests
 
     public static TheoryData<string> Pages => [.. Directory.EnumerateFiles(SharedMaterial.Repository, "*.md", SearchOption.AllDirectories)
         .Select(path => Path.GetRelativePath(SharedMaterial.Repository, path).Replace('\\', '/'))
-        .Where(path => path == "README.md" || path.StartsWith("docs/", StringComparison.Ordinal) || path.StartsWith("samples/", StringComparison.Ordinal))
+        .Where(path => path == "README.md" || (path.StartsWith("docs/", StringComparison.Ordinal) && !path.StartsWith("docs/diagnostics/", StringComparison.Ordinal)) || path.StartsWith("samples/", StringComparison.Ordinal))
         .Where(path => Commands(path).Count > 0)
         .Order(StringComparer.Ordinal)];
 
