@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using CnnCompiler.Frontend.Tests.Tflite;
 using CnnCompiler.Frontend.Tflite;
@@ -32,14 +33,15 @@ public sealed class GoldenLoweringTests
     private static void Check(GoldenModel model)
     {
         var diagnostics = new DiagnosticBag();
-        var graph = TfliteReader.Read(File.ReadAllBytes(model.File), model.File, diagnostics);
-        if (graph is null)
+        var imported = TfliteReader.ReadModel(File.ReadAllBytes(model.File), model.File, diagnostics);
+        if (imported is null)
         {
             // What the reader may refuse is judged by its own tests; here nothing else is an excuse.
             Assert.All(diagnostics.Diagnostics, diagnostic => Assert.Equal("CNN0323", diagnostic.Code));
             return;
         }
 
+        var graph = imported.Graph;
         var program = LowerToGconv.Lower(graph, diagnostics);
         Assert.Empty(diagnostics.Diagnostics);
         Assert.Empty(GconvVerifier.Check(program!));
@@ -51,7 +53,7 @@ public sealed class GoldenLoweringTests
             Assert.Empty(diagnostics.Diagnostics);
             var outputs = evaluation!.Outputs.SelectMany(output => output.Bytes.ToArray()).ToArray();
             Assert.True(model.Golden($"{vector}.output.bin").AsSpan().SequenceEqual(outputs), $"outputs of vector {vector} differ");
-            CheckHashes(model, graph, evaluation, vector);
+            CheckHashes(model, imported, evaluation, vector);
         }
 
         var text = GconvPrinter.Print(program!);
@@ -59,7 +61,7 @@ public sealed class GoldenLoweringTests
     }
 
     // Hashes of every tensor are stored with the models; the single operators have no others than their output.
-    private static void CheckHashes(GoldenModel model, NetworkGraph graph, GconvEvaluation evaluation, string vector)
+    private static void CheckHashes(GoldenModel model, TfliteModel imported, GconvEvaluation evaluation, string vector)
     {
         var manifest = Path.Combine(model.Folder, "golden", "manifest.json");
         if (!File.Exists(manifest))
@@ -69,9 +71,9 @@ public sealed class GoldenLoweringTests
 
         using var json = JsonDocument.Parse(File.ReadAllBytes(manifest));
         var hashes = json.RootElement.GetProperty("vectors").EnumerateArray().Single(v => v.GetProperty("n").GetString() == vector).GetProperty("tensor_sha256");
-        foreach (var layer in graph.Layers)
+        foreach (var layer in imported.Graph.Layers)
         {
-            Assert.True(hashes.GetProperty(layer.Name[1..]).GetString() == evaluation.Values[layer.Name].Hash(), $"vector {vector}, {layer.Keyword} {layer.Name} differs");
+            Assert.True(hashes.GetProperty(imported.TensorIndices[layer.Name].ToString(CultureInfo.InvariantCulture)).GetString() == evaluation.Values[layer.Name].Hash(), $"vector {vector}, {layer.Keyword} {layer.Name} differs");
         }
     }
 
