@@ -38,7 +38,7 @@ public class ZooTests
         offered.RemoveAll(forms.Contains);
         var tensor = forms.First(vertex => vertex.Ways.Count > 1);
         var layout = tensor.Ways.First(way => way.Contains(' ', StringComparison.Ordinal));
-        var reader = network.Layers.First(layer => layer.Inputs.Contains(tensor.Vertex[Form.Length..]) && offered.Exists(vertex => vertex.Vertex == layer.Name));
+        var reader = network.Layers.First(layer => layer.Inputs.Contains(tensor.Vertex[Form.Length..], StringComparer.Ordinal) && offered.Exists(vertex => vertex.Vertex == layer.Name));
         forced.Add(new(tensor.Vertex, layout));
         forced.Add(new(reader.Name, offered.Find(vertex => vertex.Vertex == reader.Name).Ways.First(way => way.StartsWith($"{layout.Split(' ')[0]}-", StringComparison.Ordinal))));
         foreach (var way in offered.SelectMany(vertex => vertex.Ways).Where(way => way.Contains('-', StringComparison.Ordinal) && !byChoice.Contains(way)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
