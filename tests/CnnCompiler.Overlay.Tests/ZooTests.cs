@@ -36,6 +36,11 @@ public class ZooTests
         List<ForcedChoice> forced = [];
         var forms = offered.Where(vertex => vertex.Vertex.StartsWith(Form, StringComparison.Ordinal)).ToList();
         offered.RemoveAll(forms.Contains);
+        var tensor = forms.First(vertex => vertex.Ways.Count > 1);
+        var layout = tensor.Ways.First(way => way.Contains(' ', StringComparison.Ordinal));
+        var reader = network.Layers.First(layer => layer.Inputs.Contains(tensor.Vertex[Form.Length..], StringComparer.Ordinal) && offered.Exists(vertex => vertex.Vertex == layer.Name));
+        forced.Add(new(tensor.Vertex, layout));
+        forced.Add(new(reader.Name, offered.Find(vertex => vertex.Vertex == reader.Name).Ways.First(way => way.StartsWith($"{layout.Split(' ')[0]}-", StringComparison.Ordinal))));
         foreach (var way in offered.SelectMany(vertex => vertex.Ways).Where(way => way.Contains('-', StringComparison.Ordinal) && !byChoice.Contains(way)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
             var vertex = offered.FirstOrDefault(vertex => vertex.Ways.Contains(way, StringComparer.Ordinal) && !forced.Exists(choice => choice.Vertex == vertex.Vertex)).Vertex;
@@ -45,8 +50,6 @@ public class ZooTests
             }
         }
 
-        var tensor = forms.First(vertex => vertex.Ways.Count > 1);
-        forced.Add(new(tensor.Vertex, tensor.Ways.First(way => way.StartsWith("im2col", StringComparison.Ordinal) || way.StartsWith("winograd", StringComparison.Ordinal))));
         var all = Compile(network, forced);
         Check(network, all);
         var seen = Occurring(all).Union(byChoice, StringComparer.Ordinal).ToList();
