@@ -37,8 +37,8 @@ public class NestTests
             var image = (SystolicImageModule?)PassRunner.Run(new Pipeline(new EmitSystolicImage()), changed, new PassContext { Diagnostics = diagnostics, Options = new Dictionary<string, string>(StringComparer.Ordinal) });
             Assert.True(image is not null, string.Join('\n', diagnostics.Diagnostics));
             var inputs = RandomNetworks.Inputs(network, seed);
-            var expected = new NetworkModule(network).Evaluate(inputs, diagnostics, default);
-            var actual = image.Evaluate(inputs, diagnostics, default);
+            var expected = new NetworkModule(network).Evaluate(inputs, diagnostics, TestContext.Current.CancellationToken);
+            var actual = image.Evaluate(inputs, diagnostics, TestContext.Current.CancellationToken);
             Assert.True(expected is not null && actual is not null, $"{network.Name}: {string.Join('\n', diagnostics.Diagnostics)}");
             Assert.True(TestSupport.TranslationValidation.Difference(expected, actual) is var difference && difference is null, $"{network.Name}: {difference}");
             var counted = NestLevels.Count(image, inputs);
