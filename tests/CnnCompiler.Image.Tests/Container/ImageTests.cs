@@ -302,7 +302,7 @@ public sealed class ImageTests
             "     5  softmax 0x009000 words to 0x009100 bytes, 1 rows of 10, multiplier 1476210432 << 24, least difference -124  ; softmax",
             "     0  0x009000 arena 513 bytes",
             ".kernel copy",
-            ".step 2",
+            ".step 2  ; 1 cycle",
         ];
         Assert.All(lines, line => Assert.Single(text.Split('\n'), line));
         for (ulong seed = 0; seed < 50; seed++)
