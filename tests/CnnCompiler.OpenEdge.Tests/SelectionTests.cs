@@ -83,6 +83,7 @@ public class SelectionTests
     public void What_is_chosen_costs_no_more_than_the_default_or_any_forced_choice()
     {
         var machine = BuiltInMachines.Default;
+        var compared = 0;
         for (var seed = 0; seed < Seeds; seed++)
         {
             var diagnostics = new DiagnosticBag();
@@ -90,7 +91,7 @@ public class SelectionTests
             var selected = MappingSelector.Select(gconv, machine, [], diagnostics, default)!;
             Assert.Empty(diagnostics.Diagnostics);
             var timer = new KernelTimer(machine);
-            long Total(MappedProgram program) => program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, program));
+            long Total(MappedProgram program) => program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, program, selected.Place));
             Assert.True(Total(selected.Program) <= Total(OpenEdgeMapper.Map(gconv, diagnostics, default)!));
             foreach (var vertex in selected.Explanation?.Vertices ?? [])
             {
@@ -98,10 +99,18 @@ public class SelectionTests
                 {
                     Assert.True(rejected.ForcedCost >= selected.Explanation!.Cost);
                     var forced = MappingSelector.Select(gconv, machine, [new(vertex.Vertex, rejected.Candidate)], diagnostics, default)!;
-                    Assert.Equal(rejected.ForcedCost, forced.Explanation!.Cost);
+
+                    // with more code or parameters than RAM has room for it is priced with their copies
+                    if (forced.Place == selected.Place)
+                    {
+                        Assert.Equal(rejected.ForcedCost, forced.Explanation!.Cost);
+                        compared++;
+                    }
                 }
             }
         }
+
+        Assert.True(compared > Seeds);
     }
 
     [Fact]

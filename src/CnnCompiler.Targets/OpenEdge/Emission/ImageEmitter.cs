@@ -117,11 +117,14 @@ public sealed class ImageEmitter
         return diagnostics.HasErrors ? null : image;
     }
 
-    /// <summary>Cycles of a program, about: the array's are measured, host cycles that it doesn't hide come from the plan of copies. Null where it doesn't fit.</summary>
+    /// <summary>
+    /// Cycles of a program, about: the array's are measured, host cycles that it doesn't hide come from the plan of copies; and whether all parameters and code
+    /// lie in RAM from the beginning. Null where it doesn't fit.
+    /// </summary>
     /// <param name="program">The program.</param>
     /// <param name="machine">The machine.</param>
     /// <param name="timer">The measure.</param>
-    public static long? Estimate(MappedProgram program, MachineDescription machine, KernelTimer timer)
+    public static (long Cycles, bool IsResident)? Estimate(MappedProgram program, MachineDescription machine, KernelTimer timer)
     {
         const int Pointers = 2 * Cell.Side;
         var data = new Data(program);
@@ -146,8 +149,9 @@ public sealed class ImageEmitter
         }
 
         var emitter = new ImageEmitter(program, machine, memory, data, compiled, always: true);
-        return emitter._plan!.Exposed
+        var cycles = emitter._plan!.Exposed
             + compiled.Sum(c => timer.ArrayCycles(c.Key, program) + (c.Value.Kernel.Launches * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite))));
+        return (cycles, emitter._inRam.Words == emitter._inRam.AllWords);
     }
 
     /// <summary>True where a program's kernels and memory fit a machine.</summary>

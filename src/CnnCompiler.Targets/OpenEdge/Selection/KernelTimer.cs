@@ -10,12 +10,23 @@ using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Selection;
 
+/// <summary>Where parameter blocks, and code that isn't shared, lie before a launch.</summary>
+public enum ParameterPlace
+{
+    /// <summary>In RAM from the beginning.</summary>
+    Ram,
+
+    /// <summary>In flash: the host copies them.</summary>
+    Flash,
+}
+
 /// <summary>
 /// What a nest costs on a machine. Array cycles are measured: the nest's first launch runs on the interpreter's array engine, which is cycle-exact,
 /// once with its code to be loaded and once resident; all launches of a nest run the same code over the same loop counts, and no branch depends on
 /// data, so the others take as long as the second (on banked buses up to bank conflicts, which depend on addresses). Around that the host model of
 /// <c>openedge-system.md</c> is applied: a launch's parameters are copied while the launch before runs, so the longer of the two counts (and on
-/// a shared bus the copied words slow the array down); registers and overhead come on top. Loading code where it changes isn't counted.
+/// a shared bus the copied words slow the array down); registers and overhead come on top. Where parameters and code are taken to lie in RAM from the
+/// beginning, nothing is copied. Loading code where it changes isn't counted, but for kernels that have code of their own.
 /// </summary>
 /// <param name="machine">The machine.</param>
 /// <param name="store">Costs of other compilations; null for none.</param>
@@ -26,7 +37,10 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
     private readonly MeasuredCosts _measured = new(store);
 
     /// <summary>Cycles of all launches of a nest, host included, or <see cref="SelectionCost.Illegal"/> where it exceeds the array.</summary>
-    public long Cycles(MappedNest nest, MappedProgram program)
+    /// <param name="nest">The nest.</param>
+    /// <param name="program">Its program.</param>
+    /// <param name="place">Where the host finds parameters and code.</param>
+    public long Cycles(MappedNest nest, MappedProgram program, ParameterPlace place)
     {
         try
         {
@@ -35,10 +49,12 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
             var (first, next) = ArrayCycles(code, kernel, data);
             var launch = kernel.Launch(0, data.Parameters, data);
             var marks = Enumerable.Range(0, kernel.Launches).Sum(i => (long)kernel.Launch(i, data.Parameters, data).Marks.Count) * machine.Host.FlashToRam;
-            var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (code.Rows.Sum(r => (long)r.Count) * (kernel.StaysInFlash ? machine.Host.FlashToContext : machine.Host.RamToContext)) - next) : 0;
+            var fetch = kernel.StaysInFlash && place == ParameterPlace.Flash ? machine.Host.FlashToContext : machine.Host.RamToContext;
+            var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (code.Rows.Sum(r => (long)r.Count) * fetch) - next) : 0;
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
-            var copy = (long)launch.Parameters.Length * machine.Host.FlashToRam;
-            var slower = machine.Bus.Kind == BusKind.Shared ? launch.Parameters.Length : 0;
+            var copied = place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
+            var copy = (long)copied * machine.Host.FlashToRam;
+            var slower = machine.Bus.Kind == BusKind.Shared ? copied : 0;
             return marks + load + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy))
                 + (kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite)));
         }

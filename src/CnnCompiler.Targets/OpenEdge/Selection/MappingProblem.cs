@@ -31,15 +31,16 @@ public sealed class MappingProblem : ITransitionCosts
     /// <param name="program">The chain.</param>
     /// <param name="defaults">Its mapping with default candidates.</param>
     /// <param name="timer">The measure.</param>
+    /// <param name="place">Where the host finds parameters and code.</param>
     /// <param name="cancellation">Ends early.</param>
     /// <param name="progress">Called before each round of measurements.</param>
     public static MappingProblem Of(
-        GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, CancellationToken cancellation, Action<SearchProgress>? progress = null)
+        GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, ParameterPlace place, CancellationToken cancellation, Action<SearchProgress>? progress = null)
     {
         var result = new MappingProblem(new("cycles", [], []));
         var decisions = defaults.Decisions.ToDictionary(d => d.Key, StringComparer.Ordinal);
         var layers = Layers(program);
-        var halo = Measure(defaults.Program, timer, cancellation);
+        var halo = Measure(defaults.Program, timer, place, cancellation);
         var dense = decisions.Values.Where(d => d.IsLayout)
             .Aggregate(MappingChoices.Defaults, (choices, d) => choices.With(d.Key, MappingCandidates.Dense.Name));
         var variants = Math.Max(1, decisions.Values.Where(d => !d.IsLayout).Select(d => d.Candidates.Count).DefaultIfEmpty(1).Max());
@@ -56,8 +57,8 @@ public sealed class MappingProblem : ITransitionCosts
 
             // where some candidate exceeds the array, each is mapped alone to find which
             var measured = mapping is null
-                ? layers.ToDictionary(l => l, l => MeasureAlone(program, dense, decisions.GetValueOrDefault(l), j, timer, cancellation), StringComparer.Ordinal)
-                : Measure(mapping.Program, timer, cancellation);
+                ? layers.ToDictionary(l => l, l => MeasureAlone(program, dense, decisions.GetValueOrDefault(l), j, timer, place, cancellation), StringComparer.Ordinal)
+                : Measure(mapping.Program, timer, place, cancellation);
             foreach (var layer in layers)
             {
                 var candidates = decisions.TryGetValue(layer, out var decision) ? decision.Candidates.Count : 1;
@@ -94,7 +95,7 @@ public sealed class MappingProblem : ITransitionCosts
         step.Step.Name.EndsWith(InputSuffix, StringComparison.Ordinal) ? step.Step.Name[..^InputSuffix.Length] : step.Step.Name;
 
     /// <summary>Cycles of every layer: its own, and for copying its input into a halo.</summary>
-    private static Dictionary<string, (long Own, long Copies)> Measure(MappedProgram program, KernelTimer timer, CancellationToken cancellation)
+    private static Dictionary<string, (long Own, long Copies)> Measure(MappedProgram program, KernelTimer timer, ParameterPlace place, CancellationToken cancellation)
     {
         var cycles = new Dictionary<string, (long Own, long Copies)>(StringComparer.Ordinal);
         foreach (var nest in program.Steps.OfType<MappedNest>())
@@ -102,7 +103,7 @@ public sealed class MappingProblem : ITransitionCosts
             cancellation.ThrowIfCancellationRequested();
             var layer = nest.Origin.Value.Layer;
             var (own, copies) = cycles.GetValueOrDefault(layer);
-            var cost = timer.Cycles(nest, program);
+            var cost = timer.Cycles(nest, program, place);
             cycles[layer] = OpenEdgeMapper.IsPaddingOfInput(nest)
                 ? (own, SelectionCost.Add(copies, cost))
                 : (SelectionCost.Add(own, cost), copies);
@@ -113,10 +114,10 @@ public sealed class MappingProblem : ITransitionCosts
 
     /// <summary>Cycles of a layer with its j-th candidate, all others with their defaults.</summary>
     private static (long Own, long Copies) MeasureAlone(
-        GconvProgram program, MappingChoices choices, MappingDecision? decision, int j, KernelTimer timer, CancellationToken cancellation) =>
+        GconvProgram program, MappingChoices choices, MappingDecision? decision, int j, KernelTimer timer, ParameterPlace place, CancellationToken cancellation) =>
         decision is not null && j < decision.Candidates.Count
         && OpenEdgeMapper.Map(program, choices.With(decision.Key, decision.Candidates[j].Name), new DiagnosticBag(), cancellation) is { } mapping
-            ? Measure(mapping.Program, timer, cancellation).GetValueOrDefault(decision.Name)
+            ? Measure(mapping.Program, timer, place, cancellation).GetValueOrDefault(decision.Name)
             : (SelectionCost.Illegal, 0);
 
     /// <summary>Network inputs and layers, in order.</summary>

@@ -38,11 +38,11 @@ public static partial class MappingSelector
 
         if (new MemoryFitter(program, machine, cancellation).Fit(choices) is not { } fitted)
         {
-            return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, null) : null;
+            return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, null, ParameterPlace.Ram) : null;
         }
 
         Tell(program, fitted, machine, diagnostics);
-        return new(fitted.Mapping.Program, null) { Schedule = fitted.Fits ? MappingSchedule.Write(fitted.Choices, defaults.Decisions, machine) : null };
+        return new(fitted.Mapping.Program, null, ParameterPlace.Ram) { Schedule = fitted.Fits ? MappingSchedule.Write(fitted.Choices, defaults.Decisions, machine) : null };
     }
 
     /// <summary>The mapping that a schedule says, or why it doesn't fit.</summary>
@@ -67,7 +67,7 @@ public static partial class MappingSelector
         }
 
         Tell(program, fitted, machine, diagnostics);
-        return new(fitted.Mapping.Program, null) { Schedule = MappingSchedule.Write(fitted.Choices, defaults.Decisions, machine) };
+        return new(fitted.Mapping.Program, null, ParameterPlace.Ram) { Schedule = MappingSchedule.Write(fitted.Choices, defaults.Decisions, machine) };
     }
 
     /// <summary>
@@ -80,12 +80,12 @@ public static partial class MappingSelector
         IReadOnlyList<ForcedChoice> forced,
         MemoryFitter fitter,
         MachineDescription machine,
+        KernelTimer timer,
         SearchOptions search,
         DiagnosticBag diagnostics,
         CancellationToken cancellation)
     {
-        var timer = new KernelTimer(machine, search.Costs);
-        if (ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer) is not { } first)
+        if (ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer)?.Cycles is not { } first)
         {
             return chosen;
         }
@@ -105,7 +105,7 @@ public static partial class MappingSelector
                     cancellation.ThrowIfCancellationRequested();
                     if (candidate.Name != (chosen.Choices.Of(decision.Key) ?? decision.Candidates[0].Name)
                         && fitter.FitAgain(chosen.Choices.With(decision.Key, candidate.Name)) is { } other
-                        && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } cycles && cycles < best)
+                        && ImageEmitter.Estimate(other.Mapping.Program, machine, timer)?.Cycles is { } cycles && cycles < best)
                     {
                         (chosen, best, improved) = (other, cycles, true);
                         changed[decision.Key] = candidate.Name;

@@ -13,7 +13,8 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <summary>A selected mapping.</summary>
 /// <param name="Program">The mapped program.</param>
 /// <param name="Explanation">Every decision with its rejected candidates, or null where there was none to make.</param>
-public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation)
+/// <param name="Place">Where the costs take parameters and code to lie.</param>
+public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation? Explanation, ParameterPlace Place)
 {
     /// <summary>The choices as a schedule; null where they don't fit the memory.</summary>
     public string? Schedule { get; init; }
@@ -55,33 +56,86 @@ public static partial class MappingSelector
             return Unsearched(program, machine, defaults, forced, diagnostics, cancellation);
         }
 
-        var problem = MappingProblem.Of(program, defaults, new(machine, search.Costs), cancellation, search.Progress);
+        // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
+        var timer = new KernelTimer(machine, search.Costs);
+        var best = Solve(program, machine, defaults, ParameterPlace.Ram, forced, timer, search, cancellation);
+        if (best.Chosen is { Fits: true } && best.Estimate is not { IsResident: true }
+            && Solve(program, machine, defaults, ParameterPlace.Flash, forced, timer, search, cancellation) is { Chosen.Fits: true } copied
+            && (best.Estimate is null || copied.Estimate?.Cycles < best.Estimate?.Cycles))
+        {
+            best = copied;
+        }
+
+        diagnostics.Report(best.Diagnostics.Diagnostics);
+        if (best.Diagnostics.HasErrors)
+        {
+            return null;
+        }
+
+        if (best.Chosen is not { } chosen)
+        {
+            // says why it can't be mapped
+            return OpenEdgeMapper.Map(program, best.Choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, best.Explanation, best.Place) : null;
+        }
+
+        // where nothing fits, emission says what is missing even in the smallest form
+        if (chosen.Fits && search.Effort > 1)
+        {
+            chosen = Refined(program.Name, chosen, defaults, forced, new(program, machine, cancellation), machine, timer, search, diagnostics, cancellation);
+        }
+
+        Tell(program, chosen, machine, diagnostics);
+        return new(chosen.Mapping.Program, best.Explanation, best.Place) { Schedule = chosen.Fits ? MappingSchedule.Write(chosen.Choices, defaults.Decisions, machine) : null };
+    }
+
+    /// <summary>What one way to price parameters gave.</summary>
+    /// <param name="Diagnostics">What was told.</param>
+    /// <param name="Choices">The candidates that cost least.</param>
+    /// <param name="Chosen">Them, or what takes their place where they don't fit; null where nothing can be mapped.</param>
+    /// <param name="Estimate">What that costs with every parameter at its real place.</param>
+    /// <param name="Explanation">Every decision.</param>
+    /// <param name="Place">Where parameters and code were taken to lie.</param>
+    private sealed record Solution(
+        DiagnosticBag Diagnostics, MappingChoices Choices, MemoryFitter.Fitted? Chosen, (long Cycles, bool IsResident)? Estimate, SelectionExplanation? Explanation, ParameterPlace Place);
+
+    private static Solution Solve(
+        GconvProgram program,
+        MachineDescription machine,
+        OpenEdgeMapping defaults,
+        ParameterPlace place,
+        IReadOnlyList<ForcedChoice> forced,
+        KernelTimer timer,
+        SearchOptions search,
+        CancellationToken cancellation)
+    {
+        var diagnostics = new DiagnosticBag();
+        var failed = new Solution(diagnostics, MappingChoices.Defaults, null, null, null, place);
+        var problem = MappingProblem.Of(program, defaults, timer, place, cancellation, search.Progress);
         var built = CostGraphBuilder.Build(problem.Problem, problem);
         diagnostics.Report(built.Diagnostics);
         if (built.Graph is not { } graph)
         {
-            return null;
+            return failed;
         }
 
         var constrained = ForcedChoice.Apply(graph, forced);
         diagnostics.Report(constrained.Diagnostics);
         if (constrained.Graph is null)
         {
-            return null;
+            return failed;
         }
 
         var solved = SelectionSolver.Solve(constrained.Graph);
         diagnostics.Report(solved.Diagnostics);
         if (solved.Selection is not { } selection)
         {
-            return null;
+            return failed;
         }
 
         diagnostics.Report(SelectionChecker.Check(constrained.Graph, selection));
-        var explanation = SelectionExplainer.Explain(graph, selection, [.. forced]);
         if (diagnostics.HasErrors)
         {
-            return null;
+            return failed;
         }
 
         // cycles were minimised, not memory: what doesn't fit as it is gives up packed inputs or is packed and split into bands, whichever is faster; where
@@ -90,7 +144,7 @@ public static partial class MappingSelector
         var fitter = new MemoryFitter(program, machine, cancellation);
         var chosen = fitter.Fit(choices);
         if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(program, defaults, choices, fitter, cancellation) is var (lighter, layers)
-            && (chosen is not { Fits: true } || Cycles(lighter, machine, search) < Cycles(chosen, machine, search)))
+            && (chosen is not { Fits: true } || Cycles(lighter, timer, place) < Cycles(chosen, timer, place)))
         {
             diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, layers));
             chosen = lighter;
@@ -102,21 +156,13 @@ public static partial class MappingSelector
             chosen = fallback;
         }
 
-        chosen = chosen is { Fits: true } ? WithFewerConstants(chosen, fitter, machine, search) : chosen;
-        if (chosen is { Fits: true } && search.Effort > 1)
+        (long Cycles, bool IsResident)? estimate = null;
+        if (chosen is { Fits: true })
         {
-            chosen = Refined(program.Name, chosen, defaults, forced, fitter, machine, search, diagnostics, cancellation);
+            (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer);
         }
 
-        if (chosen is null)
-        {
-            // says why it can't be mapped
-            return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, explanation) : null;
-        }
-
-        // where nothing fits, emission says what is missing even in the smallest form
-        Tell(program, chosen, machine, diagnostics);
-        return new(chosen.Mapping.Program, explanation) { Schedule = chosen.Fits ? MappingSchedule.Write(chosen.Choices, defaults.Decisions, machine) : null };
+        return new(diagnostics, choices, chosen, estimate, SelectionExplainer.Explain(graph, selection, [.. forced]), place);
     }
 
     /// <summary>Maps a program with given candidates so that it fits a machine's memory; where nothing does, in the smallest form found.</summary>
@@ -164,32 +210,29 @@ public static partial class MappingSelector
     }
 
     /// <summary>The chosen mapping with parameters in the code of fewer operators, where that is faster: their code has to find room or be loaded from flash.</summary>
-    private static MemoryFitter.Fitted WithFewerConstants(MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine, SearchOptions search)
+    private static (MemoryFitter.Fitted Chosen, (long Cycles, bool IsResident)? Estimate) WithFewerConstants(
+        MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine, KernelTimer timer)
     {
+        var best = ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer);
         if (!chosen.Mapping.Program.Steps.OfType<MappedNest>().Any(n => n.Kernel == RequantizeConstantsKernel.Strategy))
         {
-            return chosen;
+            return (chosen, best);
         }
 
-        var timer = new KernelTimer(machine, search.Costs);
-        var best = ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer);
         foreach (var fewest in (ReadOnlySpan<int>)[200, 500, int.MaxValue])
         {
             if (fitter.FitAgain(chosen.Choices with { FewestPositionsOfConstants = fewest }) is { } other
-                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } cycles && (best is null || cycles < best))
+                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && (best is null || estimate.Cycles < best.Value.Cycles))
             {
-                (chosen, best) = (other, cycles);
+                (chosen, best) = (other, estimate);
             }
         }
 
-        return chosen;
+        return (chosen, best);
     }
 
-    private static long Cycles(MemoryFitter.Fitted fitted, MachineDescription machine, SearchOptions search)
-    {
-        var timer = new KernelTimer(machine, search.Costs);
-        return fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, fitted.Mapping.Program));
-    }
+    private static long Cycles(MemoryFitter.Fitted fitted, KernelTimer timer, ParameterPlace place) =>
+        fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, fitted.Mapping.Program, place));
 
     private static void Tell(GconvProgram program, MemoryFitter.Fitted fitted, MachineDescription machine, DiagnosticBag diagnostics)
     {

@@ -212,7 +212,7 @@ internal sealed class MemoryFitter(GconvProgram program, MachineDescription mach
         }
 
         var mapped = fitted.Mapping.Program;
-        var cycles = mapped.Steps.OfType<MappedNest>().Where(n => n.Kernel is PackLinesKernel.Strategy or UnpackLinesKernel.Strategy).Sum(n => timer.Cycles(n, mapped));
+        var cycles = mapped.Steps.OfType<MappedNest>().Where(n => n.Kernel is PackLinesKernel.Strategy or UnpackLinesKernel.Strategy).Sum(n => timer.Cycles(n, mapped, ParameterPlace.Ram));
         var packed = choices.PackedBefore.OrderBy(p => p.Key, StringComparer.Ordinal)
             .Select(p => p.Value == MappingChoices.Always ? p.Key : FormattableString.Invariant($"{p.Key} from {p.Value} on"));
         var split = choices.Bands.Where(b => b.Value > 1).OrderBy(b => b.Key, StringComparer.Ordinal).Select(b => FormattableString.Invariant($"{b.Key} in {b.Value}"));
