@@ -3,7 +3,6 @@ using System.Text.Json;
 using CnnCompiler.Frontend.Tests.Tflite;
 using CnnCompiler.Frontend.Tflite;
 using CnnCompiler.Ir.Gconv;
-using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
