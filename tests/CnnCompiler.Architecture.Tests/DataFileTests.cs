@@ -29,7 +29,7 @@ public class DataFileTests
     {
         var files = SourceTree.Files(string.Empty, "samples", "tests/vectors", "tests/snapshots").Where(file => !file.Contains(".received.", StringComparison.Ordinal)).ToList();
         Assert.NotEmpty(files);
-        Assert.Empty(files.Where(file => !Rules.Any(rule => Regex.IsMatch(file, $"^{rule.Files}$", RegexOptions.ExplicitCapture))));
+        Assert.DoesNotContain(files, file => !Rules.Any(rule => Regex.IsMatch(file, $"^{rule.Files}$", RegexOptions.ExplicitCapture)));
         Assert.All(Rules, rule => Assert.Contains(files, file => Regex.IsMatch(file, $"^{rule.Files}$", RegexOptions.ExplicitCapture)));
         Assert.All(Rules.Where(rule => rule.Test.Length > 0), rule => Assert.Contains(rule.Reads, SourceTree.Read(rule.Test), StringComparison.Ordinal));
     }
