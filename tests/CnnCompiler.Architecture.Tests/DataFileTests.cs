@@ -19,6 +19,7 @@ public class DataFileTests
         (@"samples/lenet5\.(?:cnn|npz)", "tests/CnnCompiler.Cli.Tests/Cnnc.cs", "\"lenet5.cnn\""),
         (@"samples/digits/\d\.npy", "tests/CnnCompiler.Cli.Tests/RunCommandTests.cs", "Cnnc.Digit(digit)"),
         (@"samples/kernels/dot(?:\.inputs)?\.csv", "tests/CnnCompiler.Cli.Tests/AssembleCommandTests.cs", "\"dot.csv\""),
+        (@"samples/slurm/[^/]+\.sh", "tests/CnnCompiler.Slurm.Tests/ExploreTests.cs", "\"explore.sh\""),
         (@"samples/cmake/[^/]+", "tests/CnnCompiler.Packaging.Tests/CMakeTests.cs", "\"cmake\""),
         (@"samples/(?:.*/)?[^/]+\.md", "tests/CnnCompiler.Cli.Tests/DocumentedCommandsTests.cs", "\"samples/\""),
         (@"samples/training/.*\.(?:cs|csproj|json|idx|npz|npy|bin|gz)", string.Empty, string.Empty), // the program that trained LeNet-5; its result is what is tested

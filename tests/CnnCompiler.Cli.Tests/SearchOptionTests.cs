@@ -34,6 +34,15 @@ public sealed class SearchOptionTests : IDisposable
     }
 
     [Fact]
+    public void A_folder_that_cannot_be_used_costs_measurements_and_not_the_image()
+    {
+        var image = Compile("first.cnnb");
+        var result = Run("second.cnnb", "--cost-cache", _scratch["first.cnnb"]).Exits(0);
+        Assert.Contains("CNN0021", result.Error, StringComparison.Ordinal);
+        Assert.Equal(image, File.ReadAllBytes(_scratch["second.cnnb"]));
+    }
+
+    [Fact]
     public void Efforts_outside_the_range_and_a_target_that_does_not_search_are_refused()
     {
         Run("x.cnnb", "--effort", "4").Exits(2);

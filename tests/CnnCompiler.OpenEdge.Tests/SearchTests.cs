@@ -44,6 +44,18 @@ public sealed class SearchTests
     }
 
     [Fact]
+    public void A_search_over_the_whole_program_tells_what_it_changed()
+    {
+        for (var seed = 0; seed < Seeds; seed++)
+        {
+            var program = Program(seed);
+            var diagnostics = new DiagnosticBag();
+            var searched = MappingSelector.Select(program, Machine, [], diagnostics, default, new() { Effort = 2 })!.Schedule;
+            Assert.Equal(searched != Select(program, new())!.Schedule, diagnostics.Diagnostics.Any(diagnostic => diagnostic.Code == "CNN0827"));
+        }
+    }
+
+    [Fact]
     public void More_effort_is_never_slower_in_the_whole_program_than_the_choice_by_layers()
     {
         for (var seed = 0; seed < Seeds; seed++)
