@@ -199,7 +199,9 @@ internal sealed class CompilationOptions
             VerifyEach = parse.GetValue(VerifyEach),
             Search = other is null ? ChooseSearch(parse, target, session, costs) with
             {
-                Progress = at => progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{at.Stage} {at.Done} of {at.Parts}")),
+
+                // at a terminal only: what a build prints must not depend on how long it took
+                Progress = session.Environment.Interactive ? at => progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{at.Stage} {at.Done} of {at.Parts}")) : null,
             } : new(),
             Companion = name => ReadCompanion(file, name, session, files),
             Cancellation = session.Environment.Cancellation,
