@@ -59,8 +59,11 @@ public sealed class ReportCommandTests
         }
     }
 
+    // gconv's search leaves no alternatives behind
     [Theory]
-    [MemberData(nameof(Targets))]
+    [InlineData("openedge")]
+    [InlineData("arrayflex")]
+    [InlineData("overlay")]
     public void Every_alternative_costs_at_least_what_was_chosen_and_a_forced_one_is_taken(string target)
     {
         var report = Report(Cnnc.Lenet5, target);
