@@ -133,6 +133,30 @@ public class StarTests
         static int Weight(int seed, int index) => seed == 1 ? 127 : seed == 2 ? -127 : (int)((uint)((seed * 7919) + (index * 104729) + (index * index * 31)) % (uint)Math.Min(255, seed * 12)) - Math.Min(127, seed * 6);
     }
 
+    [Fact]
+    public void A_split_is_said_to_exist_where_trying_all_finds_one()
+    {
+        var found = new bool[2];
+        for (var seed = 1; seed < 3_000; seed++)
+        {
+            int[] weights = [.. Enumerable.Range(0, 1 + (seed % 9)).Select(i => Mixed(seed, i))];
+            var first = (seed / 9 % (weights.Length + 1)) - 1;
+            var exists = Enumerable.Range(1, (1 << weights.Length) - 2).Any(mask =>
+            {
+                var sum = weights.Where((_, slot) => (mask >> slot & 1) != 0).Sum(Math.Abs);
+                return Math.Max(sum, weights.Sum(Math.Abs) - sum) <= StarPlan.Capacity && (first < 0 || System.Numerics.BitOperations.TrailingZeroCount(mask) == first);
+            });
+            Assert.Equal(exists, StarPlan.CanSplit(weights, first));
+            Assert.Equal(exists, StarPlan.Bins(weights, first) is not null);
+            found[exists ? 1 : 0] = true;
+        }
+
+        Assert.All(found, Assert.True);
+
+        // few of the sums near twice the capacity can be reached
+        static int Mixed(int seed, int index) => (int)((uint)((seed * 7919) + (index * 104729) + (seed * index * 31)) % 256) - 128;
+    }
+
     private static sbyte Extreme(string kind, int index) => kind switch
     {
         "highest" => sbyte.MaxValue,

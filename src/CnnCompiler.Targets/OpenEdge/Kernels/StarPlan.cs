@@ -29,6 +29,11 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     /// <returns>A bit for each slot whose product belongs to the first sum, or null where there is no such split.</returns>
     public static int? Bins(ReadOnlySpan<int> weights, int first)
     {
+        if (!CanSplit(weights, first))
+        {
+            return null;
+        }
+
         var all = (1 << weights.Length) - 1;
         Span<int> sums = stackalloc int[1 << MostSlots];
         sums[0] = 0;
@@ -52,6 +57,63 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
 
         return best?.Mask;
     }
+
+    /// <summary>True where <see cref="Bins"/> finds a split; by the sums that can be reached, not by all splits.</summary>
+    /// <param name="weights">The cell's weights by slot.</param>
+    /// <param name="first">The slot with which the first sum begins, or -1.</param>
+    public static bool CanSplit(ReadOnlySpan<int> weights, int first)
+    {
+        var total = 0;
+        foreach (var weight in weights)
+        {
+            total += Math.Abs(weight);
+        }
+
+        if (weights.Length < 2 || total > 2 * Capacity)
+        {
+            return false;
+        }
+
+        if (total <= Capacity)
+        {
+            return true;
+        }
+
+        // bit n stands for a first sum of n; none is larger than the capacity
+        var began = first < 0 ? 0 : Math.Abs(weights[first]);
+        if (began > Capacity)
+        {
+            return false;
+        }
+
+        Span<ulong> reached = stackalloc ulong[Words];
+        reached.Clear();
+        reached[began / WordBits] |= 1UL << (began % WordBits);
+        for (var slot = first + 1; slot < weights.Length; slot++)
+        {
+            var weight = Math.Abs(weights[slot]);
+            for (var word = Words - 1; word >= weight / WordBits; word--)
+            {
+                var from = word - (weight / WordBits);
+                reached[word] |= (reached[from] << (weight % WordBits)) | (weight % WordBits == 0 || from == 0 ? 0 : reached[from - 1] >> (WordBits - (weight % WordBits)));
+            }
+        }
+
+        for (var sum = total - Capacity; sum <= Capacity; sum++)
+        {
+            if ((reached[sum / WordBits] >> (sum % WordBits) & 1) != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private const int WordBits = sizeof(ulong) * 8;
+
+    /// <summary>Words with a bit for every sum up to the <see cref="Capacity"/>.</summary>
+    private const int Words = (Capacity / WordBits) + 1;
 
     /// <summary>Plans the passes of a few channels; null where no plan of at most <paramref name="mostPasses"/> was found.</summary>
     /// <param name="offsets">Distance of each item's input from the first, in bytes; the read pointer moves from slot to slot by a 13-bit constant.</param>
@@ -129,34 +191,48 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             return excess;
         }
 
+        var excesses = Enumerable.Range(0, groups).Select(Excess).ToArray();
+        var all = excesses.Sum();
+
         // items of neighbouring groups in the same place lie near each other: exchanging them keeps the distances between slots short
         var random = new Lfsr(seed);
-        for (var exchange = 0; exchange < Exchanges * groups; exchange++)
+        for (var exchange = 0; all > 0 && exchange < Exchanges * groups; exchange++)
         {
             var (a, b) = (random.Next(groups), random.Next(groups));
-            var before = a == b ? 0 : Excess(a) + Excess(b);
+            var before = a == b ? 0 : excesses[a] + excesses[b];
             if (before == 0)
             {
                 continue;
             }
 
             var place = random.Next(slots);
-            ref var left = ref group[(a * slots) + place];
-            ref var right = ref group[(b * slots) + place];
-            Exchange(ref left, ref right);
-            if (Excess(a) + Excess(b) > before)
+            Exchange(a, b, place);
+            var (left, right) = (Excess(a), Excess(b));
+            if (left + right > before)
             {
-                Exchange(ref left, ref right);
+                Exchange(a, b, place);
+                continue;
             }
 
-            void Exchange(ref int x, ref int y)
-            {
-                Add(a, x, -1);
-                Add(b, y, -1);
-                (x, y) = (y, x);
-                Add(a, x, 1);
-                Add(b, y, 1);
-            }
+            (excesses[a], excesses[b]) = (left, right);
+            all += left + right - before;
+        }
+
+        void Exchange(int a, int b, int place)
+        {
+            ref var x = ref group[(a * slots) + place];
+            ref var y = ref group[(b * slots) + place];
+            Add(a, x, -1);
+            Add(b, y, -1);
+            (x, y) = (y, x);
+            Add(a, x, 1);
+            Add(b, y, 1);
+        }
+
+        // within the slack a split may still be found, past the lanes' capacity never
+        if (sums.Cast<int>().Any(sum => sum > 2 * Capacity))
+        {
+            return null;
         }
 
         var result = new IReadOnlyList<int>[groups];
@@ -192,7 +268,7 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             for (var rotation = 0; rotation < cycle.Count; rotation++)
             {
                 int[] order = [.. cycle[rotation..], .. cycle[..rotation]];
-                if (Moves(order, offsets, step) is not null && weights.Select((w, c) => Bins([.. order.Select(i => i < 0 ? 0 : w[i])], firsts[c])).All(b => b is not null))
+                if (CanSplitAll(order, weights, firsts) && Moves(order, offsets, step) is not null)
                 {
                     return order;
                 }
@@ -200,6 +276,26 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         }
 
         return null;
+    }
+
+    private static bool CanSplitAll(ReadOnlySpan<int> order, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts)
+    {
+        Span<int> own = stackalloc int[MostSlots];
+        own = own[..order.Length];
+        for (var cell = 0; cell < weights.Count; cell++)
+        {
+            for (var slot = 0; slot < own.Length; slot++)
+            {
+                own[slot] = order[slot] < 0 ? 0 : weights[cell][order[slot]];
+            }
+
+            if (!CanSplit(own, firsts[cell]))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Bytes by which the read pointer moves behind each slot's load, or null where a move doesn't fit an instruction.</summary>
