@@ -91,7 +91,7 @@ public class SelectionTests
             var selected = MappingSelector.Select(gconv, machine, [], diagnostics, default)!;
             Assert.Empty(diagnostics.Diagnostics);
             var timer = new KernelTimer(machine);
-            long Total(MappedProgram program) => program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, program, selected.Place));
+            long Total(MappedProgram program) => program.Steps.OfType<MappedNest>().Sum(n => timer.Cost(n, program).At(selected.Place));
             Assert.True(Total(selected.Program) <= Total(OpenEdgeMapper.Map(gconv, diagnostics, default)!));
             foreach (var vertex in selected.Explanation?.Vertices ?? [])
             {

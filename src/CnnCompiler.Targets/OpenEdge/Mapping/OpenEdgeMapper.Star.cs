@@ -86,7 +86,7 @@ public sealed partial class OpenEdgeMapper
                 firsts.Add(StarKernel.FirstSlot(strategy, cell));
             }
 
-            if (StarPlan.Make(offsets, (int)(step * NestView.WordBytes), cells, firsts, (StarKernel.FewestSlots(strategy), mostSlots), StarPlanesKernel.MostPlanes) is not { } plan
+            if (_plans.Make(offsets, (int)(step * NestView.WordBytes), cells, firsts, (StarKernel.FewestSlots(strategy), mostSlots), StarPlanesKernel.MostPlanes) is not { } plan
                 || (passes += plan.Passes) > MostStarPasses)
             {
                 return null;

@@ -41,9 +41,11 @@ public sealed partial class OpenEdgeMapper
     private readonly MappingChoices _choices;
     private readonly List<MappingDecision> _decisions = [];
 
-    private OpenEdgeMapper(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics)
+    private readonly StarPlans _plans;
+
+    private OpenEdgeMapper(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics, StarPlans plans)
     {
-        (_choices, _diagnostics) = (choices, diagnostics);
+        (_choices, _diagnostics, _plans) = (choices, diagnostics, plans);
         (_program, _original) = RowBands.Split(program, choices.Bands);
         _constants = program.Constants.ToDictionary(c => c.Name, c => c.Value, StringComparer.Ordinal);
         FindIdle();
@@ -60,7 +62,8 @@ public sealed partial class OpenEdgeMapper
     /// <param name="choices">The candidates taken; the others are defaults.</param>
     /// <param name="diagnostics">Takes what is wrong.</param>
     /// <param name="cancellation">Ends early.</param>
-    public static OpenEdgeMapping? Map(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics, CancellationToken cancellation)
+    /// <param name="plans">Plans of passes made before, for who maps a program often; null for none.</param>
+    public static OpenEdgeMapping? Map(GconvProgram program, MappingChoices choices, DiagnosticBag diagnostics, CancellationToken cancellation, StarPlans? plans = null)
     {
         program = LegalForms.Of(program);
         if (!MappableForms.Check(program, diagnostics))
@@ -68,7 +71,7 @@ public sealed partial class OpenEdgeMapper
             return null;
         }
 
-        var mapper = new OpenEdgeMapper(program, choices, diagnostics);
+        var mapper = new OpenEdgeMapper(program, choices, diagnostics, plans ?? new());
         return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) { Owners = mapper.OwnersByName() } : null;
     }
 

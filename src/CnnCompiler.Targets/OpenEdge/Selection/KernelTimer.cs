@@ -20,6 +20,21 @@ public enum ParameterPlace
     Flash,
 }
 
+/// <summary>What a nest costs, by where parameters and code lie.</summary>
+/// <param name="InRam">With <see cref="ParameterPlace.Ram"/>, in cycles.</param>
+/// <param name="FromFlash">With <see cref="ParameterPlace.Flash"/>, in cycles.</param>
+public readonly record struct NestCost(long InRam, long FromFlash)
+{
+    /// <summary>A nest that exceeds the array.</summary>
+    public static NestCost Illegal { get; } = new(SelectionCost.Illegal, SelectionCost.Illegal);
+
+    /// <summary>The cost for one place.</summary>
+    public long At(ParameterPlace place) => place == ParameterPlace.Ram ? InRam : FromFlash;
+
+    /// <summary>Both, one after the other.</summary>
+    public NestCost Plus(NestCost other) => new(SelectionCost.Add(InRam, other.InRam), SelectionCost.Add(FromFlash, other.FromFlash));
+}
+
 /// <summary>
 /// What a nest costs on a machine. Array cycles are measured: the nest's first launch runs on the interpreter's array engine, which is cycle-exact,
 /// once with its code to be loaded and once resident; all launches of a nest run the same code over the same loop counts, and no branch depends on
@@ -36,11 +51,10 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
     private const int KernelId = 1;
     private readonly MeasuredCosts _measured = new(store);
 
-    /// <summary>Cycles of all launches of a nest, host included, or <see cref="SelectionCost.Illegal"/> where it exceeds the array.</summary>
+    /// <summary>Cycles of all launches of a nest, host included, or <see cref="NestCost.Illegal"/> where it exceeds the array.</summary>
     /// <param name="nest">The nest.</param>
     /// <param name="program">Its program.</param>
-    /// <param name="place">Where the host finds parameters and code.</param>
-    public long Cycles(MappedNest nest, MappedProgram program, ParameterPlace place)
+    public NestCost Cost(MappedNest nest, MappedProgram program)
     {
         try
         {
@@ -49,18 +63,23 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
             var (first, next) = ArrayCycles(code, kernel, data);
             var launch = kernel.Launch(0, data.Parameters, data);
             var marks = Enumerable.Range(0, kernel.Launches).Sum(i => (long)kernel.Launch(i, data.Parameters, data).Marks.Count) * machine.Host.FlashToRam;
-            var fetch = kernel.StaysInFlash && place == ParameterPlace.Flash ? machine.Host.FlashToContext : machine.Host.RamToContext;
-            var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (code.Rows.Sum(r => (long)r.Count) * fetch) - next) : 0;
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
-            var copied = place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
-            var copy = (long)copied * machine.Host.FlashToRam;
-            var slower = machine.Bus.Kind == BusKind.Shared ? copied : 0;
-            return marks + load + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy))
-                + (kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite)));
+            return new(Cycles(ParameterPlace.Ram), Cycles(ParameterPlace.Flash));
+
+            long Cycles(ParameterPlace place)
+            {
+                var fetch = kernel.StaysInFlash && place == ParameterPlace.Flash ? machine.Host.FlashToContext : machine.Host.RamToContext;
+                var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (code.Rows.Sum(r => (long)r.Count) * fetch) - next) : 0;
+                var copied = place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
+                var copy = (long)copied * machine.Host.FlashToRam;
+                var slower = machine.Bus.Kind == BusKind.Shared ? copied : 0;
+                return marks + load + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy))
+                    + (kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite)));
+            }
         }
         catch (ArrayResourceException)
         {
-            return SelectionCost.Illegal;
+            return NestCost.Illegal;
         }
     }
 

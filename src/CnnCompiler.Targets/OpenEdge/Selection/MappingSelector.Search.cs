@@ -16,7 +16,7 @@ public static partial class MappingSelector
 
     /// <summary>The default candidates and those that the user chose, nothing measured.</summary>
     private static SelectedMapping? Unsearched(
-        GconvProgram program, MachineDescription machine, OpenEdgeMapping defaults, IReadOnlyList<ForcedChoice> forced, SearchOptions search, DiagnosticBag diagnostics, CancellationToken cancellation)
+        GconvProgram program, MachineDescription machine, OpenEdgeMapping defaults, IReadOnlyList<ForcedChoice> forced, StarPlans plans, SearchOptions search, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
         var choices = MappingChoices.Defaults;
         foreach (var choice in forced)
@@ -36,9 +36,9 @@ public static partial class MappingSelector
             choices = choices.With(choice.Vertex, choice.Candidate);
         }
 
-        if (new MemoryFitter(program, machine, cancellation).Fit(choices) is not { } fitted)
+        if (new MemoryFitter(program, machine, plans, cancellation).Fit(choices) is not { } fitted)
         {
-            return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, null) : null;
+            return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation, plans) is { } mapping ? new(mapping.Program, null) : null;
         }
 
         Tell(program, fitted, machine, diagnostics);
@@ -52,7 +52,7 @@ public static partial class MappingSelector
 
     /// <summary>The mapping that a schedule says, or why it doesn't fit.</summary>
     private static SelectedMapping? Scheduled(
-        GconvProgram program, MachineDescription machine, OpenEdgeMapping defaults, string text, string file, DiagnosticBag diagnostics, CancellationToken cancellation)
+        GconvProgram program, MachineDescription machine, OpenEdgeMapping defaults, string text, StarPlans plans, string file, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
         if (MappingSchedule.Read(text, file, diagnostics) is not { } schedule)
         {
@@ -65,7 +65,7 @@ public static partial class MappingSelector
             return null;
         }
 
-        if (new MemoryFitter(program, machine, cancellation).FitAgain(schedule.Choices) is not { } fitted)
+        if (new MemoryFitter(program, machine, plans, cancellation).FitAgain(schedule.Choices) is not { } fitted)
         {
             diagnostics.Report(OpenEdgeDiagnostics.ScheduleDoesNotFit(file, program.Name, $"mapped so, it can't be put into the memory or the array of {machine.Name}"));
             return null;

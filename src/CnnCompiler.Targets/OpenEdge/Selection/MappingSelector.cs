@@ -51,19 +51,20 @@ public static partial class MappingSelector
             return null;
         }
 
-        if (OpenEdgeMapper.Map(program, MappingChoices.Defaults, diagnostics, cancellation) is not { } defaults)
+        var plans = new StarPlans();
+        if (OpenEdgeMapper.Map(program, MappingChoices.Defaults, diagnostics, cancellation, plans) is not { } defaults)
         {
             return null;
         }
 
         if (search.Schedule is { } schedule)
         {
-            return Scheduled(program, machine, defaults, schedule, search.ScheduleFile, diagnostics, cancellation);
+            return Scheduled(program, machine, defaults, schedule, plans, search.ScheduleFile, diagnostics, cancellation);
         }
 
         if (search.Effort == 0 || (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2)))
         {
-            return Unsearched(program, machine, defaults, forced, search, diagnostics, cancellation);
+            return Unsearched(program, machine, defaults, forced, plans, search, diagnostics, cancellation);
         }
 
         if (search.Effort < EffortOfStars)
@@ -73,9 +74,11 @@ public static partial class MappingSelector
 
         // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
         var timer = new KernelTimer(machine, search.Costs);
-        var best = Solve(program, machine, defaults, ParameterPlace.Ram, forced, timer, search, cancellation);
+        var measured = MappingMeasurements.Of(program, defaults, timer, plans, cancellation, search.Progress);
+        var fitter = new MemoryFitter(program, machine, plans, cancellation);
+        var best = Solve(program, machine, defaults, measured, ParameterPlace.Ram, forced, timer, fitter, search, cancellation);
         if (best.Chosen is { Fits: true } && best.Estimate is not { IsResident: true }
-            && Solve(program, machine, defaults, ParameterPlace.Flash, forced, timer, search, cancellation) is { Chosen.Fits: true } copied
+            && Solve(program, machine, defaults, measured, ParameterPlace.Flash, forced, timer, fitter, search, cancellation) is { Chosen.Fits: true } copied
             && (best.Estimate is null || copied.Estimate?.Cycles < best.Estimate?.Cycles))
         {
             best = copied;
@@ -90,7 +93,7 @@ public static partial class MappingSelector
         if (best.Chosen is not { } chosen)
         {
             // says why it can't be mapped
-            return OpenEdgeMapper.Map(program, best.Choices, diagnostics, cancellation) is { } mapping ? new(mapping.Program, best.Explanation) { Place = best.Place } : null;
+            return OpenEdgeMapper.Map(program, best.Choices, diagnostics, cancellation, plans) is { } mapping ? new(mapping.Program, best.Explanation) { Place = best.Place } : null;
         }
 
         // where nothing fits, emission says what is missing even in the smallest form
@@ -117,15 +120,17 @@ public static partial class MappingSelector
         GconvProgram program,
         MachineDescription machine,
         OpenEdgeMapping defaults,
+        MappingMeasurements measured,
         ParameterPlace place,
         IReadOnlyList<ForcedChoice> forced,
         KernelTimer timer,
+        MemoryFitter fitter,
         SearchOptions search,
         CancellationToken cancellation)
     {
         var diagnostics = new DiagnosticBag();
         var failed = new Solution(diagnostics, MappingChoices.Defaults, null, null, null, place);
-        var problem = MappingProblem.Of(program, defaults, timer, place, cancellation, search.Progress);
+        var problem = MappingProblem.Of(program, measured, place);
         var built = CostGraphBuilder.Build(problem.Problem, problem);
         diagnostics.Report(built.Diagnostics);
         if (built.Graph is not { } graph)
@@ -156,9 +161,8 @@ public static partial class MappingSelector
         // cycles were minimised, not memory: what doesn't fit as it is gives up packed inputs or is packed and split into bands, whichever is faster; where
         // neither fits and the default does, the default it is
         var choices = Choices(defaults, graph, selection);
-        var fitter = new MemoryFitter(program, machine, cancellation);
         var chosen = fitter.Fit(choices);
-        if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(program, defaults, choices, fitter, cancellation) is var (lighter, layers)
+        if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(defaults, choices, fitter) is var (lighter, layers)
             && (chosen is not { Fits: true } || Cycles(lighter, timer, place) < Cycles(chosen, timer, place)))
         {
             diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, layers));
@@ -194,7 +198,7 @@ public static partial class MappingSelector
         GconvProgram program, MappingChoices choices, MachineDescription machine, DiagnosticBag diagnostics, CancellationToken cancellation)
     {
         program = LegalForms.Of(program);
-        if (new MemoryFitter(program, machine, cancellation).Fit(choices) is not { } fitted)
+        if (new MemoryFitter(program, machine, new(), cancellation).Fit(choices) is not { } fitted)
         {
             return OpenEdgeMapper.Map(program, choices, diagnostics, cancellation);
         }
@@ -204,10 +208,9 @@ public static partial class MappingSelector
     }
 
     /// <summary>The chosen mapping with packed inputs given up, the largest first, until it fits as it is; null where that doesn't make it fit.</summary>
-    private static (MemoryFitter.Fitted Fitted, IReadOnlyList<string> Layers)? WithFewerHalves(
-        GconvProgram program, OpenEdgeMapping defaults, MappingChoices choices, MemoryFitter fitter, CancellationToken cancellation)
+    private static (MemoryFitter.Fitted Fitted, IReadOnlyList<string> Layers)? WithFewerHalves(OpenEdgeMapping defaults, MappingChoices choices, MemoryFitter fitter)
     {
-        if (OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation) is not { } mapping)
+        if (fitter.Map(choices) is not { } mapping)
         {
             return null;
         }
@@ -252,7 +255,7 @@ public static partial class MappingSelector
     }
 
     private static long Cycles(MemoryFitter.Fitted fitted, KernelTimer timer, ParameterPlace place) =>
-        fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, fitted.Mapping.Program, place));
+        fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cost(n, fitted.Mapping.Program).At(place));
 
     private static void Tell(GconvProgram program, MemoryFitter.Fitted fitted, MachineDescription machine, DiagnosticBag diagnostics)
     {

@@ -17,8 +17,9 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// </summary>
 /// <param name="program">The chain.</param>
 /// <param name="machine">The machine.</param>
+/// <param name="plans">Plans of passes made before.</param>
 /// <param name="cancellation">Ends early.</param>
-internal sealed class MemoryFitter(GconvProgram program, MachineDescription machine, CancellationToken cancellation)
+internal sealed class MemoryFitter(GconvProgram program, MachineDescription machine, StarPlans plans, CancellationToken cancellation)
 {
     /// <summary>Words of accumulators below which tiles aren't made smaller.</summary>
     private const int SmallestTile = 256;
@@ -46,6 +47,9 @@ internal sealed class MemoryFitter(GconvProgram program, MachineDescription mach
         public bool IsPlain => Choices.PackedBefore.Count == 0 && Choices.Bands.Values.All(b => b < 2);
     }
 
+    /// <summary>The mapping of choices, whether it fits or not; null where there is none.</summary>
+    public OpenEdgeMapping? Map(MappingChoices choices) => OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation, plans);
+
     /// <summary>Fits choices into the memory by the tiles of accumulators alone; null where that doesn't do.</summary>
     public Fitted? FitPlain(MappingChoices choices) => Try(choices, int.MaxValue) ?? LargestTiles(choices) ?? Try(choices, SmallestTile);
 
@@ -65,7 +69,7 @@ internal sealed class MemoryFitter(GconvProgram program, MachineDescription mach
         {
             cancellation.ThrowIfCancellationRequested();
             var smallest = choices with { AccumulatorWords = SmallestTile };
-            if (OpenEdgeMapper.Map(program, smallest, new DiagnosticBag(), cancellation) is not { } mapping
+            if (Map(smallest) is not { } mapping
                 || ImageEmitter.ParameterWords(mapping.Program, machine) is not { } parameterWords)
             {
                 return null;
@@ -102,7 +106,7 @@ internal sealed class MemoryFitter(GconvProgram program, MachineDescription mach
     {
         cancellation.ThrowIfCancellationRequested();
         var tiled = choices with { AccumulatorWords = accumulatorWords };
-        return OpenEdgeMapper.Map(program, tiled, new DiagnosticBag(), cancellation) is { } mapping && ImageEmitter.Fits(mapping.Program, machine)
+        return Map(tiled) is { } mapping && ImageEmitter.Fits(mapping.Program, machine)
             ? new(mapping, tiled, Fits: true)
             : null;
     }
@@ -212,7 +216,7 @@ internal sealed class MemoryFitter(GconvProgram program, MachineDescription mach
         }
 
         var mapped = fitted.Mapping.Program;
-        var cycles = mapped.Steps.OfType<MappedNest>().Where(n => n.Kernel is PackLinesKernel.Strategy or UnpackLinesKernel.Strategy).Sum(n => timer.Cycles(n, mapped, ParameterPlace.Ram));
+        var cycles = mapped.Steps.OfType<MappedNest>().Where(n => n.Kernel is PackLinesKernel.Strategy or UnpackLinesKernel.Strategy).Sum(n => timer.Cost(n, mapped).InRam);
         var packed = choices.PackedBefore.OrderBy(p => p.Key, StringComparer.Ordinal)
             .Select(p => p.Value == MappingChoices.Always ? p.Key : FormattableString.Invariant($"{p.Key} from {p.Value} on"));
         var split = choices.Bands.Where(b => b.Value > 1).OrderBy(b => b.Key, StringComparer.Ordinal).Select(b => FormattableString.Invariant($"{b.Key} in {b.Value}"));

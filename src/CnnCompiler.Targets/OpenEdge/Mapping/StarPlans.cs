@@ -1,0 +1,27 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <summary>Plans of <see cref="StarKernel"/>'s passes that were made before: a program is mapped many times while its mapping is chosen. For one thread at a time.</summary>
+public sealed class StarPlans
+{
+    private readonly Dictionary<string, StarPlan?> _plans = new(StringComparer.Ordinal);
+
+    /// <summary>Plans that were searched for.</summary>
+    public int Count => _plans.Count;
+
+    /// <inheritdoc cref="StarPlan.Make"/>
+    public StarPlan? Make(IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, (int Fewest, int Most) limits, int mostPasses)
+    {
+        int[] content = [step, limits.Fewest, limits.Most, mostPasses, offsets.Count, firsts.Count, .. offsets, .. firsts, .. weights.SelectMany(w => w)];
+        var key = Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(content.AsSpan())));
+        if (!_plans.TryGetValue(key, out var plan))
+        {
+            _plans.Add(key, plan = StarPlan.Make(offsets, step, weights, firsts, limits, mostPasses));
+        }
+
+        return plan;
+    }
+}

@@ -1,0 +1,102 @@
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Passes.Selection;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.OpenEdge.Mapping;
+
+namespace CnnCompiler.Targets.OpenEdge.Selection;
+
+/// <summary>What every candidate of a program costs, measured on mappings in which every layer takes its j-th candidate and all tensors lie dense.</summary>
+public sealed class MappingMeasurements
+{
+    private MappingMeasurements(GconvProgram program, OpenEdgeMapping defaults)
+    {
+        Layers = [.. program.Inputs.Select(i => i.Name).Concat(program.Steps.Select(s => s.Origin.Value.Layer)).Distinct(StringComparer.Ordinal)];
+        Decisions = defaults.Decisions.ToDictionary(d => d.Key, StringComparer.Ordinal);
+    }
+
+    /// <summary>Network inputs and layers, in order.</summary>
+    public IReadOnlyList<string> Layers { get; }
+
+    /// <summary>The decisions by key.</summary>
+    public IReadOnlyDictionary<string, MappingDecision> Decisions { get; }
+
+    /// <summary>By layer the cost of each of its candidates; of one alone where there is no choice.</summary>
+    public Dictionary<string, List<NestCost>> Candidates { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>By layer the cost of copying its dense input into a halo of its own.</summary>
+    public Dictionary<string, NestCost> Copies { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>By layer the cost of its first candidate where all tensors lie in the halos their readers need.</summary>
+    public IReadOnlyDictionary<string, NestCost> InHalo { get; private set; } = new Dictionary<string, NestCost>(StringComparer.Ordinal);
+
+    /// <summary>Measures a program's candidates.</summary>
+    /// <param name="program">The chain.</param>
+    /// <param name="defaults">Its mapping with default candidates.</param>
+    /// <param name="timer">The measure.</param>
+    /// <param name="plans">Plans of passes made before.</param>
+    /// <param name="cancellation">Ends early.</param>
+    /// <param name="progress">Called before each round of measurements.</param>
+    public static MappingMeasurements Of(
+        GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, StarPlans plans, CancellationToken cancellation, Action<SearchProgress>? progress = null)
+    {
+        var result = new MappingMeasurements(program, defaults);
+        var decisions = result.Decisions;
+        result.InHalo = Measure(defaults.Program, _ => true, timer, cancellation).ToDictionary(m => m.Key, m => m.Value.Own, StringComparer.Ordinal);
+        var dense = decisions.Values.Where(d => d.IsLayout)
+            .Aggregate(MappingChoices.Defaults, (choices, d) => choices.With(d.Key, MappingCandidates.Dense.Name));
+        var variants = Math.Max(1, decisions.Values.Where(d => !d.IsLayout).Select(d => d.Candidates.Count).DefaultIfEmpty(1).Max());
+        for (var j = 0; j < variants; j++)
+        {
+            progress?.Invoke(new("measuring kernels: round", j + 1, variants));
+            var choices = decisions.Values.Where(d => !d.IsLayout && d.Candidates.Count > j).Aggregate(dense, (c, d) => c.With(d.Key, d.Candidates[j].Name));
+            var mapping = OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation, plans);
+            if (mapping is null && j == 0)
+            {
+                throw new InvalidOperationException("the default candidates were mapped in halos and could not be mapped dense");
+            }
+
+            // where some candidate exceeds the array, each is mapped alone to find which
+            bool HasCandidate(string layer) => j == 0 || (decisions.TryGetValue(layer, out var decision) && j < decision.Candidates.Count);
+            var measured = mapping is null
+                ? result.Layers.Where(HasCandidate).ToDictionary(l => l, l => MeasureAlone(program, dense, decisions[l], j, timer, plans, cancellation), StringComparer.Ordinal)
+                : Measure(mapping.Program, HasCandidate, timer, cancellation);
+            foreach (var layer in result.Layers.Where(HasCandidate))
+            {
+                var (own, copies) = measured.GetValueOrDefault(layer);
+                if (j == 0)
+                {
+                    result.Candidates[layer] = [];
+                    result.Copies[layer] = copies;
+                }
+
+                result.Candidates[layer].Add(own);
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>Cycles of some layers: their own, and for copying their inputs into halos.</summary>
+    private static Dictionary<string, (NestCost Own, NestCost Copies)> Measure(MappedProgram program, Func<string, bool> isMeasured, KernelTimer timer, CancellationToken cancellation)
+    {
+        var cycles = new Dictionary<string, (NestCost Own, NestCost Copies)>(StringComparer.Ordinal);
+        foreach (var nest in program.Steps.OfType<MappedNest>().Where(n => isMeasured(n.Origin.Value.Layer)))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var layer = nest.Origin.Value.Layer;
+            var (own, copies) = cycles.GetValueOrDefault(layer);
+            var cost = timer.Cost(nest, program);
+            cycles[layer] = OpenEdgeMapper.IsPaddingOfInput(nest) ? (own, copies.Plus(cost)) : (own.Plus(cost), copies);
+        }
+
+        return cycles;
+    }
+
+    /// <summary>Cycles of a layer with its j-th candidate, all others with their defaults.</summary>
+    private static (NestCost Own, NestCost Copies) MeasureAlone(
+        GconvProgram program, MappingChoices choices, MappingDecision decision, int j, KernelTimer timer, StarPlans plans, CancellationToken cancellation) =>
+        OpenEdgeMapper.Map(program, choices.With(decision.Key, decision.Candidates[j].Name), new DiagnosticBag(), cancellation, plans) is { } mapping
+            ? Measure(mapping.Program, layer => layer == decision.Name, timer, cancellation).GetValueOrDefault(decision.Name)
+            : (NestCost.Illegal, default);
+}
