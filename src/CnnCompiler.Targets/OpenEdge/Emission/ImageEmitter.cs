@@ -52,12 +52,13 @@ public sealed class ImageEmitter
     private readonly Dictionary<int, int> _parametersInFlash = [];
     private readonly List<(NestKernel Kernel, int Index, int Layer)> _planned = [];
     private readonly int _firstConstant;
+    private readonly KernelTimer _timer;
     private int _resident = -1;
     private int _residentId;
 
-    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled, bool always = false)
+    private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled, KernelTimer timer, bool always = false)
     {
-        (_program, _machine, _memory, _data) = (program, machine, memory, data);
+        (_program, _machine, _memory, _data, _timer) = (program, machine, memory, data, timer);
         data.Memory = memory;
         (_inRam, _plan) = PlanParameters(compiled, always);
         _firstConstant = machine.Ram.Bytes - (int)(_inRam.Words * WordBytes);
@@ -95,7 +96,8 @@ public sealed class ImageEmitter
         }
 
         // where every parameter block finds room above the buffers, there need be no slots for them
-        var emitter = MemoryLayout.Plan(program, 0, machine, new DiagnosticBag()) is { } tight ? new ImageEmitter(program, machine, tight, data, compiled) : null;
+        var timer = new KernelTimer(machine);
+        var emitter = MemoryLayout.Plan(program, 0, machine, new DiagnosticBag()) is { } tight ? new ImageEmitter(program, machine, tight, data, compiled, timer) : null;
         if (emitter?._plan is null)
         {
             if (MemoryLayout.Plan(program, parameterWords, machine, diagnostics) is not { } roomy)
@@ -103,7 +105,7 @@ public sealed class ImageEmitter
                 return null;
             }
 
-            emitter = new(program, machine, roomy, data, compiled);
+            emitter = new(program, machine, roomy, data, compiled, timer);
         }
 
         foreach (var step in program.Steps)
@@ -170,7 +172,7 @@ public sealed class ImageEmitter
             return null;
         }
 
-        var emitter = new ImageEmitter(program, machine, memory, data, compiled, always: true);
+        var emitter = new ImageEmitter(program, machine, memory, data, compiled, timer, always: true);
         var layers = new List<LayerPrediction>();
         var launches = 0;
         foreach (var layer in program.Steps.GroupBy(step => step.Origin.Value.Layer, StringComparer.Ordinal))
@@ -288,7 +290,6 @@ public sealed class ImageEmitter
 
     private void Time(List<ResidentLaunch> launches, List<MappedNest?> before, Compiled compiled)
     {
-        var timer = new KernelTimer(_machine);
         var cycles = new Dictionary<MappedNest, long>(ReferenceEqualityComparer.Instance);
         for (var i = 0; i < launches.Count; i++)
         {
@@ -299,7 +300,7 @@ public sealed class ImageEmitter
 
             if (!cycles.TryGetValue(nest, out var one))
             {
-                cycles.Add(nest, one = timer.ArrayCycles(nest, _program) / compiled[nest].Kernel.Launches);
+                cycles.Add(nest, one = _timer.ArrayCycles(nest, _program) / compiled[nest].Kernel.Launches);
             }
 
             launches[i] = launches[i] with { ArrayBefore = one };

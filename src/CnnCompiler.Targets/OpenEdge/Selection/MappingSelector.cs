@@ -29,9 +29,6 @@ public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation
 /// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
 public static partial class MappingSelector
 {
-    /// <summary>Planning the passes of <see cref="StarKernel"/> for every convolution takes longer than all else: they are measured from this effort on, or where they are forced.</summary>
-    private const int EffortOfStars = 2;
-
     /// <summary>Maps a program, or reports what the target can't do or what is wrong with a forced choice.</summary>
     /// <param name="program">The chain.</param>
     /// <param name="machine">The machine whose cycles are minimised.</param>
@@ -65,11 +62,6 @@ public static partial class MappingSelector
         if (search.Effort == 0 || (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2)))
         {
             return Unsearched(program, machine, defaults, forced, plans, search, diagnostics, cancellation);
-        }
-
-        if (search.Effort < EffortOfStars)
-        {
-            defaults = defaults with { Decisions = [.. defaults.Decisions.Select(d => d with { Candidates = [.. d.Candidates.Where(c => !IsStar(c.Name) || forced.Any(f => f.Vertex == d.Key && f.Candidate == c.Name))] })] };
         }
 
         // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
@@ -264,8 +256,6 @@ public static partial class MappingSelector
             diagnostics.Report(note);
         }
     }
-
-    private static bool IsStar(string candidate) => candidate.StartsWith("star", StringComparison.Ordinal);
 
     private static MappingChoices Choices(OpenEdgeMapping defaults, CostGraph graph, CandidateSelection selection)
     {
