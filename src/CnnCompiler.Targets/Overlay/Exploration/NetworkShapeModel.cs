@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using CnnCompiler.Image.Overlay;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Passes.Selection;
@@ -15,6 +16,9 @@ public sealed class NetworkShapeModel : IShapeModel
     private readonly IReadOnlyList<OverlayDivision> _bandwidths;
     private readonly List<Group> _groups = [];
     private readonly List<OverlayLayer> _kinds = [];
+
+    /// <summary>Cycles of every kind in the vector unit, a lane a column: by bandwidths and columns, for many shapes have the same.</summary>
+    private readonly ConcurrentDictionary<(long Read, long Write, int Columns), long[]> _vectorCycles = [];
 
     /// <summary>A model of networks on shapes of a machine.</summary>
     /// <param name="networks">The networks, optimised together.</param>
@@ -61,7 +65,7 @@ public sealed class NetworkShapeModel : IShapeModel
         // those that lie furthest above their bounds first: a shape that is too slow is seen to be so early
         var costs = new OverlayCosts(machine);
         var bounds = BoundsOf(machine, costs);
-        var gaps = _groups.ToDictionary(group => group, group => group.Count * (CostOf(group, group.Kinds.Distinct().ToDictionary(kind => kind, kind => new KindCosts(_kinds[kind], machine, costs)), costs) - BoundOf(group, bounds)));
+        var gaps = _groups.ToDictionary(group => group, group => group.Count * (CostOf(group, group.Kinds.Distinct().ToDictionary(kind => kind, kind => new KindCosts(_kinds[kind], VectorCycles(machine)[kind], costs)), costs) - BoundOf(group, bounds)));
         _groups.Sort((a, b) => gaps[b].CompareTo(gaps[a]));
     }
 
@@ -94,18 +98,26 @@ public sealed class NetworkShapeModel : IShapeModel
         return best;
     }
 
-    private long LowerBound(MachineDescription machine)
+    private long LowerBound(MachineDescription machine) => BoundOf(BoundsOf(machine, new(machine)));
+
+    private long BoundOf(long[] bounds)
     {
-        var bounds = BoundsOf(machine, new(machine));
-        return _groups.Sum(group => group.Count * BoundOf(group, bounds));
+        var sum = 0L;
+        foreach (var group in _groups)
+        {
+            sum += group.Count * BoundOf(group, bounds);
+        }
+
+        return sum;
     }
 
     private long? Cost(MachineDescription machine, long limit)
     {
         var costs = new OverlayCosts(machine);
         var bounds = BoundsOf(machine, costs);
+        var vector = VectorCycles(machine);
         var kinds = new Dictionary<int, KindCosts>();
-        var sum = _groups.Sum(group => group.Count * BoundOf(group, bounds));
+        var sum = BoundOf(bounds);
         foreach (var group in _groups)
         {
             if (sum >= limit)
@@ -117,7 +129,7 @@ public sealed class NetworkShapeModel : IShapeModel
             {
                 if (!kinds.ContainsKey(kind))
                 {
-                    kinds.Add(kind, new(_kinds[kind], machine, costs));
+                    kinds.Add(kind, new(_kinds[kind], vector[kind], costs));
                 }
             }
 
@@ -145,22 +157,37 @@ public sealed class NetworkShapeModel : IShapeModel
         return least;
     }
 
-    private static long BoundOf(Group group, long[] bounds) => group.Kinds.Sum(kind => bounds[kind]);
+    private static long BoundOf(Group group, long[] bounds)
+    {
+        var sum = 0L;
+        foreach (var kind in group.Kinds)
+        {
+            sum += bounds[kind];
+        }
+
+        return sum;
+    }
 
     private long[] BoundsOf(MachineDescription machine, OverlayCosts costs)
     {
         var bounds = new long[_kinds.Count];
+        var vector = VectorCycles(machine);
         for (var kind = 0; kind < bounds.Length; kind++)
         {
-            bounds[kind] = BoundOf(_kinds[kind], machine, costs);
+            bounds[kind] = BoundOf(_kinds[kind], vector[kind], costs);
         }
 
         return bounds;
     }
 
-    private static long BoundOf(OverlayLayer layer, MachineDescription machine, OverlayCosts costs)
+    private long[] VectorCycles(MachineDescription machine) => _vectorCycles.GetOrAdd(
+        (machine.Systolic![SystolicKeys.OffChipBytes], machine.Systolic[SystolicKeys.WriteBytes], machine.Columns),
+        static (_, of) => [.. of.Kinds.Select(kind => OverlayMenu.VectorCycles(kind, of.Machine))],
+        (Kinds: _kinds, Machine: machine));
+
+    private static long BoundOf(OverlayLayer layer, long vectorCycles, OverlayCosts costs)
     {
-        var best = OverlayMenu.VectorCycles(layer, machine);
+        var best = vectorCycles;
         foreach (var algorithm in layer.Algorithms)
         {
             foreach (var dataflow in Dataflows)
@@ -184,11 +211,11 @@ public sealed class NetworkShapeModel : IShapeModel
         private readonly OverlayCosts _costs;
         private readonly Dictionary<string, long> _stored = new(StringComparer.Ordinal);
 
-        public KindCosts(OverlayLayer layer, MachineDescription machine, OverlayCosts costs)
+        public KindCosts(OverlayLayer layer, long vectorCycles, OverlayCosts costs)
         {
             (_layer, _costs) = (layer, costs);
             // where nothing fits the buffers, the vector unit is left
-            Loaded = OverlayMenu.VectorCycles(layer, machine);
+            Loaded = vectorCycles;
             foreach (var (algorithm, dataflow, bound) in Ordered(isStored: false, _ => true))
             {
                 if (bound < Loaded && costs.Best(algorithm, dataflow, isStored: false, layer.Store, Loaded) is { } plan)
@@ -223,7 +250,7 @@ public sealed class NetworkShapeModel : IShapeModel
 
         private List<(OverlayAlgorithm Algorithm, OverlayDataflow Dataflow, long Bound)> Ordered(bool isStored, Func<OverlayAlgorithm, bool> where)
         {
-            var ways = new List<(OverlayAlgorithm Algorithm, OverlayDataflow Dataflow, long Bound)>();
+            var ways = new List<(OverlayAlgorithm Algorithm, OverlayDataflow Dataflow, long Bound)>(_layer.Algorithms.Count * Dataflows.Length);
             foreach (var algorithm in _layer.Algorithms)
             {
                 if (where(algorithm))
