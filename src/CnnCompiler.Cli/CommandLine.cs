@@ -45,6 +45,7 @@ internal static class CommandLine
             ReproduceCommand.Create(session),
             ExploreCommand.Create(session),
             PassesCommand.Create(session),
+            ReplayCommand.Create(session),
         };
         var version = new Option<bool>("--version") { Description = "Show the version" };
         foreach (var builtIn in root.Options.OfType<VersionOption>().ToList())

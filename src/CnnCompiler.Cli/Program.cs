@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using CnnCompiler.Cli.Commands;
-using CnnCompiler.Cli.Files;
 using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -43,7 +42,7 @@ public static class Program
     private static bool WriteSarif(CliSession session)
     {
         var problems = new DiagnosticBag();
-        if (session.SarifFile is not { } file || OutputFiles.Write(file, SarifLog.Write(session.Printer.Told, CliVersion.Text), problems))
+        if (session.SarifFile is not { } file || session.Files.Write(file, SarifLog.Write(session.Printer.Told, CliVersion.Text), problems))
         {
             return true;
         }
@@ -86,7 +85,8 @@ public static class Program
         catch (Exception exception)
 #pragma warning restore CA1031
         {
-            var report = session.Crash.Write(environment.CrashFolder, args, CliVersion.Text, exception);
+            environment.OnDefect?.Invoke(exception);
+            var report = environment.OnDefect is null ? session.Crash.Write(environment, args, CliVersion.Text, exception) : string.Empty;
             session.Printer.Print([FileDiagnostics.Internal(exception.Message.Split('\n')[0], report)]);
             return ExitCodes.InternalError;
         }

@@ -202,10 +202,10 @@ public class CompileCommandTests
         Assert.Equal(reports[0], reports[1]);
         using var archive = ZipFile.OpenRead(reports[0]);
         var names = archive.Entries.Select(entry => entry.FullName).ToList();
-        Assert.Equal(["arguments.txt", "exception.txt", "inputs/0-lenet5.cnn", "inputs/1-lenet5.npz", "last-network.txt", "version.txt"], names);
+        Assert.Equal(["bundle.json", "exception.txt", "inputs/0-lenet5.cnn", "inputs/1-lenet5.npz", "last-network.cnnir", "last-network.cnnir.npz"], names);
         Assert.Contains("the scheduler lost a word", Text(archive, "exception.txt"), StringComparison.Ordinal);
         Assert.Equal(File.ReadAllText(Cnnc.Lenet5), Text(archive, "inputs/0-lenet5.cnn"));
-        Assert.Contains("conv1", Text(archive, "last-network.txt"), StringComparison.Ordinal);
+        Assert.Contains("conv1", Text(archive, "last-network.cnnir"), StringComparison.Ordinal);
     }
 
     private static string Crash(Scratch scratch)
