@@ -5,6 +5,16 @@ namespace CnnCompiler.Cli.Tests;
 /// <summary><c>cnnc asm</c>, and launches shown step by step.</summary>
 public class AssembleCommandTests
 {
+    [Fact]
+    public void A_memory_file_that_is_spread_over_too_much_memory_is_refused()
+    {
+        // a word in each of one page more than there may be
+        using var scratch = new Scratch();
+        var memory = scratch.Write("memory.csv", "Address,Data\n" + string.Concat(Enumerable.Range(0, Interpreter.OpenEdge.SparseWords.MaxPages + 1).Select(page => $"{(long)page * Interpreter.OpenEdge.SparseWords.PageBytes},1\n")));
+        var kernel = Directory.EnumerateFiles(Path.Combine(TestSupport.SharedMaterial.Repository, "samples", "kernels"), "*.csv").First();
+        Assert.Contains("memory.csv: error CNN0717: ", Cnnc.Run("asm", kernel, "--run", "--memory", memory).Exits(1).Error, StringComparison.Ordinal);
+    }
+
     private static readonly string Dot = Path.Combine(SharedMaterial.Repository, "samples", "kernels", "dot.csv");
     private static readonly string Inputs = Path.Combine(SharedMaterial.Repository, "samples", "kernels", "dot.inputs.csv");
 
