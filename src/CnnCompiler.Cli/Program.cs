@@ -12,6 +12,12 @@ public static class Program
     /// <summary>Runs with the process's console. The first Ctrl-C ends the verb cleanly, a second one at once.</summary>
     public static int Main(string[] args)
     {
+        if (IsVersion(args))
+        {
+            Console.Out.WriteLine(CliVersion.Text);
+            return ExitCodes.Success;
+        }
+
         using var cancellation = new CancellationTokenSource();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
@@ -39,6 +45,9 @@ public static class Program
         return WriteSarif(session) ? code : Math.Max(code, ExitCodes.Failure);
     }
 
+    // Asked for by every build that looks for the tool: answered before anything else is put together.
+    private static bool IsVersion(string[] args) => args is ["--version"];
+
     private static bool WriteSarif(CliSession session)
     {
         var problems = new DiagnosticBag();
@@ -54,9 +63,8 @@ public static class Program
     private static int Invoke(string[] args, CliSession session)
     {
         var environment = session.Environment;
-        if (args is ["--version"])
+        if (IsVersion(args))
         {
-            // asked for by every build that looks for the tool: answered before the verbs are put together
             environment.Out.WriteLine(CliVersion.Text);
             return ExitCodes.Success;
         }
