@@ -111,6 +111,25 @@ public class CompileCommandTests
     }
 
     [Fact]
+    public void A_dependency_file_names_all_that_was_read_as_make_writes_it_and_only_behind_a_success()
+    {
+        using var scratch = new Scratch();
+        File.Copy(Cnnc.Lenet5, scratch["my $net#1.cnn"]);
+        File.Copy(Path.ChangeExtension(Cnnc.Lenet5, ".npz"), scratch["lenet5.npz"]);
+        File.Copy(Path.Combine(TestSupport.SharedMaterial.Repository, "runtime", "CnnCompiler.Primitives", "Machines", "openedge.machine.json"), scratch["m.json"]);
+        Cnnc.Run("compile", scratch["my $net#1.cnn"], "-t", "openedge", "--effort", "0", "--machine", scratch["m.json"], "-o", scratch["a.cnnb"], "--depfile", scratch["a.d"]).Exits(0);
+        var rule = File.ReadAllText(scratch["a.d"]).Replace(scratch.Folder + Path.DirectorySeparatorChar, string.Empty, StringComparison.Ordinal).Split('\n');
+        Assert.Equal("a.cnnb: \\", rule[0]);
+        string[] inputs = ["my\\ $$net\\#1.cnn", "lenet5.npz", "m.json"];
+        Assert.Equal(inputs.Order(StringComparer.Ordinal), rule.Skip(1).Take(3).Select(line => line.Trim(' ', '\\').Replace("\\ \\", "\\ ", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.All(inputs, input => Assert.Contains(input + ":", rule));
+
+        Cnnc.Run("compile", scratch.Write("wrong.cnn", Broken), "-t", "openedge", "-o", scratch["b.cnnb"], "--depfile", scratch["b.d"]).Exits(1);
+        Assert.False(File.Exists(scratch["b.d"]));
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "network", "--depfile", scratch["c.d"]).Exits(2);
+    }
+
+    [Fact]
     public void A_wrong_machine_file_is_told_with_its_place()
     {
         using var scratch = new Scratch();

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.Packaging.Tests;
@@ -12,6 +13,16 @@ public class PackageTests(Feed feed)
         var cnnc = feed.Tool;
         Assert.Contains($"cnnc {feed.Version}", feed.Run(folder, cnnc, "--version").Exits(0).Output, StringComparison.Ordinal);
         Assert.Contains("cycles", feed.Run(folder, cnnc, "run", Sample("lenet5.cnn"), "-t", "openedge", "--input", Sample("digits/7.npy")).Exits(0).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_package_for_msbuild_has_the_task_alone_where_msbuild_loads_it_and_the_compiler_where_it_is_started()
+    {
+        using var package = ZipFile.OpenRead(Path.Combine(feed.Folder, $"CnnCompiler.MSBuild.{feed.Version}.nupkg"));
+        var names = package.Entries.Select(entry => entry.FullName).ToList();
+        Assert.Equal(["tasks/netstandard2.0/CnnCompiler.MSBuild.dll"], names.Where(name => name.StartsWith("tasks/", StringComparison.Ordinal)));
+        Assert.All(["cnnc.dll", "cnnc.runtimeconfig.json", "CnnCompiler.Targets.dll"], name => Assert.Contains($"tools/net10.0/{name}", names));
+        Assert.DoesNotContain(names, name => name.StartsWith("lib/", StringComparison.Ordinal));
     }
 
     [Fact]
