@@ -1,3 +1,4 @@
+using CnnCompiler.Cli.Files;
 using CnnCompiler.Fuzzing;
 using CnnCompiler.Image.Container;
 
@@ -17,6 +18,12 @@ public sealed record CliEnvironment(TextWriter Out, TextWriter Error, Cancellati
 
     /// <summary>Folder of crash reports.</summary>
     public string CrashFolder { get; init; } = ".";
+
+    /// <summary>The files that are read and written.</summary>
+    public IFileStore Files { get; init; } = DiskFiles.Instance;
+
+    /// <summary>Takes an internal error in place of the report that is written of it otherwise.</summary>
+    public Action<Exception>? OnDefect { get; init; }
 
     /// <summary>The compiler; a test puts a broken one in its place.</summary>
     public Func<CompileRequest, CompileResult> Compile { get; init; } = Compiler.Compile;

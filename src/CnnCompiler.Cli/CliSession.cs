@@ -16,6 +16,8 @@ internal sealed class UsageException(Diagnostic diagnostic) : Exception(diagnost
 /// <param name="environment">The world.</param>
 internal sealed class CliSession(CliEnvironment environment)
 {
+    private RecordedFiles? _files;
+
     /// <summary>The world.</summary>
     public CliEnvironment Environment { get; } = environment;
 
@@ -28,13 +30,15 @@ internal sealed class CliSession(CliEnvironment environment)
     /// <summary>Collects what a report of a defect needs.</summary>
     public CrashReport Crash { get; } = new();
 
+    /// <summary>The files; each that is read goes into the report of a defect.</summary>
+    public IFileStore Files => _files ??= new RecordedFiles(Environment.Files, Crash);
+
     /// <summary>Files that were read, in order, each once: what the result depends on.</summary>
     public List<string> Inputs { get; } = [];
 
-    /// <summary>Notes that a file was read.</summary>
-    public void AddInput(string path, byte[] bytes)
+    /// <summary>Notes that the result depends on a file.</summary>
+    public void AddInput(string path)
     {
-        Crash.AddInput(path, bytes);
         if (!Inputs.Contains(path, StringComparer.Ordinal))
         {
             Inputs.Add(path);
@@ -46,17 +50,17 @@ internal sealed class CliSession(CliEnvironment environment)
     public byte[] Read(string path, string kind, long limit)
     {
         var problems = new DiagnosticBag();
-        var bytes = InputFiles.Read(path, kind, limit, problems) ?? throw new DiagnosticException(problems.Diagnostics[0]);
-        AddInput(path, bytes);
+        var bytes = Files.Read(path, kind, limit, problems) ?? throw new DiagnosticException(problems.Diagnostics[0]);
+        AddInput(path);
         return bytes;
     }
 
     /// <summary>Writes a result.</summary>
     /// <exception cref="DiagnosticException">It can't be written.</exception>
-    public static void Write(string path, ReadOnlySpan<byte> bytes)
+    public void Write(string path, ReadOnlySpan<byte> bytes)
     {
         var problems = new DiagnosticBag();
-        if (!OutputFiles.Write(path, bytes, problems))
+        if (!Files.Write(path, bytes, problems))
         {
             throw new DiagnosticException(problems.Diagnostics[0]);
         }

@@ -21,31 +21,42 @@ internal static class CommandLine
         cnnc VERB --help tells more about a verb.
         """;
 
+    private static readonly List<(string Name, Func<CliSession, Command> Create)> Verbs =
+    [
+        ("compile", CompileCommand.Create),
+        ("run", RunCommand.Create),
+        ("report", ReportCommand.Create),
+        ("import", ImportCommand.Create),
+        ("quantize", QuantizeCommand.Create),
+        ("compare", CompareCommand.Create),
+        ("fuzz", FuzzCommand.Create),
+        ("opt", OptCommand.Create),
+        ("asm", AssembleCommand.Create),
+        ("disasm", DisassembleCommand.Create),
+        ("verify-vectors", VerifyVectorsCommand.Create),
+        ("check", CheckCommand.Create),
+        ("fmt", FormatCommand.Create),
+        ("targets", TargetsCommand.Create),
+        ("operators", OperatorsCommand.Create),
+        ("reproduce", ReproduceCommand.Create),
+        ("explore", ExploreCommand.Create),
+        ("passes", PassesCommand.Create),
+        ("replay", ReplayCommand.Create),
+    ];
+
     /// <summary>Parses and runs; the exit code.</summary>
     public static int Invoke(string[] args, CliSession session)
     {
         var environment = session.Environment;
-        var root = new RootCommand(Summary)
+        var root = new RootCommand(Summary);
+
+        // A verb's options are put together when it is meant: what all of them say of targets and machines takes longer than many a command.
+        var meant = Verbs.Where(verb => args.Length > 0 && verb.Name == args[0]).ToList();
+        foreach (var (_, create) in meant.Count > 0 ? meant : Verbs)
         {
-            CompileCommand.Create(session),
-            RunCommand.Create(session),
-            ReportCommand.Create(session),
-            ImportCommand.Create(session),
-            QuantizeCommand.Create(session),
-            CompareCommand.Create(session),
-            FuzzCommand.Create(session),
-            OptCommand.Create(session),
-            AssembleCommand.Create(session),
-            DisassembleCommand.Create(session),
-            VerifyVectorsCommand.Create(session),
-            CheckCommand.Create(session),
-            FormatCommand.Create(session),
-            TargetsCommand.Create(session),
-            OperatorsCommand.Create(session),
-            ReproduceCommand.Create(session),
-            ExploreCommand.Create(session),
-            PassesCommand.Create(session),
-        };
+            root.Subcommands.Add(create(session));
+        }
+
         var version = new Option<bool>("--version") { Description = "Show the version" };
         foreach (var builtIn in root.Options.OfType<VersionOption>().ToList())
         {
@@ -68,7 +79,7 @@ internal static class CommandLine
                 return ExitCodes.Success;
             }
 
-            throw CliSession.Usage("a verb is missing", $"choose one of {string.Join(", ", root.Subcommands.Select(command => command.Name))}; cnnc --help tells more");
+            throw CliSession.Usage("a verb is missing", $"choose one of {string.Join(", ", Verbs.Select(verb => verb.Name))}; cnnc --help tells more");
         });
 
         // no response files: a name that begins with @ is a file's name
@@ -97,7 +108,7 @@ internal static class CommandLine
         var command = parse.CommandResult.Command;
         if (command == root && parse.UnmatchedTokens is [var verb, ..] && !verb.StartsWith('-'))
         {
-            yield return FileDiagnostics.UnknownName("verb", verb, root.Subcommands.Select(known => known.Name).ToList());
+            yield return FileDiagnostics.UnknownName("verb", verb, Verbs.Select(known => known.Name).ToList());
             yield break;
         }
 

@@ -77,7 +77,7 @@ public static class FileDiagnostics
         "CNN0017",
         string.Empty,
         $"internal error: {what}",
-        report.Length == 0 ? "please report it with the input" : $"please report it with {report}, which holds the input, the options and the details");
+        report.Length == 0 ? "please report it with the input" : $"please report it with {report}, which holds the input, the options and the details; cnnc replay {report} shows it again");
 
     /// <summary>CNN0018: two results under one name.</summary>
     public static Diagnostic SameOutput(string file) => Error("CNN0018", file, "two results would be written to this file, or a result over its source", "give each its own name");
@@ -92,6 +92,14 @@ public static class FileDiagnostics
     /// <summary>CNN0021: a folder of costs that can't be used.</summary>
     public static Diagnostic CostsNotKept(string folder, string reason) =>
         new("CNN0021", DiagnosticSeverity.Note, SourceSpan.WholeFile(folder), $"measured costs can't be kept here: {reason}", "check that the folder may be written to, or leave --cost-cache out");
+
+    /// <summary>CNN0022: a file that <c>cnnc replay</c> can't run.</summary>
+    public static Diagnostic NoBundle(string file, string why) =>
+        Error("CNN0022", file, $"this is no report of a defect that can be replayed: {why}", "name a cnnc-crash-(hash).zip that cnnc wrote when it failed");
+
+    /// <summary>CNN0023: a report of a defect of another version.</summary>
+    public static Diagnostic OtherVersion(string file, string made, string here) =>
+        new("CNN0023", DiagnosticSeverity.Note, SourceSpan.WholeFile(file), $"the report was made by {made}, this is {here}", $"run {made} to see exactly what was reported");
 
     private static string Count(int number, string noun) => string.Create(CultureInfo.InvariantCulture, $"{number} {noun}{(number == 1 ? string.Empty : "s")}");
 

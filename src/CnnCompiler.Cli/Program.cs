@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using CnnCompiler.Cli.Commands;
-using CnnCompiler.Cli.Files;
 using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Primitives.Diagnostics;
 
@@ -13,6 +12,12 @@ public static class Program
     /// <summary>Runs with the process's console. The first Ctrl-C ends the verb cleanly, a second one at once.</summary>
     public static int Main(string[] args)
     {
+        if (IsVersion(args))
+        {
+            Console.Out.WriteLine(CliVersion.Text);
+            return ExitCodes.Success;
+        }
+
         using var cancellation = new CancellationTokenSource();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
@@ -40,10 +45,13 @@ public static class Program
         return WriteSarif(session) ? code : Math.Max(code, ExitCodes.Failure);
     }
 
+    // Asked for by every build that looks for the tool: answered before anything else is put together.
+    private static bool IsVersion(string[] args) => args is ["--version"];
+
     private static bool WriteSarif(CliSession session)
     {
         var problems = new DiagnosticBag();
-        if (session.SarifFile is not { } file || OutputFiles.Write(file, SarifLog.Write(session.Printer.Told, CliVersion.Text), problems))
+        if (session.SarifFile is not { } file || session.Files.Write(file, SarifLog.Write(session.Printer.Told, CliVersion.Text), problems))
         {
             return true;
         }
@@ -55,9 +63,8 @@ public static class Program
     private static int Invoke(string[] args, CliSession session)
     {
         var environment = session.Environment;
-        if (args is ["--version"])
+        if (IsVersion(args))
         {
-            // asked for by every build that looks for the tool: answered before the verbs are put together
             environment.Out.WriteLine(CliVersion.Text);
             return ExitCodes.Success;
         }
@@ -86,7 +93,8 @@ public static class Program
         catch (Exception exception)
 #pragma warning restore CA1031
         {
-            var report = session.Crash.Write(environment.CrashFolder, args, CliVersion.Text, exception);
+            environment.OnDefect?.Invoke(exception);
+            var report = environment.OnDefect is null ? session.Crash.Write(environment, args, CliVersion.Text, exception) : string.Empty;
             session.Printer.Print([FileDiagnostics.Internal(exception.Message.Split('\n')[0], report)]);
             return ExitCodes.InternalError;
         }

@@ -11,9 +11,6 @@ public partial class DiagnosticPageTests
 {
     private const string Folder = "docs/diagnostics";
 
-    /// <summary>Codes that neither an example nor a test shows. A new one needs either: this list only gets shorter.</summary>
-    private static readonly int[] NotShown = [5, 186, 353, 354, 355, 357, 359, 402, 631, 717, 805, 806, 807, 844, 891, 892, 984];
-
     private static readonly IReadOnlyList<string> Pages = SourceTree.Files(".md", Folder).Where(page => !page.EndsWith("README.md", StringComparison.Ordinal) && !page.Contains(".received", StringComparison.Ordinal)).ToList();
 
     private static readonly IReadOnlyList<(string Page, int Code, string Text)> Sections = Pages.SelectMany(page => Heading().Split(SourceTree.Read(page)).Skip(1).Chunk(2)
@@ -41,12 +38,6 @@ public partial class DiagnosticPageTests
     {
         if (section.Text.Contains("\n```text\n", StringComparison.Ordinal))
         {
-            return;
-        }
-
-        if (NotShown.Contains(section.Code))
-        {
-            Assert.Contains("\nNo test shows it yet.\n", section.Text, StringComparison.Ordinal);
             return;
         }
 

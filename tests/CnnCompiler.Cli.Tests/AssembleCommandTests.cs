@@ -23,6 +23,15 @@ public class AssembleCommandTests
     }
 
     [Fact]
+    public void A_memory_file_that_is_spread_over_too_much_memory_is_refused()
+    {
+        // a word in each of one page more than there may be
+        using var scratch = new Scratch();
+        var memory = scratch.Write("memory.csv", "Address,Data\n" + string.Concat(Enumerable.Range(0, Interpreter.OpenEdge.SparseWords.MaxPages + 1).Select(page => $"{(long)page * Interpreter.OpenEdge.SparseWords.PageBytes},1\n")));
+        Assert.Contains("memory.csv: error CNN0717: ", Cnnc.Run("asm", Dot, "--run", "--memory", memory).Exits(1).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void On_an_ideal_bus_the_same_kernel_is_faster()
     {
         var result = Cnnc.Run("asm", Dot, "--run", "--inputs", Inputs, "--machine", "openedge-ideal").Exits(0);

@@ -17,6 +17,17 @@ public class CommandLineTests
         Assert.Contains("cnnc run samples/lenet5.cnn -t openedge --input samples/digits/7.npy", help, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_verb_is_found_alone_as_among_all()
+    {
+        var listed = Cnnc.Run("--help").Exits(0).Out.Split("Commands:")[1].Split("\n\n")[0].Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => line.StartsWith("  ", StringComparison.Ordinal) && line[2] != ' ').Select(line => line.Trim().Split(' ')[0]).ToList();
+        Assert.Superset(Verbs.ToHashSet(), listed.ToHashSet());
+
+        // alone where it comes first, among all where an option does
+        Assert.All(listed, verb => Assert.Equal(Cnnc.Run("--nowarn", "CNN0226", verb, "--help").Exits(0).Out, Cnnc.Run(verb, "--help").Exits(0).Out));
+        Assert.All(listed, verb => Assert.Contains($"cnnc {verb}", Cnnc.Run(verb, "--help").Out, StringComparison.Ordinal));
+    }
+
     [Theory]
     [MemberData(nameof(VerbData))]
     public void Help_of_every_verb_has_an_example(string verb)

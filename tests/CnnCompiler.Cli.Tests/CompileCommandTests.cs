@@ -111,6 +111,25 @@ public class CompileCommandTests
     }
 
     [Fact]
+    public void A_dependency_file_names_all_that_was_read_as_make_writes_it_and_only_behind_a_success()
+    {
+        using var scratch = new Scratch();
+        File.Copy(Cnnc.Lenet5, scratch["my $net#1.cnn"]);
+        File.Copy(Path.ChangeExtension(Cnnc.Lenet5, ".npz"), scratch["lenet5.npz"]);
+        File.Copy(Path.Combine(TestSupport.SharedMaterial.Repository, "runtime", "CnnCompiler.Primitives", "Machines", "openedge.machine.json"), scratch["m.json"]);
+        Cnnc.Run("compile", scratch["my $net#1.cnn"], "-t", "openedge", "--effort", "0", "--machine", scratch["m.json"], "-o", scratch["a.cnnb"], "--depfile", scratch["a.d"]).Exits(0);
+        var rule = File.ReadAllText(scratch["a.d"]).Replace(scratch.Folder + Path.DirectorySeparatorChar, string.Empty, StringComparison.Ordinal).Split('\n');
+        Assert.Equal("a.cnnb: \\", rule[0]);
+        string[] inputs = ["my\\ $$net\\#1.cnn", "lenet5.npz", "m.json"];
+        Assert.Equal(inputs.Order(StringComparer.Ordinal), rule.Skip(1).Take(3).Select(line => line.Trim(' ', '\\').Replace("\\ \\", "\\ ", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.All(inputs, input => Assert.Contains(input + ":", rule));
+
+        Cnnc.Run("compile", scratch.Write("wrong.cnn", Broken), "-t", "openedge", "-o", scratch["b.cnnb"], "--depfile", scratch["b.d"]).Exits(1);
+        Assert.False(File.Exists(scratch["b.d"]));
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "network", "--depfile", scratch["c.d"]).Exits(2);
+    }
+
+    [Fact]
     public void A_wrong_machine_file_is_told_with_its_place()
     {
         using var scratch = new Scratch();
@@ -161,6 +180,7 @@ public class CompileCommandTests
         using var scratch = new Scratch();
         Directory.CreateDirectory(scratch["folder.cnn"]);
         Assert.Contains("CNN0004", Cnnc.Run("compile", scratch["folder.cnn"], "-t", "openedge").Exits(1).Error, StringComparison.Ordinal);
+        Assert.Contains("CNN0005: the file can't be read: its name is not valid", Cnnc.Run("disasm", scratch["a\0.cnnb"]).Exits(1).Error, StringComparison.Ordinal);
         Assert.Contains("CNN0090", Cnnc.Run("compile", scratch.Write("a.txt", "hello"), "-t", "openedge").Exits(1).Error, StringComparison.Ordinal);
         Assert.Contains("CNN03", Cnnc.Run("compile", scratch.Write("a.tflite", "hello"), "-t", "openedge").Exits(1).Error, StringComparison.Ordinal);
         Assert.Contains("CNN0018", Cnnc.Run("compile", scratch.Write("b.cnn", Broken), "-t", "openedge", "-o", scratch["b.cnn"]).Exits(1).Error, StringComparison.Ordinal);
@@ -202,10 +222,10 @@ public class CompileCommandTests
         Assert.Equal(reports[0], reports[1]);
         using var archive = ZipFile.OpenRead(reports[0]);
         var names = archive.Entries.Select(entry => entry.FullName).ToList();
-        Assert.Equal(["arguments.txt", "exception.txt", "inputs/0-lenet5.cnn", "inputs/1-lenet5.npz", "last-network.txt", "version.txt"], names);
+        Assert.Equal(["bundle.json", "exception.txt", "inputs/0-lenet5.cnn", "inputs/1-lenet5.npz", "last-network.cnnir", "last-network.cnnir.npz"], names);
         Assert.Contains("the scheduler lost a word", Text(archive, "exception.txt"), StringComparison.Ordinal);
         Assert.Equal(File.ReadAllText(Cnnc.Lenet5), Text(archive, "inputs/0-lenet5.cnn"));
-        Assert.Contains("conv1", Text(archive, "last-network.txt"), StringComparison.Ordinal);
+        Assert.Contains("conv1", Text(archive, "last-network.cnnir"), StringComparison.Ordinal);
     }
 
     private static string Crash(Scratch scratch)

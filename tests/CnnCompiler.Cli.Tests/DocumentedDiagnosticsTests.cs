@@ -24,6 +24,7 @@ public partial class DocumentedDiagnosticsTests
         DocumentedFiles.Prepare(scratch);
         File.Copy(Path.Combine(SharedMaterial.Repository, "runtime", "CnnCompiler.Primitives", "Machines", "openedge.machine.json"), scratch["openedge.machine.json"]);
         File.Copy(Path.Combine(SharedMaterial.Repository, "runtime", "CnnCompiler.Primitives", "Machines", "arrayflex.machine.json"), scratch["arrayflex.machine.json"]);
+        scratch.Write("tiny.machine.json", Buffers().Replace(File.ReadAllText(Path.Combine(SharedMaterial.Repository, "runtime", "CnnCompiler.Primitives", "Machines", "gconv.machine.json")), "${key}1"));
         scratch.Write("empty.csv", string.Empty);
         scratch.Write("letters.csv", "1,2,3,x\n");
         scratch.Write("damaged.npz", "PK\u0003\u0004 this is no archive");
@@ -72,6 +73,10 @@ public partial class DocumentedDiagnosticsTests
     /// <summary>A heading with its code, an example, and what it gives.</summary>
     [GeneratedRegex(@"(?<before>^\#\# (?<code>CNN\d{4}):[^\n]*\n(?:(?!^\#|^```).*\n)*```(?<kind>(?:cnn|asm|csv|json|cnnir|console)[^\n]*)\n(?<text>(?:(?!^```$).*\n)*)```\n\n)```text\n(?:(?!^```$).*\n)*```\n", RegexOptions.Multiline)]
     private static partial Regex Example();
+
+    /// <summary>Sizes of the buffers of a gconv machine.</summary>
+    [GeneratedRegex(@"(?<key>""(?:activationBytes|weightBytes|accumulatorRows)"": \{ ""value"": )\d+")]
+    private static partial Regex Buffers();
 
     [GeneratedRegex(@"CNN\d{4}(?=: )")]
     private static partial Regex Code();

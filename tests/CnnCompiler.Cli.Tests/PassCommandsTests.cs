@@ -19,16 +19,29 @@ public class PassCommandsTests
         Assert.All(OpenEdgePasses, name => Assert.Contains(CompilerPasses.All, pass => pass.Description.Name == name));
     }
 
-    [Fact]
-    public void Passes_run_one_by_one_give_what_compilation_gives()
+    public static TheoryData<string> Targets => [.. CompilerTargets.All.Select(target => target.Name)];
+
+    [Theory]
+    [MemberData(nameof(Targets))]
+    public void Passes_run_one_by_one_give_what_compilation_gives(string target)
     {
         using var scratch = new Scratch();
-        Cnnc.Run("opt", Cnnc.Lenet5, "--passes", "lower-to-gconv", "-o", scratch["a.cnnir"]).Exits(0);
-        Cnnc.Run("opt", scratch["a.cnnir"], "--passes", "map-to-openedge", "-o", scratch["b.cnnir"]).Exits(0);
-        var mapped = Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "mapped").Exits(0).Out;
-        Assert.Equal(mapped, File.ReadAllText(scratch["b.cnnir"]));
-        Assert.Equal(mapped, Cnnc.Run("opt", Cnnc.Lenet5, "--passes", "lower-to-gconv,map-to-openedge").Exits(0).Out);
+        var known = CompilerTargets.Find(target)!;
+        var (file, mapped) = (Cnnc.Lenet5, Cnnc.Run("compile", Cnnc.Lenet5, "-t", target, "--emit", "mapped").Exits(0).Out);
+        foreach (var pass in known.Pipeline(known.DefaultMachine, []).Passes.Select(pass => pass.Description).Where(pass => ModuleText.Levels.Contains(pass.To)))
+        {
+            Cnnc.Run("opt", file, "-t", target, "--passes", pass.Name, "-o", scratch[$"{pass.Name}.cnnir"]).Exits(0);
+            file = scratch[$"{pass.Name}.cnnir"];
+        }
+
+        Assert.NotEqual(Cnnc.Lenet5, file);
+        Assert.Equal(mapped, File.ReadAllText(file));
     }
+
+    [Fact]
+    public void Several_passes_run_one_behind_the_other() => Assert.Equal(
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "mapped").Exits(0).Out,
+        Cnnc.Run("opt", Cnnc.Lenet5, "--passes", "lower-to-gconv,map-to-openedge").Exits(0).Out);
 
     [Fact]
     public void A_pass_out_of_place_or_of_no_name_is_refused()

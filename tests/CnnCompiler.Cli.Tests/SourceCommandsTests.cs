@@ -39,6 +39,28 @@ public class SourceCommandsTests
     }
 
     [Fact]
+    public void What_only_follows_from_a_mistake_is_not_told()
+    {
+        using var scratch = new Scratch();
+        var file = scratch.Write("net.cnn", """
+            network n {
+                input x : i8[1x8x8x4] scale 0.5 zero 0
+                a = conv4d(x)
+                b = max_pool2d(a, kernel=2x2)
+                c = add(b, x) : scale 0.5 zero 0
+                d = max_pool2d(x, kernel=99)
+                e, f = split(d, axis=3)
+                output c, e, f
+            }
+
+            """);
+        var told = Cnnc.Run("check", file).Exits(1).Error.TrimEnd('\n').Split('\n');
+        Assert.Equal(2, told.Length);
+        Assert.StartsWith($"{file}(3,9): error CNN02", told[0], StringComparison.Ordinal);
+        Assert.StartsWith($"{file}(6,5): error CNN0117: ", told[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Check_reports_mistakes_and_makes_nothing()
     {
         using var scratch = new Scratch();

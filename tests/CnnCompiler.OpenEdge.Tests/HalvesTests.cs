@@ -136,7 +136,9 @@ public class HalvesTests
         var diagnostics = new DiagnosticBag();
         var selected = MappingSelector.Select(gconv, machine, [], diagnostics, default)!;
         Assert.Equal(["z"], Halved(selected.Program));
-        Assert.EndsWith("the default mapping is taken for y", Assert.Single(diagnostics.Diagnostics).Message);
+        var note = Assert.Single(diagnostics.Diagnostics);
+        Assert.Equal("CNN0806", note.Code);
+        Assert.EndsWith("the default mapping is taken for y", note.Message);
         var image = ImageEmitter.Emit(selected.Program, machine, diagnostics, default)!;
         var inputs = RandomNetworks.Inputs(network, 1);
         Assert.Null(AllLevels.ImageDifference(image, inputs, NetworkEvaluator.Evaluate(network, inputs, diagnostics)!.Outputs));

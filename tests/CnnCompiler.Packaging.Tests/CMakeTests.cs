@@ -12,14 +12,13 @@ public class CMakeTests(Feed feed)
     {
         Assert.SkipUnless(OnPath("cmake") && OnPath("cc") && OnPath(generator == "Ninja" ? "ninja" : "make"), $"needs cmake, a C compiler and {generator} (Debian: cmake, gcc, ninja-build, make)");
         var folder = feed.NewProject("cmake " + generator);
-        feed.Run(folder, "dotnet", "tool", "install", "cnnc", "--tool-path", "bin", "--add-source", feed.Folder, "--prerelease").Exits(0);
         foreach (var file in (string[])["cmake/CnnCompiler.cmake", "samples/cmake/CMakeLists.txt", "samples/cmake/show-image.c", "samples/lenet5.cnn", "samples/lenet5.npz"])
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder, file))!);
             File.Copy(Path.Combine(SharedMaterial.Repository, file), Path.Combine(folder, file));
         }
 
-        feed.Run(folder, "cmake", "-S", "samples/cmake", "-B", "build", "-G", generator, $"-DCNNC_EXECUTABLE={Path.Combine(folder, "bin", "cnnc")}").Exits(0);
+        feed.Run(folder, "cmake", "-S", "samples/cmake", "-B", "build", "-G", generator, $"-DCNNC_EXECUTABLE={feed.Tool}").Exits(0);
         feed.Run(folder, "cmake", "--build", "build").Exits(0);
         Assert.EndsWith(" bytes\n", feed.Run(folder, Path.Combine(folder, "build", "show-image")).Exits(0).Output.TrimEnd() + "\n", StringComparison.Ordinal);
         var image = Path.Combine(folder, "build", "lenet5.cnnb");

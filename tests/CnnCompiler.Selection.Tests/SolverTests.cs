@@ -119,6 +119,32 @@ public class SolverTests
     }
 
     [Fact]
+    public void A_search_that_ends_before_it_finds_anything_legal_says_so_and_that_there_may_be_something()
+    {
+        // Colourings with three colours: there is one, and whoever goes down once rarely meets it.
+        var random = new SeededRandom(12);
+        var open = 0;
+        for (var i = 0; i < 20; i++)
+        {
+            var hidden = Enumerable.Range(0, 30).Select(_ => random.Next(0, 2)).ToArray();
+            long[] different = [.. Enumerable.Range(0, 9).Select(pair => pair / 3 == pair % 3 ? SelectionCost.Illegal : 0)];
+            var edges = Enumerable.Range(0, 30).SelectMany(a => Enumerable.Range(a + 1, 29 - a).Where(b => hidden[a] != hidden[b] && random.Next(0, 2) == 0).Select(b => new CostEdge(a, b, different.ToEquatableArray())));
+            var graph = new CostGraph("cycles", hidden.Select((_, v) => new CostVertex($"v{v}", DecisionKind.Step, ["r", "g", "b"], [0, 1, 2])).ToEquatableArray(), edges.ToEquatableArray());
+            Assert.NotNull(SelectionSolver.Solve(graph).Selection);
+            var result = SelectionSolver.Solve(graph, new(SearchNodes: 1));
+            if (result.Selection is null)
+            {
+                open++;
+                var diagnostic = Assert.Single(result.Diagnostics);
+                Assert.Equal("CNN0844", diagnostic.Code);
+                Assert.Contains("search steps; there may be one", diagnostic.Message, StringComparison.Ordinal);
+            }
+        }
+
+        Assert.True(open > 0);
+    }
+
+    [Fact]
     public void Unsound_graphs_are_refused()
     {
         CostVertex Vertex(string name, params long[] costs) => new(name, DecisionKind.Step, costs.Select((_, k) => $"c{k}").ToEquatableArray(), costs.ToEquatableArray());

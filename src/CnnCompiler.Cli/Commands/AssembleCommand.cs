@@ -91,7 +91,7 @@ internal sealed class AssembleCommand
         var listing = OpenEdgeDisassembler.Print(kernel, machine.Bus);
         if (parse.GetValue(_output) is { } output)
         {
-            CliSession.Write(output, Encoding.UTF8.GetBytes(listing));
+            _session.Write(output, Encoding.UTF8.GetBytes(listing));
         }
         else if (!runs)
         {
@@ -130,14 +130,14 @@ internal sealed class AssembleCommand
         var streams = Streams(result, writes);
         if (parse.GetValue(_outputs) is { } outputs)
         {
-            CliSession.Write(outputs, Encoding.UTF8.GetBytes(EslTables.WriteStreams(streams)));
+            _session.Write(outputs, Encoding.UTF8.GetBytes(EslTables.WriteStreams(streams)));
         }
 
         if (parse.GetValue(_memoryOutput) is { } changed)
         {
             var ownStreams = parse.GetValue(_writePointers) is null;
             var words = given.Union(memory.ChangesFrom(before).Select(change => change.Address)).Where(address => !ownStreams || !InStream(address, FirstOutput)).Order();
-            CliSession.Write(changed, Encoding.UTF8.GetBytes(EslTables.WriteMemory(words.Select(address => (address, memory[address])))));
+            _session.Write(changed, Encoding.UTF8.GetBytes(EslTables.WriteMemory(words.Select(address => (address, memory[address])))));
         }
 
         Report(result, streams, machine);

@@ -153,7 +153,7 @@ internal sealed class CompilationOptions
             return shipped;
         }
 
-        var (file, variant) = SplitVariant(name);
+        var (file, variant) = SplitVariant(name, session);
         if (!file.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
         {
             throw new UsageException(FileDiagnostics.UnknownName("machine", name, target.Machines.Select(machine => machine.Name).ToList()));
@@ -186,7 +186,7 @@ internal sealed class CompilationOptions
         session.Printer.AddSource(file, source);
         var files = new DiagnosticBag();
         var progress = new ProgressLine(session.Environment);
-        var costs = other is null && parse.GetValue(CostCache) is { } kept ? new CostFolder(kept) : null;
+        var costs = other is null && parse.GetValue(CostCache) is { } kept ? new CostFolder(session.Files, kept) : null;
         var request = new CompileRequest(file, source, target.Name)
         {
             Machine = machine,
@@ -226,7 +226,7 @@ internal sealed class CompilationOptions
 
         if (other is null && parse.GetValue(ScheduleOut) is { } schedule)
         {
-            WriteSchedule(schedule, file, result);
+            WriteSchedule(session, schedule, file, result);
         }
 
         return result;
@@ -267,7 +267,7 @@ internal sealed class CompilationOptions
         ("--cost-cache", parse.GetValue(CostCache) is not null),
     ];
 
-    private static void WriteSchedule(string path, string file, CompileResult result)
+    private static void WriteSchedule(CliSession session, string path, string file, CompileResult result)
     {
         if (Path.GetFullPath(path) == Path.GetFullPath(file))
         {
@@ -276,7 +276,7 @@ internal sealed class CompilationOptions
 
         var text = result.Modules.Values.OfType<MappedModule>().FirstOrDefault()?.Schedule
             ?? throw CliSession.Usage("--schedule-out needs a mapping that was chosen here", "compile the network to the mapped level or beyond, not from it");
-        CliSession.Write(path, Encoding.UTF8.GetBytes(text));
+        session.Write(path, Encoding.UTF8.GetBytes(text));
     }
 
     private IrLevel? ChooseFrom(ParseResult parse)
@@ -341,10 +341,10 @@ internal sealed class CompilationOptions
         }
     }
 
-    private static (string File, string? Variant) SplitVariant(string name)
+    private static (string File, string? Variant) SplitVariant(string name, CliSession session)
     {
         var mark = name.LastIndexOf('#');
-        return mark < 0 || File.Exists(name) ? (name, null) : (name[..mark], name[(mark + 1)..]);
+        return mark < 0 || session.Files.IsFile(name) ? (name, null) : (name[..mark], name[(mark + 1)..]);
     }
 
     private HashSet<string> CheckPasses(ParseResult parse, Pipeline pipeline)
@@ -378,17 +378,17 @@ internal sealed class CompilationOptions
         }
 
         // a missing companion is told by the front end, at the place that names it
-        if (!Path.Exists(path))
+        if (!session.Files.IsFile(path) && !session.Files.IsFolder(path))
         {
             return null;
         }
 
-        if (InputFiles.Read(path, "a file of weights", InputFiles.LargestSource, problems) is not { } bytes)
+        if (session.Files.Read(path, "a file of weights", InputFiles.LargestSource, problems) is not { } bytes)
         {
             return null;
         }
 
-        session.AddInput(path, bytes);
+        session.AddInput(path);
         return bytes;
     }
 }

@@ -97,7 +97,7 @@ internal sealed class CompileCommand
 
         if (parse.GetValue(_depfile) is { } depfile)
         {
-            CliSession.Write(depfile, DependencyFile.Rule(output ?? throw CliSession.Usage("--depfile needs a file that depends on something", "add -o FILE"), _session.Inputs));
+            _session.Write(depfile, DependencyFile.Rule(output ?? throw CliSession.Usage("--depfile needs a file that depends on something", "add -o FILE"), _session.Inputs));
         }
 
         return ExitCodes.Success;
@@ -110,7 +110,7 @@ internal sealed class CompileCommand
 
     private void WriteImage(string output, ReadOnlyMemory<byte> image)
     {
-        CliSession.Write(output, image.Span);
+        _session.Write(output, image.Span);
         if (!output.StartsWith("/dev/", StringComparison.Ordinal))
         {
             _session.Environment.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}: {image.Length:N0} bytes"));

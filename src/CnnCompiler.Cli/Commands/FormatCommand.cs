@@ -56,7 +56,7 @@ internal sealed class FormatCommand
             }
             else
             {
-                CliSession.Write(file, bytes);
+                _session.Write(file, bytes);
             }
         }
 

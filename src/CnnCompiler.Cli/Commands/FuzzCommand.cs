@@ -100,7 +100,7 @@ internal sealed class FuzzCommand
         LevelFiles.Write(_session, file, new NetworkModule(network).Text());
         for (var i = 0; i < inputs.Length; i++)
         {
-            CliSession.Write(string.Create(CultureInfo.InvariantCulture, $"{file}.{i}.npy"), NpyFile.Write(inputs[i]));
+            _session.Write(string.Create(CultureInfo.InvariantCulture, $"{file}.{i}.npy"), NpyFile.Write(inputs[i]));
         }
     }
 }

@@ -33,7 +33,7 @@ internal sealed class ImportCommand
     private int Run(ParseResult parse)
     {
         var file = parse.GetRequiredValue(_file);
-        var result = new NetworkFiles(parse.GetRequiredValue(_output), [file]);
+        var result = new NetworkFiles(_session, parse.GetRequiredValue(_output), [file]);
         var source = _session.Read(file, "a network", InputFiles.LargestSource);
         if (_compilation.Compile(parse, _session, file, source, IrLevel.Network) is not { } compiled)
         {

@@ -77,7 +77,7 @@ internal sealed class QuantizeCommand
         };
         var (file, output) = (parse.GetRequiredValue(_file), parse.GetRequiredValue(_output));
         var (calibrating, testing) = (parse.GetRequiredValue(_calibrate), parse.GetValue(_test));
-        var result = new NetworkFiles(output, [file, calibrating, .. testing is null ? [] : new[] { testing }]);
+        var result = new NetworkFiles(_session, output, [file, calibrating, .. testing is null ? [] : new[] { testing }]);
 
         var source = _session.Read(file, "a network", InputFiles.LargestSource);
         if (_compilation.Compile(parse, _session, file, source, IrLevel.Network) is not { } compiled)

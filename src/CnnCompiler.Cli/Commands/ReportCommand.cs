@@ -75,12 +75,12 @@ internal sealed class ReportCommand
 
         if (parse.GetValue(_output) is { } output)
         {
-            CliSession.Write(output, ReportJson.Write(report));
+            _session.Write(output, ReportJson.Write(report));
         }
 
         if (parse.GetValue(_trace) is { } trace)
         {
-            CliSession.Write(trace, ReportJson.Trace(report));
+            _session.Write(trace, ReportJson.Trace(report));
         }
 
         if (parse.GetValue(_json))

@@ -90,7 +90,7 @@ internal sealed class RunCommand
         var outputs = outputPorts.Select((port, index) => new NetworkOutput(port, new(port.Type.Element, port.Type.Shape, result.Outputs[index].ToArray()))).ToList();
         for (var index = 0; index < outputFiles.Length; index++)
         {
-            TensorFiles.Write(outputFiles[index], outputs[index].Value);
+            TensorFiles.Write(_session, outputFiles[index], outputs[index].Value);
         }
 
         Print(parse.GetValue(_json), file, image, result, outputs);

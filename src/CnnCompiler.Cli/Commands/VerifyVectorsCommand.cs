@@ -71,33 +71,26 @@ internal sealed class VerifyVectorsCommand
     private IReadOnlyList<VectorResult> Verify(string file, long maxCycles)
     {
         var problems = new DiagnosticBag();
-        return InputFiles.Read(file, "a file of vectors", InputFiles.LargestVectors, problems) is { } bytes
+        return _session.Files.Read(file, "a file of vectors", InputFiles.LargestVectors, problems) is { } bytes
             ? VectorVerifier.Verify(file, bytes, maxCycles, cancellation: _session.Environment.Cancellation)
             : [new VectorResult(file, null, problems.Diagnostics[0])];
     }
 
     /// <summary>The vector files of a folder in a fixed order, or the file itself; a path with neither counts as one failure.</summary>
-    private List<string> Files(string path)
+    private IReadOnlyList<string> Files(string path)
     {
-        if (!Directory.Exists(path))
+        if (!_session.Files.IsFolder(path))
         {
             return [path];
         }
 
-        try
+        var files = _session.Files.FilesOf(path, ".json");
+        if (files.Count == 0)
         {
-            var files = Directory.EnumerateFiles(path, "*.json").Order(StringComparer.Ordinal).ToList();
-            if (files.Count == 0)
-            {
-                _session.Printer.Print([FileDiagnostics.NoVectors(path)]);
-            }
+            _session.Printer.Print([FileDiagnostics.NoVectors(path)]);
+        }
 
-            return files;
-        }
-        catch (Exception exception) when (InputFiles.IsFileError(exception))
-        {
-            throw new DiagnosticException(FileDiagnostics.CannotRead(path, InputFiles.Reason(exception)));
-        }
+        return files;
     }
 
     private void ShowFailures(IReadOnlyList<VectorResult> results, int shownBefore)

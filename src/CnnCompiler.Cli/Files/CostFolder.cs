@@ -10,8 +10,9 @@ namespace CnnCompiler.Cli.Files;
 /// Measured costs in a folder, a small file each, named by the digest of its key and holding key, cost and the digest of both: a damaged or foreign file is measured again, never believed.
 /// Files are written under another name and renamed, so that compilations may share a folder.
 /// </summary>
+/// <param name="files">The files.</param>
 /// <param name="folder">The folder; made when the first cost is kept.</param>
-internal sealed class CostFolder(string folder) : ICostStore
+internal sealed class CostFolder(IFileStore files, string folder) : ICostStore
 {
     private const string Extension = ".cost";
     private const long LargestCost = 4096;
@@ -24,12 +25,12 @@ internal sealed class CostFolder(string folder) : ICostStore
     public long? Find(string key)
     {
         var path = PathOf(key);
-        if (!File.Exists(path))
+        if (!files.IsFile(path))
         {
             return null;
         }
 
-        var text = InputFiles.Read(path, "a kept cost", LargestCost, new DiagnosticBag()) is { } bytes ? Encoding.UTF8.GetString(bytes) : string.Empty;
+        var text = files.Read(path, "a kept cost", LargestCost, new DiagnosticBag()) is { } bytes ? Encoding.UTF8.GetString(bytes) : string.Empty;
         if (text.Split('\n') is [var kept, var cost, var digest, ""] && kept == key && digest == Digest(kept, cost)
             && long.TryParse(cost, NumberStyles.None, CultureInfo.InvariantCulture, out var cycles))
         {
@@ -56,12 +57,12 @@ internal sealed class CostFolder(string folder) : ICostStore
         var problems = new DiagnosticBag();
         try
         {
-            Directory.CreateDirectory(folder);
-            OutputFiles.Write(PathOf(key), Encoding.UTF8.GetBytes($"{key}\n{text}\n{Digest(key, text)}\n"), problems);
+            files.MakeFolder(folder);
+            files.Write(PathOf(key), Encoding.UTF8.GetBytes($"{key}\n{text}\n{Digest(key, text)}\n"), problems);
         }
-        catch (Exception exception) when (InputFiles.IsFileError(exception))
+        catch (DiagnosticException refusal)
         {
-            problems.Report(FileDiagnostics.CannotWrite(folder, InputFiles.Reason(exception)));
+            problems.Report(refusal.Diagnostic);
         }
 
         if (problems.HasErrors)

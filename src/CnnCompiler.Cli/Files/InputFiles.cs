@@ -21,6 +21,9 @@ public static class InputFiles
     /// <summary>Most bytes of a file of vectors.</summary>
     public const long LargestVectors = 512L << 20;
 
+    /// <summary>Most bytes of a report of a defect, packed.</summary>
+    public const long LargestBundle = 512L << 20;
+
     /// <summary>The whole file, or null and a diagnostic.</summary>
     /// <param name="path">The file as the user named it.</param>
     /// <param name="kind">What it is read as, for the message about its size.</param>

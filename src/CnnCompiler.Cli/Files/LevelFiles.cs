@@ -23,9 +23,9 @@ internal static class LevelFiles
         if (level.Constants.Constants.Count > 0 && !output.StartsWith("/dev/", StringComparison.Ordinal))
         {
             var constants = level.Constants.Constants.Select(constant => new KeyValuePair<string, Tensor>(constant.Name, constant.Value));
-            CliSession.Write(output + ConstantsExtension, NpzFile.Write(constants));
+            session.Write(output + ConstantsExtension, NpzFile.Write(constants));
         }
 
-        CliSession.Write(output, Encoding.UTF8.GetBytes(text));
+        session.Write(output, Encoding.UTF8.GetBytes(text));
     }
 }

@@ -12,16 +12,18 @@ internal sealed class NetworkFiles
 {
     private const string WeightsExtension = ".npz";
 
+    private readonly CliSession _session;
     private readonly string _text;
     private readonly string _weights;
 
     /// <summary>Takes the names.</summary>
+    /// <param name="session">The invocation.</param>
     /// <param name="output">The <c>.cnn</c>.</param>
     /// <param name="sources">Files that are read, which neither may be.</param>
     /// <exception cref="DiagnosticException">A source would be overwritten, or both are one file (CNN0018).</exception>
-    public NetworkFiles(string output, IReadOnlyList<string> sources)
+    public NetworkFiles(CliSession session, string output, IReadOnlyList<string> sources)
     {
-        (_text, _weights) = (output, Path.ChangeExtension(output, WeightsExtension));
+        (_session, _text, _weights) = (session, output, Path.ChangeExtension(output, WeightsExtension));
         foreach (var result in (string[])[_text, _weights])
         {
             if (sources.Append(result == _text ? _weights : _text).Any(other => Path.GetFullPath(other) == Path.GetFullPath(result)))
@@ -47,14 +49,14 @@ internal sealed class NetworkFiles
 
         if (text.Arrays.Count == 0)
         {
-            CliSession.Write(_text, source);
+            _session.Write(_text, source);
             return $"{_text}: {Layers(graph)}";
         }
 
         // Weights first: a text never names weights that aren't there.
         var bytes = NpzFile.Write(text.Arrays);
-        CliSession.Write(_weights, bytes);
-        CliSession.Write(_text, source);
+        _session.Write(_weights, bytes);
+        _session.Write(_text, source);
         return string.Create(CultureInfo.InvariantCulture, $"{_text}, {_weights}: {Layers(graph)}, {bytes.Length:N0} bytes of weights");
     }
 

@@ -19,14 +19,7 @@ internal sealed class PassDump
     public PassDump(CliSession session, string folder)
     {
         (_session, _folder) = (session, folder);
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception exception) when (InputFiles.IsFileError(exception))
-        {
-            throw new DiagnosticException(FileDiagnostics.CannotWrite(folder, InputFiles.Reason(exception)));
-        }
+        session.Files.MakeFolder(folder);
     }
 
     /// <summary>Writes the program that a pass, or a front end, made.</summary>
@@ -39,7 +32,7 @@ internal sealed class PassDump
         LevelFiles.Write(_session, file, text);
         if (_number > 0)
         {
-            CliSession.Write(name + ".diff", Encoding.UTF8.GetBytes(LineDifference.Of(_before, text.Text)));
+            _session.Write(name + ".diff", Encoding.UTF8.GetBytes(LineDifference.Of(_before, text.Text)));
         }
 
         _before = text.Text;

@@ -20,7 +20,7 @@ internal static class ReferenceTensors
     public static IReadOnlyDictionary<string, Tensor> Read(
         CliSession session, string path, IReadOnlyDictionary<string, TensorType> types, CompileResult compiled)
     {
-        var found = Directory.Exists(path) ? ReadFolder(session, path, types, compiled) : ReadArchive(session, path, types, compiled);
+        var found = session.Files.IsFolder(path) ? ReadFolder(session, path, types, compiled) : ReadArchive(session, path, types, compiled);
         return found.Count > 0
             ? found
             : throw new DiagnosticException(FileDiagnostics.NoReference(path, string.Join(", ", types.Keys.Take(8)) + (types.Count > 8 ? ", ..." : string.Empty)));
@@ -36,7 +36,7 @@ internal static class ReferenceTensors
                 .Where(candidate => candidate == Path.GetFileName(candidate))
                 .SelectMany(candidate => (IEnumerable<string>)[$"{candidate}.npy", $"{candidate}.bin"])
                 .Select(candidate => Path.Join(folder, candidate))
-                .FirstOrDefault(File.Exists);
+                .FirstOrDefault(session.Files.IsFile);
             if (file is not null)
             {
                 found.Add(name, TensorFiles.Read(session, file, new(name, type)));

@@ -34,8 +34,8 @@ internal static class TensorFiles
 
     /// <summary>Writes a tensor: <c>.npy</c> by its extension, else raw bytes.</summary>
     /// <exception cref="DiagnosticException">The file can't be written.</exception>
-    public static void Write(string file, Tensor tensor) =>
-        CliSession.Write(file, file.EndsWith(NpyExtension, StringComparison.OrdinalIgnoreCase) ? NpyFile.Write(tensor) : tensor.Bytes);
+    public static void Write(CliSession session, string file, Tensor tensor) =>
+        session.Write(file, file.EndsWith(NpyExtension, StringComparison.OrdinalIgnoreCase) ? NpyFile.Write(tensor) : tensor.Bytes);
 
     /// <summary>One tensor of a known type.</summary>
     /// <exception cref="DiagnosticException">The file is missing, can't be read, or holds something else.</exception>

@@ -44,6 +44,52 @@ public sealed class OnnxHostileTests
     public void An_unknown_operator_is_refused_by_its_name_and_number() => Assert.Equal("CNN0352", Refusal(Model(Node("Relu", "x", "h"), Node("NonZero", "h", "y")), "node 1, NonZero, which makes 'y'"));
 
     [Fact]
+    public void A_known_operator_in_a_form_that_no_layer_has_is_refused_by_its_name_and_number() =>
+        Assert.Equal("CNN0353", Refusal(Model(Node("Relu", "x", "h"), Node("Upsample", "h", "y")), "node 1, Upsample, which makes 'y', can't be used like this: its input is no image"));
+
+    [Fact]
+    public void Constants_and_inputs_of_types_that_networks_have_not_are_refused_by_name()
+    {
+        var model = Model(Node("Add", "x", "y", "w"));
+        model.Graph.Initializer.Add(new TensorProto { Name = "w", DataType = 8, Dims = { 1 } });
+        Assert.Equal("CNN0354", Refusal(model, "'w' holds "));
+        model = Model(Node("Relu", "x", "y"));
+        model.Graph.Input[0].Type.TensorType.ElemType = 8;
+        Assert.Equal("CNN0354", Refusal(model, "'x' holds "));
+    }
+
+    [Fact]
+    public void A_node_that_makes_nothing_is_refused()
+    {
+        var model = Model(Node("Relu", "x", "y"), Node("Relu", "x", "h"));
+        model.Graph.Node[1].Output.Clear();
+        Assert.Equal("CNN0355", Refusal(model, "node 1, Relu, contradicts itself: it makes nothing"));
+    }
+
+    [Fact]
+    public void A_shape_that_is_known_at_run_time_only_is_refused_unless_it_is_the_batch()
+    {
+        var model = Model(Node("Relu", "x", "y"));
+        var shape = model.Graph.Input[0].Type.TensorType.Shape;
+        shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimParam = "width" });
+        Assert.Equal("CNN0357", Refusal(model, "'x'"));
+        shape.Dim.RemoveAt(0);
+        Assert.NotNull(OnnxReader.Read(model.ToByteArray(), "m.onnx", new DiagnosticBag()));
+        model.Graph.Input[0].Type.TensorType.Shape = null;
+        Assert.Equal("CNN0357", Refusal(model, "'x'"));
+    }
+
+    [Fact]
+    public void After_two_hundred_refused_nodes_the_rest_is_not_listed()
+    {
+        var diagnostics = new DiagnosticBag();
+        Assert.Null(OnnxReader.Read(Model([.. Enumerable.Range(0, 300).Select(i => Node("NonZero", "x", $"y{i}"))]).ToByteArray(), "m.onnx", diagnostics));
+        Assert.Equal(201, diagnostics.Diagnostics.Count);
+        Assert.All(diagnostics.Diagnostics.SkipLast(1), refusal => Assert.Equal("CNN0352", refusal.Code));
+        Assert.Equal("CNN0359", diagnostics.Diagnostics[^1].Code);
+    }
+
+    [Fact]
     public void Weights_in_another_file_are_refused_by_name()
     {
         var model = Model(Node("Add", "x", "y", "w"));

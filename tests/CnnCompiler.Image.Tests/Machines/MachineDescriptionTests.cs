@@ -34,6 +34,15 @@ public sealed class MachineDescriptionTests
     }
 
     [Fact]
+    public void A_file_that_is_too_long_is_refused_unread()
+    {
+        var bag = new DiagnosticBag();
+        Assert.Null(MachineDescriptionJson.Parse(new byte[MachineDescriptionJson.LongestFile + 1], "m.json", bag));
+        Assert.Equal("CNN0402", Assert.Single(bag.Diagnostics).Code);
+        Assert.NotNull(MachineDescriptionJson.Parse(Encoding.UTF8.GetBytes(Shipped.PadRight(MachineDescriptionJson.LongestFile)), "m.json", bag));
+    }
+
+    [Fact]
     public void Every_number_of_the_file_reaches_its_member()
     {
         // Each integer of the file is replaced by itself plus its multiple: exactly one member of the record may change.

@@ -76,6 +76,17 @@ public sealed class PassRunnerTests
     }
 
     [Fact]
+    public void A_program_of_the_right_level_that_is_another_targets_is_refused()
+    {
+        var context = new PassContext();
+
+        Assert.Null(PassRunner.Run(new(new Append("a")), new OtherUpper(), context));
+        var diagnostic = Assert.Single(context.Diagnostics.Diagnostics);
+        Assert.Equal("CNN0984", diagnostic.Code);
+        Assert.Contains("append-a", diagnostic.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_cancelled_run_throws()
     {
         using var source = new CancellationTokenSource();
@@ -147,6 +158,11 @@ public sealed class PassRunnerTests
     }
 
     private sealed record Upper(string Letters) : Word(Letters)
+    {
+        public override IrLevel Level => IrLevel.Network;
+    }
+
+    private sealed record OtherUpper() : Word("x")
     {
         public override IrLevel Level => IrLevel.Network;
     }

@@ -111,6 +111,22 @@ public sealed class PostTrainingQuantizerTests
     }
 
     [Fact]
+    public void Weights_that_are_not_finite_are_refused_though_no_value_shows_them()
+    {
+        // Only the middle of the kernel ever meets the image of one pixel.
+        var graph = Parse("network one {\n    weights seed 3\n    input image : f32[1x1x1x4]\n    y = conv2d(image, filters=2, kernel=3, padding=same)\n    output y\n}\n");
+        var layer = (Conv2D)graph.Layers[0];
+        var weights = layer.Weights.AsSpan<float>().ToArray();
+        weights[0] = float.PositiveInfinity;
+        graph = graph with { Layers = [layer with { Weights = Tensor.From<float>(ElementType.Float32, layer.Weights.Shape, weights) }] };
+        var problems = new DiagnosticBag();
+        Assert.Null(PostTrainingQuantizer.Quantize(graph, Samples(graph, 2, 1), new() { EqualizeChannels = false }, problems, TestContext.Current.CancellationToken));
+        var diagnostic = Assert.Single(problems.Diagnostics);
+        Assert.Equal("CNN0186", diagnostic.Code);
+        Assert.Contains("conv2d 'y'", diagnostic.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Bias_correction_takes_the_mean_error_out_of_a_layer()
     {
         const string Text = """
