@@ -33,6 +33,14 @@ public static class CompilerDiagnostics
     public static Diagnostic PassOutOfPlace(string pass, string reads, string given) => new(
         "CNN0095", DiagnosticSeverity.Error, SourceSpan.None, $"pass {pass} reads a program of the {reads} level and would be given one of the {given} level", "run the passes between them first (see cnnc passes)");
 
+    /// <summary>CNN0099: a pass without which there is no program of the next level.</summary>
+    public static Diagnostic PassNeeded(string pass, string from, string to, IEnumerable<string> others) => new(
+        "CNN0099",
+        DiagnosticSeverity.Error,
+        SourceSpan.None,
+        $"pass {pass} can't be left out: it makes the program of the {to} level from that of the {from} level",
+        string.Join(", ", others) is { Length: > 0 } names ? $"of this target's passes {names} can be left out" : "this target has no pass that can be left out");
+
     /// <summary>CNN0096: a machine that the target doesn't compile for.</summary>
     public static Diagnostic OtherMachine(string machine, string target) => new(
         "CNN0096", DiagnosticSeverity.Error, SourceSpan.None, $"target {target} does not compile for machine '{machine}', which is of another kind", "choose one that cnnc targets lists for it, or the other target");
