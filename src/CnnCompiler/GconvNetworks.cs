@@ -19,16 +19,16 @@ internal static class GconvNetworks
     ];
 
     /// <summary>All of them, one after the other: a chain with its weights is dropped before the next one is made.</summary>
-    public static IReadOnlyList<ComparedNetwork> All() => [.. Names.Select(name => Read(name.Name, name.Resource))];
+    public static IReadOnlyList<GconvNetwork> All() => [.. Names.Select(name => Read(name.Name, name.Resource))];
 
-    private static ComparedNetwork Read(string name, string resource)
+    private static GconvNetwork Read(string name, string resource)
     {
         using var stream = typeof(GconvNetworks).Assembly.GetManifestResourceStream(resource) ?? throw new InvalidOperationException($"the assembly lacks its resource {resource}");
         var bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
-        var result = Compiler.Compile(new CompileRequest(resource, bytes, "gconv") { StopLevel = IrLevel.Gconv });
+        var result = Compiler.Compile(new CompileRequest(resource, bytes, "gconv") { StopLevel = IrLevel.Gconv, Passes = ["lower-to-gconv"] });
         return result.Modules.TryGetValue(IrLevel.Gconv, out var module)
-            ? ComparedNetwork.Of(name, ((GconvModule)module).Program)
+            ? GconvNetwork.Of(name, ((GconvModule)module).Program, LayerCode.Bytes(((NetworkModule)result.Modules[IrLevel.Network]).Graph))
             : throw new InvalidOperationException(string.Join('\n', result.Diagnostics));
     }
 }

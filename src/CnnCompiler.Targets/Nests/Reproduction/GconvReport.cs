@@ -13,27 +13,30 @@ public static class GconvReport
 
     /// <summary>The sections.</summary>
     /// <param name="networks">The networks; asked for once, when a section is worked out.</param>
-    public static IReadOnlyList<ReproductionSection> Sections(Func<IReadOnlyList<ComparedNetwork>> networks)
+    public static IReadOnlyList<ReproductionSection> Sections(Func<IReadOnlyList<GconvNetwork>> networks)
     {
-        var work = new Lazy<(IReadOnlyList<ComparedNetwork> Networks, IReadOnlyList<GconvComparison> Machines)>(() => (networks(), [.. BuiltInMachines.Gconv.Select(machine => new GconvComparison(machine))]));
+        var work = new Lazy<(IReadOnlyList<GconvNetwork> Networks, IReadOnlyList<GconvComparison> Machines)>(() => (networks(), [.. BuiltInMachines.Gconv.Select(machine => new GconvComparison(machine))]));
         return
         [
             .. BuiltInMachines.Gconv.Select((machine, i) => new ReproductionSection(
                 Text($"Inference on {machine.Name}, {machine.Rows} by {machine.Columns}"), () => Table(work.Value.Networks, work.Value.Machines[i]))),
             new("Averages over all machines and networks (the paper's abstract: 3.4 times the performance, 3.2 times the energy efficiency; how it averages is not known)", () => Averages(work.Value.Networks, work.Value.Machines)),
+            new("What each pass on the chain gains: times as long, and as much energy, without it (geometric mean over the machines)", () => Passes(work.Value.Networks, work.Value.Machines)),
+            new("Roofline: milliseconds with the whole array busy, with each operand moved once, with the slower of both for each operator, and reached", () => Roofs(work.Value.Networks, work.Value.Machines)),
+            new("Code: descriptors of general convolutions beside one instruction a layer", () => Code(work.Value.Networks, work.Value.Machines[0])),
             new("How the averages of the performance depend on the link and on the vector unit", () => Sensitivity(work.Value.Networks, work.Value.Machines)),
         ];
     }
 
-    private static string Table(IReadOnlyList<ComparedNetwork> networks, GconvComparison comparison)
+    private static string Table(IReadOnlyList<GconvNetwork> networks, GconvComparison comparison)
     {
         var text = new StringBuilder();
         text.Append("                    GCONV chain                 |     times faster     |  times less energy   | share of other layers\n");
         text.Append("network               ms   array  units  DRAM   |  host  vector  units |  host  vector  units |  host  vector  units\n");
         foreach (var network in networks)
         {
-            var chain = comparison.Chain(network, new());
-            var others = Enum.GetValues<Baseline>().Select(baseline => comparison.Without(network, baseline, new())).ToList();
+            var chain = comparison.Chain(network.Chain, new());
+            var others = Enum.GetValues<Baseline>().Select(baseline => comparison.Without(network.Layers, baseline, new())).ToList();
             text.Append(Text($"{network.Name,-16}{chain.Seconds * 1e3,9:F3}{100 * chain.ArrayBound / chain.Seconds,6:F0} %{100 * chain.UnitBound / chain.Seconds,5:F0} %{100 * chain.DramBound / chain.Seconds,5:F0} %  |"));
             text.AppendJoin(' ', others.Select(other => Text($"{other.Seconds / chain.Seconds,6:F2}"))).Append(" |");
             text.AppendJoin(' ', others.Select(other => Text($"{other.Joules / chain.Joules,6:F2}"))).Append(" |");
@@ -43,7 +46,7 @@ public static class GconvReport
         return text.ToString();
     }
 
-    private static string Averages(IReadOnlyList<ComparedNetwork> networks, IReadOnlyList<GconvComparison> machines)
+    private static string Averages(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
     {
         var text = new StringBuilder("baseline          performance: arithmetic  geometric   energy: arithmetic  geometric\n");
         foreach (var baseline in Enum.GetValues<Baseline>())
@@ -65,7 +68,7 @@ public static class GconvReport
         return text.ToString();
     }
 
-    private static string Sensitivity(IReadOnlyList<ComparedNetwork> networks, IReadOnlyList<GconvComparison> machines)
+    private static string Sensitivity(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
     {
         var text = new StringBuilder("link, GB/s     host: arithmetic  geometric   dedicated units: arithmetic  geometric\n");
         foreach (var link in Links)
@@ -86,10 +89,60 @@ public static class GconvReport
         return text.ToString();
     }
 
-    private static List<(double Time, double Energy)> Pairs(IReadOnlyList<ComparedNetwork> networks, IReadOnlyList<GconvComparison> machines, Baseline baseline, BaselineParameters parameters) =>
+    private static string Passes(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
+    {
+        var names = networks[0].Without.Select(variant => variant.Pass).ToList();
+        var text = new StringBuilder(new string(' ', 25));
+        text.AppendJoin(string.Empty, names.Select(name => Text($" | without {name,-16}"))).Append(Text($"\n{"network",-16}{"steps",9}"));
+        text.AppendJoin(string.Empty, names.Select(_ => Text($" | {"steps",8}{"time",8}{"energy",8}"))).Append('\n');
+        foreach (var network in networks)
+        {
+            text.Append(Text($"{network.Name,-16}{Steps(network.Chain),9}"));
+            foreach (var (_, chain) in network.Without)
+            {
+                var runs = machines.Select(machine => (With: machine.Chain(network.Chain, new()), Without: machine.Chain(chain, new()))).ToList();
+                text.Append(Text($" | {Steps(chain),8}{Geometric(runs.Select(run => run.Without.Seconds / run.With.Seconds)),8:F3}{Geometric(runs.Select(run => run.Without.Joules / run.With.Joules)),8:F3}"));
+            }
+
+            text.Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    private static int Steps(ComparedNetwork network) => network.Steps.Count;
+
+    private static string Roofs(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
+    {
+        var text = new StringBuilder("machine        network          terms/byte     array      DRAM      both   reached  of the roof\n");
+        foreach (var machine in machines)
+        {
+            foreach (var network in networks)
+            {
+                var roof = machine.Roof(network.Chain);
+                text.Append(Text($"{machine.Machine.Name,-15}{network.Name,-16}{roof.TapsPerByte,11:F1}{1e3 * roof.Array,10:F3}{1e3 * roof.Dram,10:F3}{1e3 * roof.Both,10:F3}{1e3 * roof.Reached,10:F3}{100 * roof.Both / roof.Reached,11:F0} %\n"));
+            }
+        }
+
+        return text.ToString();
+    }
+
+    private static string Code(IReadOnlyList<GconvNetwork> networks, GconvComparison machine)
+    {
+        var text = new StringBuilder("network           descriptors   bytes in the image   bytes packed   bytes of layer code   times\n");
+        foreach (var network in networks)
+        {
+            var (count, size) = machine.Code(network.Chain);
+            text.Append(Text($"{network.Name,-16}{count,13}{size.Words,21}{size.Packed,15}{network.LayerCode,22}{(double)size.Packed / network.LayerCode,8:F1}\n"));
+        }
+
+        return text.ToString();
+    }
+
+    private static List<(double Time, double Energy)> Pairs(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines, Baseline baseline, BaselineParameters parameters) =>
         [.. machines.SelectMany(_ => networks, (machine, network) =>
         {
-            var (chain, other) = (machine.Chain(network, parameters), machine.Without(network, baseline, parameters));
+            var (chain, other) = (machine.Chain(network.Chain, parameters), machine.Without(network.Layers, baseline, parameters));
             return (other.Seconds / chain.Seconds, other.Joules / chain.Joules);
         })];
 
