@@ -1,5 +1,7 @@
+using System.Text;
+using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
-using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Training;
 using CnnCompiler.Targets.Nests.Reproduction;
 
 namespace CnnCompiler;
@@ -7,28 +9,54 @@ namespace CnnCompiler;
 /// <summary>The networks of the GCONV Chain paper, from samples/zoo, at full resolution.</summary>
 internal static class GconvNetworks
 {
-    private static readonly (string Name, string Resource)[] Names =
+    private const double Rate = 0.01;
+
+    // batch sizes of training: what the limit of operations of a program admits; Faster R-CNN was published with one image a step
+    private static readonly (string Name, string Resource, int Batch)[] Names =
     [
-        ("AlexNet", "alexnet.cnn"),
-        ("GoogLeNet", "googlenet.cnn"),
-        ("DenseNet-121", "densenet121.cnn"),
-        ("MobileNet", "mobilenet_v1.cnn"),
-        ("ZF Faster R-CNN", "zf_faster_rcnn.cnn"),
-        ("C3D", "c3d.cnn"),
-        ("CapsNet", "capsnet.cnn"),
+        ("AlexNet", "alexnet.cnn", 8),
+        ("GoogLeNet", "googlenet.cnn", 8),
+        ("DenseNet-121", "densenet121.cnn", 8),
+        ("MobileNet", "mobilenet_v1.cnn", 8),
+        ("ZF Faster R-CNN", "zf_faster_rcnn.cnn", 1),
+        ("C3D", "c3d.cnn", 2),
+        ("CapsNet", "capsnet.cnn", 8),
     ];
 
-    /// <summary>All of them, one after the other: a chain with its weights is dropped before the next one is made.</summary>
-    public static IReadOnlyList<GconvNetwork> All() => [.. Names.Select(name => Read(name.Name, name.Resource))];
+    /// <summary>Inference, one network after the other: a chain with its weights is dropped before the next one is made.</summary>
+    public static IReadOnlyList<GconvNetwork> Inference() => [.. Names.Select(name =>
+    {
+        var modules = Compile(name.Resource, Text(name.Resource), IrLevel.Gconv);
+        return GconvNetwork.Of(name.Name, ((GconvModule)modules[IrLevel.Gconv]).Program, LayerCode.Bytes(((NetworkModule)modules[IrLevel.Network]).Graph));
+    })];
 
-    private static GconvNetwork Read(string name, string resource)
+    /// <summary>One step of training each, in f32.</summary>
+    public static IReadOnlyList<GconvNetwork> Training() => [.. Names.Select(name =>
+    {
+        var graph = ((NetworkModule)Compile(name.Resource, Batched(Text(name.Resource), name.Batch), IrLevel.Network)[IrLevel.Network]).Graph;
+        return GconvNetwork.Of(name.Name, Step(graph, Statistics.OnePass), otherwise: graph.Layers.Any(layer => layer is BatchNorm) ? ("one-pass-statistics", Step(graph, Statistics.TwoPasses)) : null);
+    })];
+
+    private static Ir.Gconv.GconvProgram Step(NetworkGraph graph, Statistics statistics) => TrainingStep.Of(graph, TrainingNumbers.Real, Rate, statistics).Chain;
+
+    /// <summary>The description with f32 values and so many images: what is written of one image in it is its input and the shapes of reshapes.</summary>
+    private static string Batched(string text, int batch) => text
+        .Replace(" : i8[1,", " : f32[1,", StringComparison.Ordinal)
+        .Replace(" scale 0.02 zero 0", string.Empty, StringComparison.Ordinal)
+        .Replace(" : f32[1,", FormattableString.Invariant($" : f32[{batch},"), StringComparison.Ordinal)
+        .Replace("shape=(1,", FormattableString.Invariant($"shape=({batch},"), StringComparison.Ordinal)
+        .Replace("shape=1x", FormattableString.Invariant($"shape={batch}x"), StringComparison.Ordinal);
+
+    private static string Text(string resource)
     {
         using var stream = typeof(GconvNetworks).Assembly.GetManifestResourceStream(resource) ?? throw new InvalidOperationException($"the assembly lacks its resource {resource}");
-        var bytes = new byte[stream.Length];
-        stream.ReadExactly(bytes);
-        var result = Compiler.Compile(new CompileRequest(resource, bytes, "gconv") { StopLevel = IrLevel.Gconv, Passes = ["lower-to-gconv"] });
-        return result.Modules.TryGetValue(IrLevel.Gconv, out var module)
-            ? GconvNetwork.Of(name, ((GconvModule)module).Program, LayerCode.Bytes(((NetworkModule)result.Modules[IrLevel.Network]).Graph))
-            : throw new InvalidOperationException(string.Join('\n', result.Diagnostics));
+        using var reader = new StreamReader(stream, Encoding.UTF8);
+        return reader.ReadToEnd();
+    }
+
+    private static IReadOnlyDictionary<IrLevel, IrModule> Compile(string resource, string text, IrLevel level)
+    {
+        var result = Compiler.Compile(new CompileRequest(resource, Encoding.UTF8.GetBytes(text), "gconv") { StopLevel = level, Passes = level == IrLevel.Gconv ? ["lower-to-gconv"] : null });
+        return result.Succeeded ? result.Modules : throw new InvalidOperationException(string.Join('\n', result.Diagnostics));
     }
 }

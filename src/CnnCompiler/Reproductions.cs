@@ -33,7 +33,7 @@ public static class Reproductions
     [
         new("arrayflex", "ArrayFlex (arXiv 2211.12600): latency, power and EDP beside a fixed pipeline; SCALE-Sim's cycles", [new(ScaleSim, "results of SCALE-Sim v2, a CSV, to compare cycles with")], ArrayFlex),
         new("dynamap", "DYNAMAP (arXiv 2012.00912): GoogLeNet and Inception-v4 beside single algorithms, greedy choices and fixed dataflows, under published and realistic costs", [], (_, _) => DynamapReport.Sections(Dynamap)),
-        new("gconv", "GCONV Chain (arXiv 2104.05541): seven networks on five accelerators beside three baselines", [], (_, _) => GconvReport.Sections(GconvNetworks.All)),
+        new("gconv", "GCONV Chain (arXiv 2104.05541): seven networks on five accelerators beside three baselines", [], (_, _) => GconvReport.Sections(GconvNetworks.Inference, GconvNetworks.Training)),
     ];
 
     /// <summary>The reproduction of this name, or null.</summary>

@@ -100,7 +100,7 @@ public static class SquashTraining
 }
 
 /// <summary>
-/// Routing between capsules, u [N, I, J, E] to v [N, J, E], as <see cref="Routing"/> of the network level; an iteration:
+/// Routing between capsules, u [N, I, J, E] to v [N, J, E], as <see cref="Ir.Network.Routing"/> of the network level; an iteration:
 /// <code>
 ///   v.coupling.t   softmax over j of the logits (four operators of <see cref="SoftmaxTraining"/>); 1 / J at first, without an operator
 ///   v.weighted.t   n.g, j.g, e.opc, i.ks    main input * kernel   add    of u, kernel the couplings

@@ -22,7 +22,7 @@ public sealed record ConvolutionShape(Shape Input, Shape Weights, Shape Result, 
 
     internal int Between => Strides.Count;
 
-    internal int InputsPerGroup => Weights[^1];
+    internal int InputsPerGroup => Weights.Dimensions[^1];
 
     internal int OutputsPerGroup => Weights[0] / Groups;
 
@@ -146,6 +146,9 @@ public static class ConvolutionInputGradient
 /// </summary>
 public static class ConvolutionWeightGradient
 {
+    /// <summary>Keyword of the operator's origin.</summary>
+    public const string Keyword = "convolution_weight_gradient";
+
     /// <summary>Adds the operator and returns the gradient's name.</summary>
     public static string Add(TrainingChain chain, string name, string x, string dy, ConvolutionShape shape)
     {
@@ -169,7 +172,7 @@ public static class ConvolutionWeightGradient
         ];
         return chain.Add(
             name,
-            "convolution_weight_gradient",
+            Keyword,
             shape.Weights,
             nest,
             new(nest.Padded(x, shape.Input, [.. index]), new(dy, [nest.At(image), .. Enumerable.Range(0, between).Select(d => nest.At(place + d)), k]))

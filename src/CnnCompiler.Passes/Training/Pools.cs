@@ -35,7 +35,7 @@ public static class PoolForward
         [
             new("n", LoopKind.OutputPosition, result[0]),
             .. Enumerable.Range(0, windows.Between).Select(d => new GconvLoop(PoolShape.Name(d, windows.Between), LoopKind.OutputPosition, result[d + 1])),
-            new("c", LoopKind.OutputPosition, result[^1]),
+            new("c", LoopKind.OutputPosition, result.Dimensions[^1]),
             .. Enumerable.Range(0, windows.Between).Select(d => new GconvLoop(PoolShape.Name(d, windows.Between), LoopKind.KernelSize, windows.Kernel[d])),
         ]);
         var last = windows.Between + 1;
@@ -75,7 +75,7 @@ public static class MaxPoolGradient
             new("n", LoopKind.Group, result[0]),
             .. Enumerable.Range(0, between).Select(d => new GconvLoop(PoolShape.Name(d, between), LoopKind.Group, result[d + 1])),
             .. Enumerable.Range(0, between).Select(d => new GconvLoop(PoolShape.Name(d, between), LoopKind.OutputPosition, windows.Kernel[d])),
-            new("c", LoopKind.Group, result[^1]),
+            new("c", LoopKind.Group, result.Dimensions[^1]),
         ]);
         var channel = (2 * between) + 1;
         EquatableArray<AffineExpression> window = [nest.At(0), .. Enumerable.Range(0, between).Select(d => nest.At(d + 1)), nest.At(channel)];
@@ -87,7 +87,7 @@ public static class MaxPoolGradient
         var share = chain.Add(
             $"{name}.share",
             "max_pool_gradient",
-            Shape.Of([result[0], .. Enumerable.Range(0, between).Select(d => result[d + 1]), .. windows.Kernel, result[^1]]),
+            Shape.Of([result[0], .. Enumerable.Range(0, between).Select(d => result[d + 1]), .. windows.Kernel, result.Dimensions[^1]]),
             nest,
             new(isInside ? new(x, index) : new(x, index, OutOfRange.Fill, int.MinValue), new(y, window))
             {
@@ -130,7 +130,7 @@ public static class AveragePoolGradient
 
     private static int[] Counts(Shape input, Shape result, PoolShape windows)
     {
-        var counts = new int[result.Elements / result[0] / result[^1]];
+        var counts = new int[result.Elements / result[0] / result.Dimensions[^1]];
         for (var at = 0; at < counts.Length; at++)
         {
             var (rest, count) = (at, 1);
@@ -167,7 +167,7 @@ internal static class WindowGradients
         [
             new("n", LoopKind.OutputPosition, input[0]),
             .. Enumerable.Range(0, between).Select(d => new GconvLoop(PoolShape.Name(d, between), LoopKind.OutputPosition, input[d + 1])),
-            new("c", LoopKind.OutputPosition, input[^1]),
+            new("c", LoopKind.OutputPosition, input.Dimensions[^1]),
             .. Enumerable.Range(0, between).Select(d => new GconvLoop(PoolShape.Name(d, between), LoopKind.KernelSize, windows.Kernel[d])),
         ]);
         var channel = between + 1;
@@ -195,7 +195,7 @@ public static class GlobalMeanGradient
     {
         var nest = new LoopNest([.. input.Dimensions.Select((extent, d) => new GconvLoop(
             LoopNest.DimensionName(d, input.Rank), d == 0 || d == input.Rank - 1 ? LoopKind.OutputPosition : LoopKind.OutputParallel, extent))]);
-        var elements = input.Elements / input[0] / input[^1];
+        var elements = input.Elements / input[0] / input.Dimensions[^1];
         return chain.Add(
             name,
             "mean_gradient",

@@ -21,7 +21,7 @@ public sealed class TrainingChain(string name, TrainingNumbers numbers)
     public TrainingNumbers Numbers => numbers;
 
     /// <summary>Layer that steps are reported for.</summary>
-    public string Layer { get; set; } = name;
+    public string Layer { get; set; } = "training";
 
     /// <summary>Shape of a tensor.</summary>
     public Shape Shape(string tensor) => _types[tensor].Shape;

@@ -236,10 +236,10 @@ public sealed class TrainingStep
     {
         var (x, numbers) = (_values[layer.Inputs[0]], _chain.Numbers);
         var shape = _chain.Shape(x);
-        var elements = shape.Elements / shape[0] / shape[^1];
+        var elements = shape.Elements / shape[0] / shape.Dimensions[^1];
         var y = _chain.Reduce(layer.Name, "mean", x, null, [.. layer.Axes], layer.KeepDimensions, Scalar.Input, numbers.Result(numbers.Times(Scalar.Accumulator, 1.0 / elements)));
         return (y, dy => Contribute(layer.Inputs[0], () =>
-            GlobalMeanGradient.Add(_chain, $"d.{layer.Inputs[0]}", layer.KeepDimensions ? _chain.Reshape(dy, Core.Tensors.Shape.Of(shape[0], shape[^1])) : dy, shape)));
+            GlobalMeanGradient.Add(_chain, $"d.{layer.Inputs[0]}", layer.KeepDimensions ? _chain.Reshape(dy, Core.Tensors.Shape.Of(shape[0], shape.Dimensions[^1])) : dy, shape)));
     }
 
     private (string Value, Action<string> Backward) Concatenation(Concat layer)

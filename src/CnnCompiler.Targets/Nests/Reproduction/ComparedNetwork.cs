@@ -3,6 +3,7 @@ using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Training;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.Systolic;
 
@@ -51,20 +52,27 @@ public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNe
     /// <param name="name">Name in tables.</param>
     /// <param name="program">The chain.</param>
     /// <param name="layerCode">Bytes of layer-granular code.</param>
-    public static GconvNetwork Of(string name, GconvProgram program, long layerCode)
+    /// <param name="otherwise">The chain as it would have been made without a step of its making, and that step's name.</param>
+    public static GconvNetwork Of(string name, GconvProgram program, long layerCode = 0, (string Step, GconvProgram Program)? otherwise = null)
     {
         var passes = GconvTarget.Pipeline(BuiltInMachines.Gconv[0], []).Passes.Where(pass => pass.Description is { From: IrLevel.Gconv, To: IrLevel.Gconv }).ToList();
+        var variants = passes.Select(left => (left.Description.Name, After(program, [.. passes.Where(pass => pass != left)]))).ToList();
+        if (otherwise is (var step, var other))
+        {
+            variants.Add((step, After(other, passes)));
+        }
+
         return new(
             name,
-            After(passes),
-            After([.. passes.Where(pass => pass is WriteInPlace)]),
-            [.. passes.Select(left => (left.Description.Name, After([.. passes.Where(pass => pass != left)])))],
+            After(program, passes),
+            After(program, [.. passes.Where(pass => pass is WriteInPlace)]),
+            variants,
             layerCode);
 
-        ComparedNetwork After(IReadOnlyList<Pass> chosen)
+        ComparedNetwork After(GconvProgram chain, IReadOnlyList<Pass> chosen)
         {
             var context = new PassContext();
-            return ComparedNetwork.Of(name, PassRunner.Run(new Pipeline([.. chosen]), new GconvModule(program), context) is GconvModule module
+            return ComparedNetwork.Of(name, PassRunner.Run(new Pipeline([.. chosen]), new GconvModule(chain), context) is GconvModule module
                 ? module.Program
                 : throw new InvalidOperationException(string.Join('\n', context.Diagnostics.Diagnostics)));
         }
@@ -127,8 +135,8 @@ public sealed class ComparedNetwork
 
     private static ComparedKind KindOf(GconvStep step, ChainTensors tensors) => step switch
     {
-        GconvOperator { Reduce: GconvReduction.Add, Kernel: { } kernel } when tensors.Constants.ContainsKey(kernel.Tensor) => ComparedKind.Convolution,
-        GconvOperator => step.Origin.Value.Keyword is var word && (word.Contains("pool", StringComparison.Ordinal) || word.Contains("norm", StringComparison.Ordinal) || word == "lrn")
+        GconvOperator { Reduce: GconvReduction.Add, Kernel: { } kernel } when tensors.Constants.ContainsKey(kernel.Tensor) || step.Origin.Value.Keyword == ConvolutionWeightGradient.Keyword => ComparedKind.Convolution,
+        GconvOperator => step.Origin.Value.Keyword is var word && (word.Contains("pool", StringComparison.Ordinal) || word.Contains("norm", StringComparison.Ordinal) || word.Contains("lrn", StringComparison.Ordinal))
             ? ComparedKind.PoolOrNorm
             : ComparedKind.Other,
         _ => ComparedKind.Host,

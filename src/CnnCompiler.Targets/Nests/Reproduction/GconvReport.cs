@@ -12,19 +12,28 @@ public static class GconvReport
     private static readonly int[] Lanes = [4, 16, 64, 256];
 
     /// <summary>The sections.</summary>
-    /// <param name="networks">The networks; asked for once, when a section is worked out.</param>
-    public static IReadOnlyList<ReproductionSection> Sections(Func<IReadOnlyList<GconvNetwork>> networks)
+    /// <param name="inference">The networks; asked for once, when a section is worked out.</param>
+    /// <param name="training">Steps of training of them; the same.</param>
+    public static IReadOnlyList<ReproductionSection> Sections(Func<IReadOnlyList<GconvNetwork>> inference, Func<IReadOnlyList<GconvNetwork>> training)
     {
-        var work = new Lazy<(IReadOnlyList<GconvNetwork> Networks, IReadOnlyList<GconvComparison> Machines)>(() => (networks(), [.. BuiltInMachines.Gconv.Select(machine => new GconvComparison(machine))]));
+        var machines = new Lazy<IReadOnlyList<GconvComparison>>(() => [.. BuiltInMachines.Gconv.Select(machine => new GconvComparison(machine))]);
+        var (first, second) = (new Lazy<IReadOnlyList<GconvNetwork>>(inference), new Lazy<IReadOnlyList<GconvNetwork>>(training));
         return
         [
+            .. Suite("Inference", first),
+            new("Code: descriptors of general convolutions beside one instruction a layer", () => Code(first.Value, machines.Value[0])),
+            .. Suite("One step of training", second),
+            new("How the averages of the performance depend on the link and on the vector unit: inference", () => Sensitivity(first.Value, machines.Value)),
+            new("How they do in training", () => Sensitivity(second.Value, machines.Value)),
+        ];
+
+        IEnumerable<ReproductionSection> Suite(string name, Lazy<IReadOnlyList<GconvNetwork>> networks) =>
+        [
             .. BuiltInMachines.Gconv.Select((machine, i) => new ReproductionSection(
-                Text($"Inference on {machine.Name}, {machine.Rows} by {machine.Columns}"), () => Table(work.Value.Networks, work.Value.Machines[i]))),
-            new("Averages over all machines and networks (the paper's abstract: 3.4 times the performance, 3.2 times the energy efficiency; how it averages is not known)", () => Averages(work.Value.Networks, work.Value.Machines)),
-            new("What each pass on the chain gains: times as long, and as much energy, without it (geometric mean over the machines)", () => Passes(work.Value.Networks, work.Value.Machines)),
-            new("Roofline: milliseconds with the whole array busy, with each operand moved once, with the slower of both for each operator, and reached", () => Roofs(work.Value.Networks, work.Value.Machines)),
-            new("Code: descriptors of general convolutions beside one instruction a layer", () => Code(work.Value.Networks, work.Value.Machines[0])),
-            new("How the averages of the performance depend on the link and on the vector unit", () => Sensitivity(work.Value.Networks, work.Value.Machines)),
+                Text($"{name} on {machine.Name}, {machine.Rows} by {machine.Columns}"), () => Table(networks.Value, machines.Value[i]))),
+            new($"{name}: averages over all machines and networks (the paper's abstract: 3.4 times the performance, 3.2 times the energy efficiency; how it averages is not known)", () => Averages(networks.Value, machines.Value)),
+            new($"{name}: what each pass on the chain gains, times as long and as much energy without it (geometric mean over the machines)", () => Passes(networks.Value, machines.Value)),
+            new($"{name}: roofline, milliseconds with the whole array busy, with each operand moved once, with the slower of both for each operator, and reached", () => Roofs(networks.Value, machines.Value)),
         ];
     }
 
@@ -91,17 +100,23 @@ public static class GconvReport
 
     private static string Passes(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
     {
-        var names = networks[0].Without.Select(variant => variant.Pass).ToList();
+        var names = networks.SelectMany(network => network.Without).Select(variant => variant.Pass).Distinct(StringComparer.Ordinal).ToList();
         var text = new StringBuilder(new string(' ', 25));
-        text.AppendJoin(string.Empty, names.Select(name => Text($" | without {name,-16}"))).Append(Text($"\n{"network",-16}{"steps",9}"));
-        text.AppendJoin(string.Empty, names.Select(_ => Text($" | {"steps",8}{"time",8}{"energy",8}"))).Append('\n');
+        text.AppendJoin(string.Empty, names.Select(name => Text($" | without {name,-20}"))).Append(Text($"\n{"network",-16}{"steps",9}"));
+        text.AppendJoin(string.Empty, names.Select(_ => Text($" | {"steps",10}{"time",9}{"energy",9}"))).Append('\n');
         foreach (var network in networks)
         {
             text.Append(Text($"{network.Name,-16}{Steps(network.Chain),9}"));
-            foreach (var (_, chain) in network.Without)
+            foreach (var name in names)
             {
+                if (network.Without.FirstOrDefault(variant => variant.Pass == name).Chain is not { } chain)
+                {
+                    text.Append(Text($" | {"-",10}{"-",9}{"-",9}"));
+                    continue;
+                }
+
                 var runs = machines.Select(machine => (With: machine.Chain(network.Chain, new()), Without: machine.Chain(chain, new()))).ToList();
-                text.Append(Text($" | {Steps(chain),8}{Geometric(runs.Select(run => run.Without.Seconds / run.With.Seconds)),8:F3}{Geometric(runs.Select(run => run.Without.Joules / run.With.Joules)),8:F3}"));
+                text.Append(Text($" | {Steps(chain),10}{Geometric(runs.Select(run => run.Without.Seconds / run.With.Seconds)),9:F3}{Geometric(runs.Select(run => run.Without.Joules / run.With.Joules)),9:F3}"));
             }
 
             text.Append('\n');
