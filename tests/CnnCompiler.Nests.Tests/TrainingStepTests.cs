@@ -65,7 +65,7 @@ public class TrainingStepTests
     [MemberData(nameof(Names))]
     public void New_weights_are_the_old_ones_less_the_slope_of_the_loss(string name)
     {
-        const float step = 1f / 64;
+        const float step = 1f / 512;
         var graph = Graph(name);
         var program = TrainingStep.Of(graph, TrainingNumbers.Real, Rate, Statistics.TwoPasses).Chain;
         Assert.Empty(GconvVerifier.Check(program));

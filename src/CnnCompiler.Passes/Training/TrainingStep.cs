@@ -196,13 +196,13 @@ public sealed class TrainingStep
     private (string Value, Action<string> Backward) Depthwise(DepthwiseConv2D layer)
     {
         var (height, width, channels) = (layer.Weights.Shape[1], layer.Weights.Shape[2], layer.Weights.Shape[3]);
-        var (values, turned) = (Reals(layer.Weights), new double[layer.Weights.Shape.Elements]);
-        for (var i = 0; i < values.Length; i++)
+        var turned = new float[layer.Weights.Shape.Elements];
+        for (var i = 0; i < turned.Length; i++)
         {
-            turned[(i % channels * height * width) + (i / channels)] = values[i];
+            turned[(i % channels * height * width) + (i / channels)] = (float)layer.Weights.GetReal(i);
         }
 
-        var weights = _chain.Numbers.Tensor(Core.Tensors.Shape.Of(channels, height, width, 1), turned);
+        var weights = Tensor.From<float>(ElementType.Float32, Core.Tensors.Shape.Of(channels, height, width, 1), turned);
         return Convolution(layer, weights, layer.Bias, new(
             Shape(layer.Inputs[0]),
             weights.Shape,
