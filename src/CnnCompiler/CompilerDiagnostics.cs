@@ -2,9 +2,17 @@ using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler;
 
-/// <summary>What the facade itself refuses: CNN0090 to CNN0099.</summary>
+/// <summary>What the facade itself refuses: CNN0089 to CNN0099.</summary>
 public static class CompilerDiagnostics
 {
+    /// <summary>CNN0089: inputs of the whole-life cost that can't be used.</summary>
+    public static Diagnostic NotCostInputs(string problem) => new(
+        "CNN0089",
+        DiagnosticSeverity.Error,
+        SourceSpan.None,
+        $"the file does not say the inputs of the whole-life cost: {problem}",
+        "write each input as \"name\": { \"value\": number, \"source\": \"where it is from\" }; docs/targets/gconv.md lists them");
+
     /// <summary>CNN0090: a source of no known kind.</summary>
     public static Diagnostic UnknownSource(string file, string kinds) =>
         new("CNN0090", DiagnosticSeverity.Error, SourceSpan.WholeFile(file), "this is neither a network description nor a model that cnnc reads", $"it reads {kinds}");

@@ -14,7 +14,9 @@ public static class GconvReport
     /// <summary>The sections.</summary>
     /// <param name="inference">The networks; asked for once, when a section is worked out.</param>
     /// <param name="training">Steps of training of them; the same.</param>
-    public static IReadOnlyList<ReproductionSection> Sections(Func<IReadOnlyList<GconvNetwork>> inference, Func<IReadOnlyList<GconvNetwork>> training)
+    /// <param name="lines">Counts the compiler's lines.</param>
+    /// <param name="cost">Inputs of the whole-life cost.</param>
+    public static IReadOnlyList<ReproductionSection> Sections(Func<IReadOnlyList<GconvNetwork>> inference, Func<IReadOnlyList<GconvNetwork>> training, Func<LayerLines> lines, WholeLifeCost cost)
     {
         var machines = new Lazy<IReadOnlyList<GconvComparison>>(() => [.. BuiltInMachines.Gconv.Select(machine => new GconvComparison(machine))]);
         var (first, second) = (new Lazy<IReadOnlyList<GconvNetwork>>(inference), new Lazy<IReadOnlyList<GconvNetwork>>(training));
@@ -25,6 +27,8 @@ public static class GconvReport
             .. Suite("One step of training", second),
             new("How the averages of the performance depend on the link and on the vector unit: inference", () => Sensitivity(first.Value, machines.Value)),
             new("How they do in training", () => Sensitivity(second.Value, machines.Value)),
+            new("What a layer costs in the compiler: lines of code, counted from its sources", () => WholeLifeReport.Lines(lines())),
+            new("Whole-life cost: dollars a device for purchase, energy of inference, and layers that are new", () => WholeLifeReport.Cost(first.Value, machines.Value, lines(), cost)),
         ];
 
         IEnumerable<ReproductionSection> Suite(string name, Lazy<IReadOnlyList<GconvNetwork>> networks) =>
