@@ -10,7 +10,7 @@ namespace CnnCompiler.Nests.Tests;
 /// <summary>Passes from chain to chain: what they join, what they leave, and that results keep their bits.</summary>
 public class ChainTests
 {
-    private static readonly string[] Optional = ["write-in-place", "fuse-elementwise"];
+    private static readonly string[] Optional = ["write-in-place", "merge-siblings", "fuse-elementwise"];
 
     [Fact]
     public void Every_pass_that_stays_at_the_chain_can_be_left_out() =>
@@ -51,6 +51,31 @@ public class ChainTests
     {
         const string text = "network n { weights seed 1\n input x : f32[1, 4, 5, 4]\n c = conv2d(x, filters=4, kernel=3, padding=same)\n s = add(c, x)\n d = conv2d(x, filters=3, kernel=1)\n j = concat(s, d, axis=3)\n output j }";
         Assert.Equal([2, 4, 3, 5], ((string[][])[[], ["write-in-place"], ["fuse-elementwise"], Optional]).Select(disabled => Operators(Compile(text, disabled))));
+    }
+
+    [Theory]
+    [InlineData("p = max_pool2d(a, kernel=2)\n q = conv2d(b, filters=2, kernel=3, padding=same)\n output p, q", 1)] // read at an offset, at an offset with padding
+    [InlineData("j = concat(a, b, axis=3)\n output j", 0)] // both are written in place
+    [InlineData("output a, b", 0)] // the caller reads them
+    [InlineData("r = reshape(a, shape=1x60)\n q = conv2d(b, filters=2, kernel=1)\n d = dense(r, units=2)\n output q, d", 0)] // a view reads a
+    public void Operators_with_the_same_input_are_merged_where_they_may_be(string layers, int merged)
+    {
+        foreach (var type in (string[])["f32[1, 4, 5, 4]", "i8[1, 4, 5, 4] scale 0.5 zero 1"])
+        {
+            var text = $"network n {{ weights seed 1\n input x : {type}\n a = conv2d(x, filters=3, kernel=3, padding=same, activation=relu)\n b = conv2d(x, filters=5, kernel=3, padding=same, activation=relu)\n {layers} }}";
+            if (type[0] == 'i' && layers.Contains("concat", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            var (with, without) = (Compile(text, []), Compile(text, ["merge-siblings"]));
+            Assert.Equal(merged, Operators(without) - Operators(with));
+            var diagnostics = new DiagnosticBag();
+            var inputs = with.Modules[IrLevel.Gconv].Inputs.Select(input => ZooTests.Image(input.Type)).ToList();
+            var (before, after) = (without.Modules[IrLevel.Gconv].Evaluate(inputs, diagnostics, default), with.Modules[IrLevel.Gconv].Evaluate(inputs, diagnostics, default));
+            Assert.True(before is not null && after is not null, string.Join('\n', diagnostics.Diagnostics));
+            Assert.Null(TranslationValidation.Difference(before, after));
+        }
     }
 
     [Fact]

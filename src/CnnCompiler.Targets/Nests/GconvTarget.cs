@@ -19,6 +19,7 @@ public static class GconvTarget
         new LowerToGconv(),
         new WriteInPlace(Accepts),
         new FuseElementwise(Accepts),
+        new MergeSiblings(Accepts),
         new MapToNests(machine, forced),
         new EmitSystolicImage());
 

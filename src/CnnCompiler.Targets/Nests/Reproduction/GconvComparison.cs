@@ -42,7 +42,15 @@ public sealed record BaselineParameters(double LinkBytesPerSecond = 3.2e9, int V
 /// <param name="ArrayBound">Seconds in which the array is the slowest.</param>
 /// <param name="UnitBound">Seconds in which the units behind it are.</param>
 /// <param name="DramBound">Seconds in which DRAM is.</param>
-public readonly record struct ComparedRun(double Seconds, double OtherSeconds, double Joules, double ArrayBound, double UnitBound, double DramBound);
+/// <param name="OtherJoules">Energy of what is no convolution, transfers included.</param>
+public readonly record struct ComparedRun(double Seconds, double OtherSeconds, double Joules, double ArrayBound, double UnitBound, double DramBound, double OtherJoules)
+{
+    /// <summary>Times as fast as it would be if all but the convolutions took no time.</summary>
+    public double FastestTimes => Seconds / (Seconds - OtherSeconds);
+
+    /// <summary>Times less energy that it would need if all but the convolutions needed none.</summary>
+    public double LeastTimes => Joules / (Joules - OtherJoules);
+}
 
 /// <summary>Where a chain's convolutions lie under the roof of a machine, seconds each.</summary>
 /// <param name="Array">With every element of the array in use all the time.</param>
@@ -131,9 +139,15 @@ public sealed class GconvComparison(MachineDescription machine)
             }
 
             var moved = transfers.Seconds;
-            joules += transfers.Bytes / 4.0 * BaselineParameters.LinkEnergyFactor * description[SystolicKeys.DramWord] * 1e-18;
-            var other = moved + (step.Kind == ComparedKind.Convolution ? 0 : seconds);
-            run = run with { Seconds = run.Seconds + seconds + moved, OtherSeconds = run.OtherSeconds + other, Joules = run.Joules + joules };
+            var carried = transfers.Bytes / 4.0 * BaselineParameters.LinkEnergyFactor * description[SystolicKeys.DramWord] * 1e-18;
+            var isOther = step.Kind != ComparedKind.Convolution;
+            run = run with
+            {
+                Seconds = run.Seconds + seconds + moved,
+                OtherSeconds = run.OtherSeconds + moved + (isOther ? seconds : 0),
+                Joules = run.Joules + joules + carried,
+                OtherJoules = run.OtherJoules + carried + (isOther ? joules : 0),
+            };
         }
 
         return run;

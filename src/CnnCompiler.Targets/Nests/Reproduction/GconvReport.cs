@@ -61,45 +61,38 @@ public static class GconvReport
 
     private static string Averages(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
     {
-        var text = new StringBuilder("baseline          performance: arithmetic  geometric   energy: arithmetic  geometric\n");
+        var text = new StringBuilder("                                  performance                         |  energy\n");
+        text.Append("baseline                          arithmetic  geometric  ceiling      |  arithmetic  geometric  ceiling\n");
         foreach (var baseline in Enum.GetValues<Baseline>())
         {
-            var pairs = Pairs(networks, machines, baseline, new());
-            var (time, energy) = (pairs.Select(pair => pair.Time).ToList(), pairs.Select(pair => pair.Energy).ToList());
-            text.Append(Text($"{baseline,-18}{time.Average(),23:F2}{Geometric(time),11:F2}{energy.Average(),21:F2}{Geometric(energy),11:F2}\n"));
+            Row(baseline.ToString(), machines, baseline);
         }
 
         foreach (var machine in machines)
         {
             foreach (var baseline in Enum.GetValues<Baseline>())
             {
-                var pairs = Pairs(networks, [machine], baseline, new());
-                text.Append(Text($"  {machine.Machine.Name,-14}{baseline,-16}{pairs.Average(pair => pair.Time),9:F2}{Geometric(pairs.Select(pair => pair.Time)),11:F2}{pairs.Average(pair => pair.Energy),21:F2}{Geometric(pairs.Select(pair => pair.Energy)),11:F2}\n"));
+                Row(Text($"  {machine.Machine.Name,-14}{baseline,-16}"), [machine], baseline);
             }
         }
 
-        return text.ToString();
-    }
-
-    private static string Sensitivity(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
-    {
-        var text = new StringBuilder("link, GB/s     host: arithmetic  geometric   dedicated units: arithmetic  geometric\n");
-        foreach (var link in Links)
+        text.Append("\nceiling: geometric mean of what a machine would gain on which all that is no convolution took no time and no energy, and convolutions what they take in the baseline\n");
+        foreach (var machine in machines)
         {
-            var parameters = new BaselineParameters(LinkBytesPerSecond: link);
-            var host = Pairs(networks, machines, Baseline.HostOffload, parameters).Select(pair => pair.Time).ToList();
-            var units = Pairs(networks, machines, Baseline.DedicatedUnits, parameters).Select(pair => pair.Time).ToList();
-            text.Append(Text($"{link / 1e9,10:F1}{host.Average(),21:F2}{Geometric(host),11:F2}{units.Average(),30:F2}{Geometric(units),11:F2}\n"));
-        }
-
-        text.Append("\nlanes        vector unit: arithmetic  geometric\n");
-        foreach (var lanes in Lanes)
-        {
-            var vector = Pairs(networks, machines, Baseline.VectorUnit, new(VectorLanes: lanes)).Select(pair => pair.Time).ToList();
-            text.Append(Text($"{lanes,5}{vector.Average(),31:F2}{Geometric(vector),11:F2}\n"));
+            var (runs, units) = (networks.Select(network => machine.Chain(network.Chain, new())).ToList(), networks.Select(network => machine.Without(network.Layers, Baseline.DedicatedUnits, new())).ToList());
+            var (array, post, dram) = (runs.Average(run => run.ArrayBound / run.Seconds), runs.Average(run => run.UnitBound / run.Seconds), runs.Average(run => run.DramBound / run.Seconds));
+            text.Append(Text($"{machine.Machine.Name,-14}  the chain waits for the array {100 * array:F0} %, for the units behind it {100 * post:F0} %, for DRAM {100 * dram:F0} % of the time; with dedicated units {100 * units.Average(run => run.OtherSeconds / run.Seconds):F0} % of the time and {100 * units.Average(run => run.OtherJoules / run.Joules):F0} % of the energy are for other layers\n"));
         }
 
         return text.ToString();
+
+        void Row(string name, IReadOnlyList<GconvComparison> of, Baseline baseline)
+        {
+            var pairs = Pairs(networks, of, baseline, new());
+            var others = of.SelectMany(_ => networks, (machine, network) => machine.Without(network.Layers, baseline, new())).ToList();
+            text.Append(Text($"{name,-32}{pairs.Average(pair => pair.Time),12:F2}{Geometric(pairs.Select(pair => pair.Time)),11:F2}{Geometric(others.Select(other => other.FastestTimes)),9:F2}      |"));
+            text.Append(Text($"{pairs.Average(pair => pair.Energy),12:F2}{Geometric(pairs.Select(pair => pair.Energy)),11:F2}{Geometric(others.Select(other => other.LeastTimes)),9:F2}\n"));
+        }
     }
 
     private static string Passes(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
