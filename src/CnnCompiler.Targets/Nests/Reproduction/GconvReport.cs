@@ -95,6 +95,27 @@ public static class GconvReport
         }
     }
 
+    private static string Sensitivity(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
+    {
+        var text = new StringBuilder("link, GB/s     host: arithmetic  geometric   dedicated units: arithmetic  geometric\n");
+        foreach (var link in Links)
+        {
+            var parameters = new BaselineParameters(LinkBytesPerSecond: link);
+            var host = Pairs(networks, machines, Baseline.HostOffload, parameters).Select(pair => pair.Time).ToList();
+            var units = Pairs(networks, machines, Baseline.DedicatedUnits, parameters).Select(pair => pair.Time).ToList();
+            text.Append(Text($"{link / 1e9,10:F1}{host.Average(),21:F2}{Geometric(host),11:F2}{units.Average(),30:F2}{Geometric(units),11:F2}\n"));
+        }
+
+        text.Append("\nlanes        vector unit: arithmetic  geometric\n");
+        foreach (var lanes in Lanes)
+        {
+            var vector = Pairs(networks, machines, Baseline.VectorUnit, new(VectorLanes: lanes)).Select(pair => pair.Time).ToList();
+            text.Append(Text($"{lanes,5}{vector.Average(),31:F2}{Geometric(vector),11:F2}\n"));
+        }
+
+        return text.ToString();
+    }
+
     private static string Passes(IReadOnlyList<GconvNetwork> networks, IReadOnlyList<GconvComparison> machines)
     {
         var names = networks.SelectMany(network => network.Without).Select(variant => variant.Pass).Distinct(StringComparer.Ordinal).ToList();
