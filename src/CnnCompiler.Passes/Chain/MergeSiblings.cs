@@ -159,8 +159,9 @@ public sealed class MergeSiblings(Func<GconvProgram, Func<GconvOperator, bool>> 
     /// <param name="Key">What siblings have in common: the operator with what may differ left out.</param>
     private sealed record Sibling(GconvOperator Step, int Loop, int KernelAxis, EquatableArray<int> ExtraAxes, (GconvOperator Form, string Shapes) Key)
     {
-        public static Sibling? Of(GconvOperator step, Dictionary<string, Tensor> constants)
+        public static Sibling? Of(GconvOperator written, Dictionary<string, Tensor> constants)
         {
+            var step = WithoutSingleTrips(written);
             if (step is not { Destination: null, Kernel: { } kernel } || !constants.ContainsKey(kernel.Tensor) || step.OutputIndex.Count == 0)
             {
                 return null;
@@ -199,6 +200,25 @@ public sealed class MergeSiblings(Func<GconvProgram, Func<GconvOperator, bool>> 
             bool Whole(OperandAccess access, int place) => constants.TryGetValue(access.Tensor, out var value) && access.OutOfRange == OutOfRange.Never
                 && access.Index[place] is { Constant: 0, Divisor: 1 } index && index.Coefficients[only] == 1 && value.Shape[place] == step.Loops[only].Extent
                 && Enumerable.Range(0, step.Loops.Count).All(loop => loop == only || step.Loops[loop].Extent == 1 || index.Coefficients[loop] == 0);
+        }
+
+        /// <summary>The operator with coefficients of 0 for loops of one trip, whose coefficients say nothing.</summary>
+        private static GconvOperator WithoutSingleTrips(GconvOperator step)
+        {
+            return step with
+            {
+                Input = Access(step.Input),
+                Kernel = step.Kernel is { } kernel ? Access(kernel) : null,
+                Extra = step.Extra.Select(Access).ToEquatableArray(),
+                OutputIndex = Index(step.OutputIndex),
+            };
+
+            OperandAccess Access(OperandAccess access) => access with { Index = Index(access.Index) };
+
+            EquatableArray<AffineExpression> Index(EquatableArray<AffineExpression> index) => index.Select(expression => expression with
+            {
+                Coefficients = expression.Coefficients.Select((coefficient, loop) => step.Loops[loop].Extent == 1 ? 0 : coefficient).ToEquatableArray(),
+            }).ToEquatableArray();
         }
 
         /// <summary>The one dimension that a loop indexes; -1 for none, -2 for several.</summary>

@@ -64,6 +64,9 @@ public readonly record struct ComparedRoof(double Array, double Dram, double Bot
 /// <param name="machine">The machine with what GCONV adds.</param>
 public sealed class GconvComparison(MachineDescription machine)
 {
+    /// <summary>Unrollings in a row without gain after which the search of a mapping ends here: steps of training have thousands of different operators.</summary>
+    private const int Patience = 6;
+
     private const string AdditionMark = "an addition for GCONV";
     private readonly Dictionary<(bool Plain, string Key), (NestCounts Counts, Int128 Energy, DescriptorSize Code)> _mapped = [];
     private readonly MachineDescription _plain = WithoutAdditions(machine);
@@ -168,7 +171,7 @@ public sealed class GconvComparison(MachineDescription machine)
         if (!_mapped.TryGetValue(key, out var mapped))
         {
             var target = isPlain ? _plain : machine;
-            var plan = NestSearch.Best(operation, target) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
+            var plan = NestSearch.Best(operation, target, patience: Patience) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
             var nest = plan.Encode(operation, target);
             var counts = NestModel.Count(nest, target);
             mapped = (counts, NestSearch.Energy(nest, counts, target), DescriptorSize.Of(nest));
