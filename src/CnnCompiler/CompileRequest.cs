@@ -35,6 +35,9 @@ public sealed record CompileRequest(string FileName, ReadOnlyMemory<byte> Source
     /// <summary>Names of the passes to run, in order, in place of the target's whole pipeline; null for that.</summary>
     public IReadOnlyList<string>? Passes { get; init; }
 
+    /// <summary>Names of passes of the target's pipeline that are left out; each has to stay at its level.</summary>
+    public IReadOnlyList<string> Disabled { get; init; } = [];
+
     /// <summary>Last level to make.</summary>
     public IrLevel StopLevel { get; init; } = IrLevel.Image;
 

@@ -111,10 +111,35 @@ public static class Compiler
                     request.AfterPass?.Invoke(snapshot);
                 },
             };
-            var pipeline = target.Pipeline(request.Machine ?? target.DefaultMachine, request.Forced);
+            if (Without(target.Pipeline(request.Machine ?? target.DefaultMachine, request.Forced), request.Disabled, target.Name) is not { } pipeline)
+            {
+                return null;
+            }
+
             return (request.Passes is { } names ? Chosen(pipeline, names, target.Name, module.Level) : pipeline.From(module.Level).Until(request.StopLevel)) is { } passes
                 ? PassRunner.Run(passes, module, context)
                 : null;
+        }
+
+        private Pipeline? Without(Pipeline pipeline, IReadOnlyList<string> disabled, string target)
+        {
+            foreach (var name in disabled)
+            {
+                if (pipeline.Passes.FirstOrDefault(pass => pass.Description.Name == name) is not { Description: var pass })
+                {
+                    Diagnostics.Report(CompilerDiagnostics.UnknownPass(name, target, pipeline.Passes.Select(known => known.Description.Name)));
+                    return null;
+                }
+
+                if (pass.From != pass.To)
+                {
+                    Diagnostics.Report(CompilerDiagnostics.PassNeeded(
+                        name, pass.From.Name(), pass.To.Name(), pipeline.Passes.Where(known => known.Description.From == known.Description.To).Select(known => known.Description.Name)));
+                    return null;
+                }
+            }
+
+            return new([.. pipeline.Passes.Where(pass => !disabled.Contains(pass.Description.Name, StringComparer.Ordinal))]);
         }
 
         private Pipeline? Chosen(Pipeline pipeline, IReadOnlyList<string> names, string target, IrLevel level)

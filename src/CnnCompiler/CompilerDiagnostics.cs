@@ -2,9 +2,17 @@ using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler;
 
-/// <summary>What the facade itself refuses: CNN0090 to CNN0099.</summary>
+/// <summary>What the facade itself refuses: CNN0089 to CNN0099.</summary>
 public static class CompilerDiagnostics
 {
+    /// <summary>CNN0089: inputs of the whole-life cost that can't be used.</summary>
+    public static Diagnostic NotCostInputs(string problem) => new(
+        "CNN0089",
+        DiagnosticSeverity.Error,
+        SourceSpan.None,
+        $"the file does not say the inputs of the whole-life cost: {problem}",
+        "write each input as \"name\": { \"value\": number, \"source\": \"where it is from\" }; docs/targets/gconv.md lists them");
+
     /// <summary>CNN0090: a source of no known kind.</summary>
     public static Diagnostic UnknownSource(string file, string kinds) =>
         new("CNN0090", DiagnosticSeverity.Error, SourceSpan.WholeFile(file), "this is neither a network description nor a model that cnnc reads", $"it reads {kinds}");
@@ -32,6 +40,14 @@ public static class CompilerDiagnostics
     /// <summary>CNN0095: a pass that can't read what it would be given.</summary>
     public static Diagnostic PassOutOfPlace(string pass, string reads, string given) => new(
         "CNN0095", DiagnosticSeverity.Error, SourceSpan.None, $"pass {pass} reads a program of the {reads} level and would be given one of the {given} level", "run the passes between them first (see cnnc passes)");
+
+    /// <summary>CNN0099: a pass without which there is no program of the next level.</summary>
+    public static Diagnostic PassNeeded(string pass, string from, string to, IEnumerable<string> others) => new(
+        "CNN0099",
+        DiagnosticSeverity.Error,
+        SourceSpan.None,
+        $"pass {pass} can't be left out: it makes the program of the {to} level from that of the {from} level",
+        string.Join(", ", others) is { Length: > 0 } names ? $"of this target's passes {names} can be left out" : "this target has no pass that can be left out");
 
     /// <summary>CNN0096: a machine that the target doesn't compile for.</summary>
     public static Diagnostic OtherMachine(string machine, string target) => new(

@@ -27,13 +27,14 @@ public sealed record Reproduction(
 public static class Reproductions
 {
     private const string ScaleSim = "scalesim";
+    private const string Cost = "cost";
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Reproduction> All { get; } =
     [
         new("arrayflex", "ArrayFlex (arXiv 2211.12600): latency, power and EDP beside a fixed pipeline; SCALE-Sim's cycles", [new(ScaleSim, "results of SCALE-Sim v2, a CSV, to compare cycles with")], ArrayFlex),
         new("dynamap", "DYNAMAP (arXiv 2012.00912): GoogLeNet and Inception-v4 beside single algorithms, greedy choices and fixed dataflows, under published and realistic costs", [], (_, _) => DynamapReport.Sections(Dynamap)),
-        new("gconv", "GCONV Chain (arXiv 2104.05541): seven networks on five accelerators beside three baselines", [], (_, _) => GconvReport.Sections(GconvNetworks.All)),
+        new("gconv", "GCONV Chain (arXiv 2104.05541): seven networks on five accelerators beside three baselines", [new(Cost, "inputs of the whole-life cost, a JSON file like gconv.cost.json, to take in place of the shipped ones")], Gconv),
     ];
 
     /// <summary>The reproduction of this name, or null.</summary>
@@ -44,6 +45,23 @@ public static class Reproductions
         .. DynamapNetworks.Names.Zip((string[])["GoogLeNet", "Inception-v4"]).Select(network => new DynamapNetwork(
             network.Second, DynamapNetworks.Definition(network.First), ((GconvModule)DynamapNetworks.Compile(network.First, IrLevel.Gconv)).Program)),
     ];
+
+    private static IReadOnlyList<ReproductionSection>? Gconv(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files, DiagnosticBag diagnostics)
+    {
+        var cost = WholeLifeCost.Shipped;
+        if (files.TryGetValue(Cost, out var bytes))
+        {
+            if (WholeLifeCost.Parse(bytes.Span, out var problem) is not { } given)
+            {
+                diagnostics.Report(CompilerDiagnostics.NotCostInputs(problem!));
+                return null;
+            }
+
+            cost = given;
+        }
+
+        return GconvReport.Sections(GconvNetworks.Inference, GconvNetworks.Training, LayerSources.Count, cost);
+    }
 
     private static IReadOnlyList<ReproductionSection>? ArrayFlex(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files, DiagnosticBag diagnostics)
     {

@@ -88,6 +88,14 @@ internal sealed class CompilationOptions
         AllowMultipleArgumentsPerToken = false,
     };
 
+    /// <summary>--disable.</summary>
+    public Option<string[]> Disable { get; } = new("--disable")
+    {
+        Description = "Leave a pass out (one that cnnc passes lists from a level to the same one); may be given several times",
+        HelpName = "PASS",
+        AllowMultipleArgumentsPerToken = false,
+    };
+
     /// <summary>--effort.</summary>
     public Option<int> Effort { get; } = new("--effort")
     {
@@ -118,6 +126,7 @@ internal sealed class CompilationOptions
         command.Options.Add(ScheduleOut);
         command.Options.Add(CostCache);
         command.Options.Add(Set);
+        command.Options.Add(Disable);
         command.Options.Add(PrintAfter);
         command.Options.Add(PrintAfterAll);
         command.Options.Add(DumpDirectory);
@@ -196,6 +205,7 @@ internal sealed class CompilationOptions
             StopLevel = stopLevel,
             Forced = other is null ? [.. (parse.GetValue(Force) ?? []).Select(ParseForce)] : [],
             Options = (other is null ? parse.GetValue(Set) ?? [] : []).Select(ParseSet).GroupBy(set => set.Key, StringComparer.Ordinal).ToDictionary(sets => sets.Key, sets => sets.Last().Value, StringComparer.Ordinal),
+            Disabled = other is null ? parse.GetValue(Disable) ?? [] : [],
             VerifyEach = parse.GetValue(VerifyEach),
             Search = other is null ? ChooseSearch(parse, target, session, costs) with
             {
@@ -329,6 +339,7 @@ internal sealed class CompilationOptions
             ("--force", parse.GetValue(Force) is { Length: > 0 }),
             .. SearchGiven(parse),
             ("--set", parse.GetValue(Set) is { Length: > 0 }),
+            ("--disable", parse.GetValue(Disable) is { Length: > 0 }),
             ("--print-after", parse.GetValue(PrintAfter) is { Length: > 0 }),
             ("--print-after-all", parse.GetValue(PrintAfterAll)),
             ("--dump-dir", parse.GetValue(DumpDirectory) is not null),

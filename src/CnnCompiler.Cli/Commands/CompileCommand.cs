@@ -6,6 +6,8 @@ using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Targets.Nests;
+using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler.Cli.Commands;
 
@@ -15,7 +17,8 @@ internal sealed class CompileCommand
     private const string ImageExtension = ".cnnb";
     private const string Choices = "choices";
     private const string ChoicesJson = "choices.json";
-    private static readonly string[] Emits = ["network", "gconv", "mapped", "asm", "image", Choices, ChoicesJson];
+    private const string Timeloop = "timeloop";
+    private static readonly string[] Emits = ["network", "gconv", "mapped", "asm", "image", Choices, ChoicesJson, Timeloop];
 
     private readonly CliSession _session;
     private readonly CompilationOptions _compilation = new(requireTarget: true);
@@ -45,6 +48,7 @@ internal sealed class CompileCommand
             "cnnc compile model.tflite -t openedge --machine openedge-banked8 -o model.cnnb",
             "cnnc compile model.tflite -t openedge --emit gconv",
             "cnnc compile samples/lenet5.cnn -t openedge --emit choices",
+            "cnnc compile samples/lenet5.cnn -t gconv --emit timeloop",
             "cnnc compile samples/lenet5.cnn -t openedge --force conv1=contract-h");
         command.Arguments.Add(verb._file);
         verb._compilation.AddTo(command);
@@ -66,7 +70,7 @@ internal sealed class CompileCommand
         }
 
         _compilation.ChooseTarget(parse);
-        var level = IrLevels.Parse(emit) ?? (emit is Choices or ChoicesJson ? IrLevel.Mapped : IrLevel.Image);
+        var level = IrLevels.Parse(emit) ?? (emit is Choices or ChoicesJson or Timeloop ? IrLevel.Mapped : IrLevel.Image);
         var output = parse.GetValue(_output) ?? (emit == "image" ? Path.ChangeExtension(file, ImageExtension) : null);
         if (output is not null && Path.GetFullPath(output) == Path.GetFullPath(file))
         {
@@ -89,6 +93,11 @@ internal sealed class CompileCommand
         {
             var selection = (result.Modules[level] as IExplainedModule)?.Selection ?? new("cycles", 0, 0, 0, []);
             LevelFiles.Write(_session, output, new(emit == Choices ? SelectionReport.Table(selection) : SelectionReport.Json(selection), ConstantStore.Empty));
+        }
+        else if (emit == Timeloop)
+        {
+            LevelFiles.Write(_session, output, new(
+                result.Modules[level] is SystolicModule { Nests.Count: > 0 } nests ? TimeloopText.Of(nests) : throw CliSession.Usage("--emit timeloop needs loop nests", "compile for -t gconv"), ConstantStore.Empty));
         }
         else
         {

@@ -1,3 +1,5 @@
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Passes.Selection;
@@ -15,8 +17,19 @@ public static class GconvTarget
     /// <param name="forced">Choices that the user made himself; there are none to make.</param>
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
+        new WriteInPlace(Accepts),
+        new FuseElementwise(Accepts),
+        new MergeSiblings(Accepts),
         new MapToNests(machine, forced),
         new EmitSystolicImage());
+
+    /// <summary>What tells whether the units can execute an operator on a chain's tensors.</summary>
+    internal static Func<GconvOperator, bool> Accepts(GconvProgram program)
+    {
+        var tensors = new ChainTensors(program);
+        var builder = new DescriptorBuilder(tensors.Shape, tensors.Element, _ => 0);
+        return operation => builder.Fits(operation);
+    }
 }
 
 /// <summary>The pass from the GCONV chain to loop nests on an accelerator.</summary>

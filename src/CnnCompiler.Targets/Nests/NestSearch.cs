@@ -22,12 +22,13 @@ internal sealed class NestSearch
     private readonly bool _ordered;
     private readonly long _bound;
     private readonly bool _prunes;
+    private readonly int _patience;
     private NestPlan? _best;
     private (long Cycles, Int128 Energy) _cost;
 
-    private NestSearch(SystolicOperator operation, MachineDescription machine, bool prunes)
+    private NestSearch(SystolicOperator operation, MachineDescription machine, bool prunes, int patience)
     {
-        (_operation, _machine, _prunes) = (operation, machine, prunes);
+        (_operation, _machine, _prunes, _patience) = (operation, machine, prunes, patience);
         _ordered = operation.Accumulator.IsReal() && operation.Reduce == SystolicReduction.Add;
         var outputs = operation.Loops.Where(loop => loop.Role != SystolicRole.Row).Aggregate(1L, (product, loop) => product * loop.Extent);
         _bound = Math.Max(
@@ -38,9 +39,10 @@ internal sealed class NestSearch
     /// <param name="operation">The operator.</param>
     /// <param name="machine">The machine.</param>
     /// <param name="prunes">False to look at the whole space: for tests.</param>
-    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, bool prunes = true)
+    /// <param name="patience">Unrollings in a row that gain no cycles after which the search ends.</param>
+    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, bool prunes = true, int patience = int.MaxValue)
     {
-        var search = new NestSearch(operation, machine, prunes);
+        var search = new NestSearch(operation, machine, prunes, patience);
         search.Run();
         return search._best;
     }
@@ -61,7 +63,7 @@ internal sealed class NestSearch
 
     private void Run()
     {
-        var equal = 0;
+        var (equal, inVain) = (0, 0);
         var perTap = NestModel.CyclesPerTap(_operation, _machine);
         foreach (var unrolling in Unrolling.All(_operation, _machine))
         {
@@ -71,7 +73,13 @@ internal sealed class NestSearch
                 return;
             }
 
+            var before = _best is null ? long.MaxValue : _cost.Cycles;
             Tiles(unrolling, perTap);
+            inVain = _best is not null && _cost.Cycles == before ? inVain + 1 : 0;
+            if (inVain >= _patience)
+            {
+                return;
+            }
         }
     }
 

@@ -16,11 +16,7 @@ internal sealed class DescriptorBuilder(Func<string, Shape> shapeOf, Func<string
     /// <exception cref="DiagnosticException">The units can't execute the operator.</exception>
     public SystolicOperator Build(GconvOperator operation, int layer, SystolicMatrix? matrix)
     {
-        var leaves = new ScalarLeaves(
-            ScalarLeaves.Of(typeOf(operation.Input.Tensor)),
-            operation.Kernel is { } weights ? ScalarLeaves.Of(typeOf(weights.Tensor)) : ScalarType.Integer,
-            ScalarLeaves.Of(operation.Accumulator),
-            operation.Extra.Select(access => ScalarLeaves.Of(typeOf(access.Tensor))).ToEquatableArray());
+        var leaves = LeavesOf(operation);
         var pre = Program(operation, operation.Pre, leaves);
         return new(
             layer,
@@ -42,6 +38,19 @@ internal sealed class DescriptorBuilder(Func<string, Shape> shapeOf, Func<string
             matrix);
     }
 
+    /// <summary>True where the units have the operations of the operator's programs and room for them.</summary>
+    public bool Fits(GconvOperator operation)
+    {
+        var leaves = LeavesOf(operation);
+        return Fitting(operation.Pre, leaves) is { } pre && Fitting(operation.Main, leaves with { Input = pre.Result }) is not null && Fitting(operation.Post, leaves) is not null;
+    }
+
+    private ScalarLeaves LeavesOf(GconvOperator operation) => new(
+        ScalarLeaves.Of(typeOf(operation.Input.Tensor)),
+        operation.Kernel is { } weights ? ScalarLeaves.Of(typeOf(weights.Tensor)) : ScalarType.Integer,
+        ScalarLeaves.Of(operation.Accumulator),
+        operation.Extra.Select(access => ScalarLeaves.Of(typeOf(access.Tensor))).ToEquatableArray());
+
     private SystolicAccess Access(OperandAccess access) => new(
         addressOf(access.Tensor),
         Element(typeOf(access.Tensor)),
@@ -53,9 +62,12 @@ internal sealed class DescriptorBuilder(Func<string, Shape> shapeOf, Func<string
         [.. index.Select((expression, d) => new SystolicDimension(shape[d], expression.Constant, [.. expression.Coefficients]) { Divisor = expression.Divisor })];
 
     private static (IReadOnlyList<ScalarInstruction> Code, ScalarType Result) Program(GconvOperator operation, ScalarExpression expression, ScalarLeaves leaves) =>
+        Fitting(expression, leaves) ?? throw new DiagnosticException(SystolicDiagnostics.NoUnit(operation, "its scalar program has an operation that the units lack, or is too long"));
+
+    private static (IReadOnlyList<ScalarInstruction> Code, ScalarType Result)? Fitting(ScalarExpression expression, ScalarLeaves leaves) =>
         ScalarEmission.Emit(expression, leaves) is { } program && ScalarInstructionSet.StackDepth(program.Code) <= ScalarInstructionSet.DeepestStack && program.Code.Count <= ScalarInstructionSet.LongestProgram
             ? program
-            : throw new DiagnosticException(SystolicDiagnostics.NoUnit(operation, "its scalar program has an operation that the units lack, or is too long"));
+            : null;
 
     private static SystolicRole Role(LoopKind kind) => kind switch
     {

@@ -1,6 +1,10 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Passes.Chain;
+using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Training;
+using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler.Targets.Nests.Reproduction;
@@ -30,7 +34,50 @@ public enum ComparedKind
 /// <param name="ConstantBytes">Bytes of its constants.</param>
 /// <param name="Operations">Scalar operations.</param>
 internal sealed record ComparedStep(
-    ComparedKind Kind, SystolicOperator? Descriptor, IReadOnlyList<(string Name, long Bytes)> Reads, string Writes, long WrittenBytes, long ConstantBytes, long Operations);
+    ComparedKind Kind, SystolicOperator? Descriptor, IReadOnlyList<(string Name, long Bytes)> Reads, string Writes, long WrittenBytes, long ConstantBytes, long Operations)
+{
+    /// <summary>All bytes that it reads and writes, each tensor once.</summary>
+    public long Bytes => Reads.Sum(read => read.Bytes) + ConstantBytes + WrittenBytes;
+}
+
+/// <summary>What a network is compared as.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Chain">The chain as the target optimises it.</param>
+/// <param name="Layers">Its layers, which the baselines execute one after the other; concatenations are written in place there too.</param>
+/// <param name="Without">The chain without one of the passes that can be left out each, by the pass's name.</param>
+/// <param name="LayerCode">Bytes of instructions of a layer each.</param>
+public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNetwork Layers, IReadOnlyList<(string Pass, ComparedNetwork Chain)> Without, long LayerCode)
+{
+    /// <summary>The variants of a chain that no pass has changed yet.</summary>
+    /// <param name="name">Name in tables.</param>
+    /// <param name="program">The chain.</param>
+    /// <param name="layerCode">Bytes of layer-granular code.</param>
+    /// <param name="otherwise">The chain as it would have been made without a step of its making, and that step's name.</param>
+    public static GconvNetwork Of(string name, GconvProgram program, long layerCode = 0, (string Step, GconvProgram Program)? otherwise = null)
+    {
+        var passes = GconvTarget.Pipeline(BuiltInMachines.Gconv[0], []).Passes.Where(pass => pass.Description is { From: IrLevel.Gconv, To: IrLevel.Gconv }).ToList();
+        var variants = passes.Select(left => (left.Description.Name, After(program, [.. passes.Where(pass => pass != left)]))).ToList();
+        if (otherwise is (var step, var other))
+        {
+            variants.Add((step, After(other, passes)));
+        }
+
+        return new(
+            name,
+            After(program, passes),
+            After(program, [.. passes.Where(pass => pass is WriteInPlace)]),
+            variants,
+            layerCode);
+
+        ComparedNetwork After(GconvProgram chain, IReadOnlyList<Pass> chosen)
+        {
+            var context = new PassContext();
+            return ComparedNetwork.Of(name, PassRunner.Run(new Pipeline([.. chosen]), new GconvModule(chain), context) is GconvModule module
+                ? module.Program
+                : throw new InvalidOperationException(string.Join('\n', context.Diagnostics.Diagnostics)));
+        }
+    }
+}
 
 /// <summary>A network as a list of steps.</summary>
 public sealed class ComparedNetwork
@@ -88,8 +135,8 @@ public sealed class ComparedNetwork
 
     private static ComparedKind KindOf(GconvStep step, ChainTensors tensors) => step switch
     {
-        GconvOperator { Reduce: GconvReduction.Add, Kernel: { } kernel } when tensors.Constants.ContainsKey(kernel.Tensor) => ComparedKind.Convolution,
-        GconvOperator => step.Origin.Value.Keyword is var word && (word.Contains("pool", StringComparison.Ordinal) || word.Contains("norm", StringComparison.Ordinal) || word == "lrn")
+        GconvOperator { Reduce: GconvReduction.Add, Kernel: { } kernel } when tensors.Constants.ContainsKey(kernel.Tensor) || step.Origin.Value.Keyword == ConvolutionWeightGradient.Keyword => ComparedKind.Convolution,
+        GconvOperator => step.Origin.Value.Keyword is var word && (word.Contains("pool", StringComparison.Ordinal) || word.Contains("norm", StringComparison.Ordinal) || word.Contains("lrn", StringComparison.Ordinal))
             ? ComparedKind.PoolOrNorm
             : ComparedKind.Other,
         _ => ComparedKind.Host,

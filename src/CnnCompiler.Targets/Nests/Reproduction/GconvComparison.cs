@@ -31,7 +31,7 @@ public sealed record BaselineParameters(double LinkBytesPerSecond = 3.2e9, int V
     /// <summary>Assumed: energy of an operation of the host in operations of the vector unit; fetch, decode and caches of a processor.</summary>
     public const int HostEnergyFactor = 64;
 
-    /// <summary>Assumed: a word over the link costs two of DRAM, one at each end.</summary>
+    /// <summary>Assumed: a word over the link costs two of DRAM, one at each end, and the link itself nothing. What the host reads and writes costs a word of its memory each besides.</summary>
     public const int LinkEnergyFactor = 2;
 }
 
@@ -42,14 +42,33 @@ public sealed record BaselineParameters(double LinkBytesPerSecond = 3.2e9, int V
 /// <param name="ArrayBound">Seconds in which the array is the slowest.</param>
 /// <param name="UnitBound">Seconds in which the units behind it are.</param>
 /// <param name="DramBound">Seconds in which DRAM is.</param>
-public readonly record struct ComparedRun(double Seconds, double OtherSeconds, double Joules, double ArrayBound, double UnitBound, double DramBound);
+/// <param name="OtherJoules">Energy of what is no convolution, transfers included.</param>
+public readonly record struct ComparedRun(double Seconds, double OtherSeconds, double Joules, double ArrayBound, double UnitBound, double DramBound, double OtherJoules)
+{
+    /// <summary>Times as fast as it would be if all but the convolutions took no time.</summary>
+    public double FastestTimes => Seconds / (Seconds - OtherSeconds);
+
+    /// <summary>Times less energy that it would need if all but the convolutions needed none.</summary>
+    public double LeastTimes => Joules / (Joules - OtherJoules);
+}
+
+/// <summary>Where a chain's convolutions lie under the roof of a machine, seconds each.</summary>
+/// <param name="Array">With every element of the array in use all the time.</param>
+/// <param name="Dram">With every operand moved once.</param>
+/// <param name="Both">With the slower of these for each operator: no mapping is faster.</param>
+/// <param name="Reached">As mapped.</param>
+/// <param name="TapsPerByte">Terms for each byte that has to move.</param>
+public readonly record struct ComparedRoof(double Array, double Dram, double Both, double Reached, double TapsPerByte);
 
 /// <summary>A machine with the mappings it was compared with: equal operators are mapped once.</summary>
 /// <param name="machine">The machine with what GCONV adds.</param>
 public sealed class GconvComparison(MachineDescription machine)
 {
+    /// <summary>Unrollings in a row without gain after which the search of a mapping ends here: steps of training have thousands of different operators.</summary>
+    private const int Patience = 6;
+
     private const string AdditionMark = "an addition for GCONV";
-    private readonly Dictionary<(bool Plain, string Key), (NestCounts Counts, Int128 Energy)> _mapped = [];
+    private readonly Dictionary<(bool Plain, string Key), (NestCounts Counts, Int128 Energy, DescriptorSize Code)> _mapped = [];
     private readonly MachineDescription _plain = WithoutAdditions(machine);
 
     /// <summary>The machine.</summary>
@@ -68,6 +87,28 @@ public sealed class GconvComparison(MachineDescription machine)
     /// <summary>Convolutions on the accelerator, the rest as the baseline says.</summary>
     public ComparedRun Without(ComparedNetwork network, Baseline baseline, BaselineParameters parameters) => Run(network, baseline, parameters);
 
+    /// <summary>What bounds every mapping of the chain's convolutions.</summary>
+    public ComparedRoof Roof(ComparedNetwork network)
+    {
+        var (period, roof, operations, bytes) = (1e-6 / machine.Systolic![SystolicKeys.Clock(1)], default(ComparedRoof), 0L, 0L);
+        foreach (var step in network.Steps.Where(step => step.Descriptor is not null))
+        {
+            var operation = step.Descriptor!;
+            var least = NestModel.LeastBytes(operation);
+            var array = (double)NestModel.Taps(operation) * NestModel.CyclesPerTap(operation, machine) / ((long)machine.Rows * machine.Columns) * period;
+            var dram = (double)least / machine.Systolic[SystolicKeys.OffChipBytes] * period;
+            var (counts, _, _) = Map(operation, isPlain: false);
+            roof = new(roof.Array + array, roof.Dram + dram, roof.Both + Math.Max(array, dram), roof.Reached + (counts.Cycles(machine) * period), 0);
+            (operations, bytes) = (operations + NestModel.Taps(operation), bytes + least);
+        }
+
+        return roof with { TapsPerByte = (double)operations / bytes };
+    }
+
+    /// <summary>Descriptors of a chain and their room.</summary>
+    public (int Count, DescriptorSize Size) Code(ComparedNetwork network) => network.Steps.Where(step => step.Descriptor is not null)
+        .Aggregate((Count: 0, Size: default(DescriptorSize)), (sum, step) => (sum.Count + 1, sum.Size + Map(step.Descriptor!, isPlain: false).Code));
+
     private ComparedRun Run(ComparedNetwork network, Baseline? baseline, BaselineParameters parameters)
     {
         var description = machine.Systolic!;
@@ -80,7 +121,7 @@ public sealed class GconvComparison(MachineDescription machine)
             var (seconds, joules) = (0.0, 0.0);
             if (place == Place.Array)
             {
-                var (counts, energy) = Map(step.Descriptor!, isPlain: baseline is not null);
+                var (counts, energy, _) = Map(step.Descriptor!, isPlain: baseline is not null);
                 (seconds, joules) = (counts.Cycles(machine) * period, (double)energy * 1e-18);
                 run = counts.TransferCycles(machine) >= Math.Max(counts.ArrayCycles, counts.PostCycles) ? run with { DramBound = run.DramBound + seconds }
                     : counts.PostCycles > counts.ArrayCycles ? run with { UnitBound = run.UnitBound + seconds }
@@ -90,21 +131,26 @@ public sealed class GconvComparison(MachineDescription machine)
             {
                 (seconds, joules) = (
                     step.Operations / BaselineParameters.HostOperationsPerSecond,
-                    1e-18 * step.Operations * BaselineParameters.HostEnergyFactor * description[SystolicKeys.VectorOperation]);
+                    1e-18 * (((double)step.Operations * BaselineParameters.HostEnergyFactor * description[SystolicKeys.VectorOperation]) + (step.Bytes / 4.0 * description[SystolicKeys.DramWord])));
             }
             else
             {
                 // DRAM is shared by all units of the chip
-                var bytes = step.Reads.Sum(read => read.Bytes) + step.ConstantBytes + step.WrittenBytes;
                 var compute = place == Place.Vector ? Up(step.Operations, parameters.VectorLanes) : Up(NestModel.Taps(step.Descriptor!), machine.Columns);
-                seconds = Math.Max(compute, Up(bytes, description[SystolicKeys.OffChipBytes])) * period;
-                joules = 1e-18 * (((double)step.Operations * description[SystolicKeys.VectorOperation]) + (bytes / 4.0 * description[SystolicKeys.DramWord]));
+                seconds = Math.Max(compute, Up(step.Bytes, description[SystolicKeys.OffChipBytes])) * period;
+                joules = 1e-18 * (((double)step.Operations * description[SystolicKeys.VectorOperation]) + (step.Bytes / 4.0 * description[SystolicKeys.DramWord]));
             }
 
             var moved = transfers.Seconds;
-            joules += transfers.Bytes / 4.0 * BaselineParameters.LinkEnergyFactor * description[SystolicKeys.DramWord] * 1e-18;
-            var other = moved + (step.Kind == ComparedKind.Convolution ? 0 : seconds);
-            run = run with { Seconds = run.Seconds + seconds + moved, OtherSeconds = run.OtherSeconds + other, Joules = run.Joules + joules };
+            var carried = transfers.Bytes / 4.0 * BaselineParameters.LinkEnergyFactor * description[SystolicKeys.DramWord] * 1e-18;
+            var isOther = step.Kind != ComparedKind.Convolution;
+            run = run with
+            {
+                Seconds = run.Seconds + seconds + moved,
+                OtherSeconds = run.OtherSeconds + moved + (isOther ? seconds : 0),
+                Joules = run.Joules + joules + carried,
+                OtherJoules = run.OtherJoules + carried + (isOther ? joules : 0),
+            };
         }
 
         return run;
@@ -119,16 +165,16 @@ public sealed class GconvComparison(MachineDescription machine)
         _ => Place.Host,
     };
 
-    private (NestCounts Counts, Int128 Energy) Map(SystolicOperator operation, bool isPlain)
+    private (NestCounts Counts, Int128 Energy, DescriptorSize Code) Map(SystolicOperator operation, bool isPlain)
     {
         var key = (isPlain, NestMapper.Key(operation));
         if (!_mapped.TryGetValue(key, out var mapped))
         {
             var target = isPlain ? _plain : machine;
-            var plan = NestSearch.Best(operation, target) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
+            var plan = NestSearch.Best(operation, target, patience: Patience) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
             var nest = plan.Encode(operation, target);
             var counts = NestModel.Count(nest, target);
-            mapped = (counts, NestSearch.Energy(nest, counts, target));
+            mapped = (counts, NestSearch.Energy(nest, counts, target), DescriptorSize.Of(nest));
             _mapped.Add(key, mapped);
         }
 
