@@ -27,7 +27,10 @@ internal sealed class ActivityCounter(int layers)
     }
 
     /// <summary>What a layer did; -1 for what belongs to none.</summary>
-    public ArrayActivity Of(int layer, RunCycles cycles)
+    /// <param name="layer">The layer.</param>
+    /// <param name="cycles">Its cycles.</param>
+    /// <param name="beside">Cycles in which the host works while its launches run.</param>
+    public ArrayActivity Of(int layer, RunCycles cycles, long beside)
     {
         const int Cells = 16;
         var counts = _counts[layer + 1];
@@ -41,7 +44,7 @@ internal sealed class ActivityCounter(int layers)
             FlashWords = counts.Flash,
             ContextWords = counts.Context,
             HostCycles = cycles.ExposedHost + cycles.HiddenHost,
-            HostWaitCycles = cycles.Array - cycles.HiddenHost,
+            HostWaitCycles = cycles.Array - beside,
         };
     }
 

@@ -95,8 +95,8 @@ internal sealed class ImageExecutor<TMemory>(
             parts.Sum(p => p.Macs));
         return new RunResult(diagnostics, outputs, total, layers, outside, _launches, ram)
         {
-            Activities = [.. layers.Select((layer, index) => _activities.Of(index, layer.Cycles))],
-            OutsideActivity = _activities.Of(-1, outside),
+            Activities = [.. layers.Select((layer, index) => _activities.Of(index, layer.Cycles, _clock.Layer(index).Beside))],
+            OutsideActivity = _activities.Of(-1, outside, _clock.Layer(-1).Beside),
         };
     }
 

@@ -30,11 +30,12 @@ public enum ParameterPlace
 /// </summary>
 /// <param name="machine">The machine.</param>
 /// <param name="store">Costs of other compilations; null for none.</param>
-public sealed class KernelTimer(MachineDescription machine, ICostStore? store = null)
+public sealed partial class KernelTimer(MachineDescription machine, ICostStore? store = null)
 {
     private const long MaxCycles = 1L << 40;
     private const int KernelId = 1;
-    private readonly MeasuredCosts _measured = new(store);
+
+    private MeasuredCosts Measured { get; init; } = new(store);
 
     /// <summary>Cycles of all launches of a nest, host included, or <see cref="SelectionCost.Illegal"/> where it exceeds the array.</summary>
     /// <param name="nest">The nest.</param>
@@ -83,8 +84,8 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
     private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
         var key = Key(code, kernel.Trips);
-        var first = _measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0), () => Content(code, kernel, data, before: 0));
-        return (first, kernel.Launches < 2 ? first : _measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
+        var first = Measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0), () => Content(code, kernel, data, before: 0));
+        return (first, kernel.Launches < 2 ? first : Measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
     }
 
     /// <summary>The code decides the time: loop counts are constants in it, or known beside it.</summary>
@@ -95,7 +96,7 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {trips}");
     }
 
-    /// <summary>All that <see cref="Run"/> gives to the array: bus, code, words in memory, pointers. Its cycles depend on nothing else.</summary>
+    /// <summary>All that <see cref="RunOn"/> gives to the array: bus, code, words in memory, pointers. Its cycles depend on nothing else.</summary>
     private string Content(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
         var launch = kernel.Launch(0, data.Parameters, data);
@@ -111,7 +112,7 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
 
     private static uint Value(LaunchPointer? pointer, Addresses data) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? data.Parameters : 0)) : 0;
 
-    private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
+    private OpenEdgeArray RunOn(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
         var launch = kernel.Launch(0, data.Parameters, data);
         var words = new SparseWords();
@@ -151,7 +152,7 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
             }
         }
 
-        return array.Outcome.Done;
+        return array;
     }
 
     /// <summary>Buffers one after the other; no memory is short here.</summary>

@@ -37,7 +37,7 @@ public sealed class MappingProblem : ITransitionCosts
     public static MappingProblem Of(
         GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, ParameterPlace place, CancellationToken cancellation, Action<SearchProgress>? progress = null)
     {
-        var result = new MappingProblem(new("cycles", [], []));
+        var result = new MappingProblem(new(timer.Weights.Unit, [], []));
         var decisions = defaults.Decisions.ToDictionary(d => d.Key, StringComparer.Ordinal);
         var layers = Layers(program);
         var halo = Measure(defaults.Program, timer, place, cancellation);
@@ -76,7 +76,7 @@ public sealed class MappingProblem : ITransitionCosts
             }
         }
 
-        result.Problem = Build(program, layers, decisions, costs);
+        result.Problem = Build(program, layers, decisions, costs) with { Unit = timer.Weights.Unit };
         return result;
     }
 
@@ -103,7 +103,7 @@ public sealed class MappingProblem : ITransitionCosts
             cancellation.ThrowIfCancellationRequested();
             var layer = nest.Origin.Value.Layer;
             var (own, copies) = cycles.GetValueOrDefault(layer);
-            var cost = timer.Cycles(nest, program, place);
+            var cost = timer.Cost(nest, program, place);
             cycles[layer] = OpenEdgeMapper.IsPaddingOfInput(nest)
                 ? (own, SelectionCost.Add(copies, cost))
                 : (SelectionCost.Add(own, cost), copies);

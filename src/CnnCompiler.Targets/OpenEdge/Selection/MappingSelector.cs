@@ -61,6 +61,8 @@ public static partial class MappingSelector
             return Scheduled(program, machine, defaults, schedule, search.ScheduleFile, diagnostics, cancellation);
         }
 
+        // published mappings never win: they are there to be forced
+        defaults = defaults with { Decisions = [.. defaults.Decisions.Select(d => d with { Candidates = [.. d.Candidates.Where(c => !PublishedMappings.IsPublished(c.Name) || forced.Any(f => f.Vertex == d.Key && f.Candidate == c.Name))] })] };
         if (search.Effort == 0 || (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2)))
         {
             return Unsearched(program, machine, defaults, forced, search, diagnostics, cancellation);
@@ -72,14 +74,15 @@ public static partial class MappingSelector
         }
 
         // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
-        var timer = new KernelTimer(machine, search.Costs);
-        var best = Solve(program, machine, defaults, ParameterPlace.Ram, forced, timer, search, cancellation);
-        if (best.Chosen is { Fits: true } && best.Estimate is not { IsResident: true }
-            && Solve(program, machine, defaults, ParameterPlace.Flash, forced, timer, search, cancellation) is { Chosen.Fits: true } copied
-            && (best.Estimate is null || copied.Estimate?.Cycles < best.Estimate?.Cycles))
+        var (best, weights) = ForGoal(search.Goal, new KernelTimer(machine, search.Costs), timer =>
         {
-            best = copied;
-        }
+            var best = Solve(program, machine, defaults, ParameterPlace.Ram, forced, timer, search, cancellation);
+            return best.Chosen is { Fits: true } && best.Estimate is not { IsResident: true }
+                && Solve(program, machine, defaults, ParameterPlace.Flash, forced, timer, search, cancellation) is { Chosen.Fits: true } copied
+                && (best.Estimate is null || copied.Estimate?.Measure(search.Goal) < best.Estimate?.Measure(search.Goal))
+                ? copied
+                : best;
+        });
 
         diagnostics.Report(best.Diagnostics.Diagnostics);
         if (best.Diagnostics.HasErrors)
@@ -98,7 +101,7 @@ public static partial class MappingSelector
         return new(chosen.Mapping.Program, best.Explanation)
         {
             Place = best.Place,
-            Predicted = best.Estimate?.Layers ?? [],
+            Predicted = [.. (best.Estimate?.Layers ?? []).Select(layer => layer with { Cost = weights.Of(layer.Cost, layer.Femtojoules ?? 0) })],
             Schedule = chosen.Fits ? MappingSchedule.Write(chosen.Choices, defaults.Decisions, machine) : null,
         };
     }
@@ -159,7 +162,7 @@ public static partial class MappingSelector
         var fitter = new MemoryFitter(program, machine, cancellation);
         var chosen = fitter.Fit(choices);
         if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(program, defaults, choices, fitter, cancellation) is var (lighter, layers)
-            && (chosen is not { Fits: true } || Cycles(lighter, timer, place) < Cycles(chosen, timer, place)))
+            && (chosen is not { Fits: true } || Cost(lighter, timer, place) < Cost(chosen, timer, place)))
         {
             diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, layers));
             chosen = lighter;
@@ -174,7 +177,7 @@ public static partial class MappingSelector
         ImageEstimate? estimate = null;
         if (chosen is { Fits: true })
         {
-            (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer);
+            (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer, search.Goal);
             if (search.Effort > 1 && estimate is not null)
             {
                 (chosen, estimate) = Refined(program.Name, chosen, estimate, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation);
@@ -231,7 +234,7 @@ public static partial class MappingSelector
 
     /// <summary>The chosen mapping with parameters in the code of fewer operators, where that is faster: their code has to find room or be loaded from flash.</summary>
     private static (MemoryFitter.Fitted Chosen, ImageEstimate? Estimate) WithFewerConstants(
-        MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine, KernelTimer timer)
+        MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine, KernelTimer timer, OptimizationGoal goal)
     {
         var best = ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer);
         if (!chosen.Mapping.Program.Steps.OfType<MappedNest>().Any(n => n.Kernel == RequantizeConstantsKernel.Strategy))
@@ -242,7 +245,7 @@ public static partial class MappingSelector
         foreach (var fewest in (ReadOnlySpan<int>)[200, 500, int.MaxValue])
         {
             if (fitter.FitAgain(chosen.Choices with { FewestPositionsOfConstants = fewest }) is { } other
-                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && (best is null || estimate.Cycles < best.Cycles))
+                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && (best is null || estimate.Measure(goal) < best.Measure(goal)))
             {
                 (chosen, best) = (other, estimate);
             }
@@ -251,8 +254,8 @@ public static partial class MappingSelector
         return (chosen, best);
     }
 
-    private static long Cycles(MemoryFitter.Fitted fitted, KernelTimer timer, ParameterPlace place) =>
-        fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cycles(n, fitted.Mapping.Program, place));
+    private static long Cost(MemoryFitter.Fitted fitted, KernelTimer timer, ParameterPlace place) =>
+        fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cost(n, fitted.Mapping.Program, place));
 
     private static void Tell(GconvProgram program, MemoryFitter.Fitted fitted, MachineDescription machine, DiagnosticBag diagnostics)
     {
