@@ -104,7 +104,7 @@ public sealed class ChannelParallelKernel : NestKernel
         var output = Cell.All.ToDictionary(c => c, c => Register(c, "output"));
         var address = columns.Select(c => Register(new(0, c), "address")).ToArray();
         var (tap, segment) = (Register(new(2, 3), "tap"), Register(new(3, 3), "segment"));
-        _patch?.Add(p);
+        _patch?.AddTo(p);
 
         p.Block("start");
         p.Step(Cell.All.Select(c => LoadStream(c, NestView.WordBytes, weight[c], "parameters")));

@@ -83,7 +83,7 @@ public sealed class InputParallelKernel : NestKernel
         var weight = Cell.All.ToDictionary(c => c, c => Register(c, "weight"));
         var x = Cell.All.ToDictionary(c => c, c => Register(c, "x"));
         var sum = Cell.All.ToDictionary(c => c, c => Register(c, "sum"));
-        _patch.Add(p);
+        _patch.AddTo(p);
 
         // column 0 has its pointers at the counter: its addresses come from column 1
         p.Block("start");

@@ -38,7 +38,7 @@ internal sealed class PatchCopy(MappedNest nest)
     }
 
     /// <summary>Writes the code: a block for runs and one for words.</summary>
-    public void Add(ArrayProgramBuilder p)
+    public void AddTo(ArrayProgramBuilder p)
     {
         int[] columns = [.. Enumerable.Range(FirstColumn, Columns)];
         var source = columns.ToDictionary(c => c, c => Register(new(0, c), "source"));
