@@ -71,7 +71,7 @@ public class PublishedMappingTests
     {
         var network = Layer(9, 9, 2, 2, 3, 3, 1, 0, dilation: 2);
         var candidates = OpenEdgeMapper.Map(LowerToGconv.Lower(network, new())!, MappingChoices.Defaults, new(), default)!.Decisions.SelectMany(d => d.Candidates).Select(c => c.Name).ToList();
-        Assert.Equal(PublishedMappings.Names, candidates.Where(PublishedMappings.IsPublished));
+        Assert.Equal(PublishedMappings.Names.Skip(1), candidates.Where(PublishedMappings.IsPublished));
     }
 
     private static NetworkGraph Layer(int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int stride, int padding, int dilation = 1)

@@ -19,8 +19,22 @@ public sealed partial class OpenEdgeMapper
         var reduced = shape.Loops(LoopKind.KernelSize).ToArray();
         int Of(int position) => position < 0 ? -1 : reduced.FirstOrDefault(l => operation.Loops[l].Dimension == operation.Loops[position].Dimension, -1);
         var (across, along) = (Of(positions.LineLoop), Of(positions.PixelLoop));
-        var rest = reduced.Where(l => l != across && l != along && operation.Loops[l].Extent > 1).ToArray();
-        return rest.Length > 1 ? null : (across, along, rest.Length == 1 ? rest[0] : -1);
+        var rest = reduced.Where(l => l != across && l != along && operation.Loops[l].Extent > 1).ToList();
+
+        // where there is a single line or position, the window's loop stands alone; channels are the innermost
+        if (rest.Count > 1 && along < 0)
+        {
+            along = rest[^2];
+            rest.RemoveAt(rest.Count - 2);
+        }
+
+        if (rest.Count > 1 && across < 0)
+        {
+            across = rest[^2];
+            rest.RemoveAt(rest.Count - 2);
+        }
+
+        return rest.Count > 1 ? null : (across, along, rest.Count == 1 ? rest[0] : -1);
     }
 
     private IEnumerable<Spread> PublishedSpreads(GconvOperator operation, OperatorShape shape, int channels, IReadOnlyList<Spread> spreads)
@@ -82,7 +96,7 @@ public sealed partial class OpenEdgeMapper
         {
             var taps = Extent(across) * Extent(along) * Extent(channel);
             var pitch = (taps + InputParallelKernel.Group - 1) / InputParallelKernel.Group * InputParallelKernel.Group;
-            var buffer = AddBuffer($"{operation.Name}.weights{suffix}", BufferRole.Activation, BufferLayout.Dense([count, pitch], 1));
+            var buffer = AddBuffer($"{operation.Name}.streamed{suffix}", BufferRole.Activation, BufferLayout.Dense([count, pitch], 1));
             Add(
                 new(
                     $"{buffer.Name}.write",

@@ -82,7 +82,7 @@ public sealed class MappingComparison
             run.Succeeded && run.Outputs[0].Span.SequenceEqual(wanted.Bytes));
     }
 
-    private MappingFigures? Figures(string name, MappedProgram program, MachineDescription machine, KernelTimer timer)
+    private static MappingFigures? Figures(string name, MappedProgram program, MachineDescription machine, KernelTimer timer)
     {
         var energy = timer.With(CostWeights.OfEnergy);
         var (cycles, array, launches, femtojoules, words) = (0L, 0L, 0L, 0L, 0L);
