@@ -15,14 +15,14 @@ public class PublishedMappingTests
     /// <summary>Height, width, input and output channels, kernel height and width, stride, padding.</summary>
     public static TheoryData<int, int, int, int, int, int, int, int> Shapes() => new()
     {
-        { 6, 6, 16, 16, 3, 3, 1, 0 },
-        { 5, 7, 17, 3, 3, 3, 1, 1 },
-        { 6, 4, 3, 18, 3, 3, 1, 0 },
+        { 4, 5, 16, 16, 3, 3, 1, 0 },
+        { 4, 5, 17, 3, 3, 3, 1, 1 },
+        { 5, 4, 3, 18, 3, 3, 1, 0 },
         { 7, 8, 5, 6, 3, 3, 2, 1 },
         { 3, 3, 6, 5, 3, 3, 1, 0 },
-        { 5, 5, 2, 21, 1, 1, 1, 0 },
+        { 3, 4, 2, 21, 1, 1, 1, 0 },
         { 6, 7, 7, 4, 1, 1, 2, 0 },
-        { 8, 7, 3, 5, 5, 5, 1, 2 },
+        { 5, 6, 2, 3, 5, 5, 1, 2 },
         { 9, 8, 2, 3, 2, 4, 2, 0 },
         { 10, 11, 1, 2, 3, 3, 3, 0 },
         { 10, 13, 2, 1, 2, 2, 4, 0 },

@@ -164,13 +164,13 @@ public static partial class MappingSelector
         if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(program, defaults, choices, fitter, cancellation) is var (lighter, layers)
             && (chosen is not { Fits: true } || Cost(lighter, timer, place) < Cost(chosen, timer, place)))
         {
-            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, layers));
+            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, timer.Weights.Unit, layers));
             chosen = lighter;
         }
 
         if (chosen is not { Fits: true } && forced.Count == 0 && fitter.Fit(MappingChoices.Defaults) is { Fits: true } fallback)
         {
-            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost));
+            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, timer.Weights.Unit));
             chosen = fallback;
         }
 
