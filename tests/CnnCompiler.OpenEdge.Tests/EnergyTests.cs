@@ -8,6 +8,7 @@ using CnnCompiler.Passes.Selection;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Emission;
+using CnnCompiler.Targets.OpenEdge.Reproduction;
 using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.OpenEdge.Tests;
@@ -41,8 +42,7 @@ public class EnergyTests
     {
         // a RAM that costs nothing beside cells that wait, or the other way round, makes other mappings the best
         var dear = BuiltInMachines.Find("openedge-ideal")! with { Energy = EnergyDescription.Published.With(EnergyKeys.RamRead, new(500_000, "test")).With(EnergyKeys.RamWrite, new(500_000, "test")) };
-        var differ = 0;
-        for (var seed = 0; seed < 6; seed++)
+        for (var seed = 0; seed < 3; seed++)
         {
             var gconv = LowerToGconv.Lower(RandomNetworks.Layer(LayerKind.Conv2D, 900 + seed), new())!;
             var by = Enum.GetValues<OptimizationGoal>().ToDictionary(goal => goal, goal => Measured(gconv, dear, goal));
@@ -51,10 +51,19 @@ public class EnergyTests
             double Product(OptimizationGoal goal) => (double)by[goal].Cycles * by[goal].Energy;
             Assert.True(Product(OptimizationGoal.EnergyDelay) <= Product(OptimizationGoal.Cycles));
             Assert.True(Product(OptimizationGoal.EnergyDelay) <= Product(OptimizationGoal.Energy));
-            differ += by[OptimizationGoal.Cycles].Text != by[OptimizationGoal.Energy].Text ? 1 : 0;
         }
+    }
 
-        Assert.True(differ > 0, "no choice differs between cycles and energy");
+    [Fact]
+    public void The_fastest_mapping_of_a_convolution_is_not_the_one_with_the_least_energy()
+    {
+        // weights in the code save cycles, and write them all into context memory
+        var gconv = LowerToGconv.Lower(ConvolutionPoint.Baseline.Network(), new())!;
+        var machine = BuiltInMachines.Find("openedge-ideal")!;
+        var (cycles, energy) = (Measured(gconv, machine, OptimizationGoal.Cycles), Measured(gconv, machine, OptimizationGoal.Energy));
+        Assert.NotEqual(cycles.Text, energy.Text);
+        Assert.True(cycles.NestCycles < energy.NestCycles && energy.NestEnergy < cycles.NestEnergy);
+        Assert.True(cycles.Cycles < energy.Cycles && energy.Energy < cycles.Energy);
     }
 
     [Fact]

@@ -11,9 +11,6 @@ public class ReproductionTests
 {
     private const string Page = "docs/figures-openedge.md";
 
-    /// <summary>Points that take a second or two.</summary>
-    private static readonly ConvolutionPoint[] Quick = [ConvolutionPoint.Baseline, new(16, 32, 16)];
-
     [Fact]
     public void The_page_of_figures_has_the_lines_that_are_computed()
     {
@@ -22,20 +19,18 @@ public class ReproductionTests
         {
             // all of it, which takes minutes
             var sections = report.Sections().Select(section => $"## {section.Title}\n\n```\n{section.Text().TrimEnd()}\n```\n");
-            Snapshot.Check(Page, $"# Convolution on OpenEdgeCGRA: figures\n\nWritten by a test from what `cnnc reproduce openedge ...` computes, if asked to accept it; it holds some points whenever it runs ([targets/openedge.md](targets/openedge.md) says what is compared).\n\n{string.Join('\n', sections)}");
+            Snapshot.Check(Page, $"# Convolution on OpenEdgeCGRA: figures\n\nWritten by a test from what `cnnc reproduce openedge ...` computes, if asked to accept it; it holds the comparison whenever it runs ([targets/openedge.md](targets/openedge.md) says what is compared).\n\n{string.Join('\n', sections)}");
         }
 
         var page = File.ReadAllText(Path.Combine(SharedMaterial.Repository, Page)).ReplaceLineEndings("\n");
         foreach (var machine in BuiltInMachines.All)
         {
             var section = page[page.IndexOf($"## The sweep on {machine.Name}: MAC", StringComparison.Ordinal)..];
-            Assert.All(Quick, point => Assert.Contains(OpenEdgeReport.Line(report.Of(point, machine)), section[..section.IndexOf("geometric mean", StringComparison.Ordinal)], StringComparison.Ordinal));
+            Assert.Contains(OpenEdgeReport.Line(report.Of(ConvolutionPoint.Baseline, machine)), section[..section.IndexOf("geometric mean", StringComparison.Ordinal)], StringComparison.Ordinal);
         }
 
-        foreach (var section in report.Sections().Take(2))
-        {
-            Assert.Contains($"## {section.Title}\n\n```\n{section.Text().TrimEnd()}\n```\n", page, StringComparison.Ordinal);
-        }
+        var comparison = report.Sections()[0];
+        Assert.Contains($"## {comparison.Title}\n\n```\n{comparison.Text().TrimEnd()}\n```\n", page, StringComparison.Ordinal);
 
         // every point of the sweep has its line in every table, and whole runs agree
         Assert.Equal(51, ConvolutionPoint.Sweep.Count);

@@ -11,7 +11,7 @@ namespace CnnCompiler.Targets.OpenEdge.Mapping;
 public sealed partial class OpenEdgeMapper
 {
     /// <summary>Launches of a layer in a published mapping, at most: each has a parameter block in flash and a step of the host program.</summary>
-    private const int MostPublishedLaunches = 1 << 16;
+    private const int MostPublishedLaunches = 1 << 17;
 
     /// <summary>The reduced loops across lines, along a line and over channels (-1 for none), or null where there are others.</summary>
     private static (int Across, int Along, int Channel)? WindowOf(GconvOperator operation, OperatorShape shape, Positions positions)

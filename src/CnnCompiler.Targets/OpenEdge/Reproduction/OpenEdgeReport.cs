@@ -16,6 +16,9 @@ public sealed record ComparedPoint(ConvolutionPoint Point, MachineDescription Ma
     /// <summary>The published mappings, in their order.</summary>
     public IReadOnlyList<MappingFigures> Published => [.. Mappings.Where(m => PublishedMappings.IsPublished(m.Mapping))];
 
+    /// <summary>The figures of a mapping; null where it has none here.</summary>
+    public MappingFigures? Find(string mapping) => Mappings.FirstOrDefault(m => m.Mapping == mapping);
+
     /// <summary>The published mapping with the fewest cycles.</summary>
     public MappingFigures BestPublished => Published.MinBy(m => m.Cycles)!;
 
@@ -105,7 +108,7 @@ public sealed class OpenEdgeReport
 
     /// <summary>The line of a point in the sweep's table.</summary>
     public static string Line(ComparedPoint point) => Text(
-        $"{point.Point.Size,3}{point.Point.Inputs,5}{point.Point.Outputs,5} |{string.Concat(PublishedMappings.Names.Select(name => Text($"{point.Speed(point.Published.Single(m => m.Mapping == name)),10:F3}")))} |{point.Speed(point.Ours),7:F3} {point.Ours.Mapping,-12}{point.Ratio,6:F2}\n");
+        $"{point.Point.Size,3}{point.Point.Inputs,5}{point.Point.Outputs,5} |{string.Concat(PublishedMappings.Names.Select(name => point.Find(name) is { } figures ? Text($"{point.Speed(figures),10:F3}") : "         -"))} |{point.Speed(point.Ours),7:F3} {point.Ours.Mapping,-12}{point.Ratio,6:F2}\n");
 
     private string Comparison()
     {
@@ -162,11 +165,11 @@ public sealed class OpenEdgeReport
         var text = new StringBuilder(" Ix    C    K |  launches: wp      op  im-op   im-ip   ours |  KiB: wp   op im-op im-ip  ours |   uJ: wp       op    im-op    im-ip     ours\n");
         foreach (var point in Points(machine, progress))
         {
-            MappingFigures[] all = [.. PublishedMappings.Names.Select(name => point.Published.Single(m => m.Mapping == name)), point.Ours];
+            MappingFigures?[] all = [.. PublishedMappings.Names.Select(point.Find), point.Ours];
             text.Append(Text($"{point.Point.Size,3}{point.Point.Inputs,5}{point.Point.Outputs,5} |"));
-            text.Append(Text($"{all[0].Launches,14}")).AppendJoin(string.Empty, all.Skip(1).Select(m => Text($"{m.Launches,8}")));
-            text.Append(" |").AppendJoin(string.Empty, all.Select(m => Text($"{m.Bytes / Kilobyte,7:F0}")));
-            text.Append(" |").AppendJoin(string.Empty, all.Select(m => Text($"{m.Femtojoules / FemtojoulesOfMicrojoule,9:F1}"))).Append('\n');
+            text.Append("      ").AppendJoin(string.Empty, all.Select(m => Text($"{m?.Launches,8}")));
+            text.Append(" |").AppendJoin(string.Empty, all.Select(m => Text($"{m?.Bytes / Kilobyte,7:F0}")));
+            text.Append(" |").AppendJoin(string.Empty, all.Select(m => Text($"{m?.Femtojoules / FemtojoulesOfMicrojoule,9:F1}"))).Append('\n');
         }
 
         return text.ToString();
