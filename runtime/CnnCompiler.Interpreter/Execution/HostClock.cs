@@ -29,7 +29,7 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers, A
     private long _arrayStart;
     private long _arrayEnd;
     private long _arrayLoaded;
-    private int _launchLayer;
+    private int _launchLayer = -1;
     private bool _running;
     private bool _interruptDue;
 
