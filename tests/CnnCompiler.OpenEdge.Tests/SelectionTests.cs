@@ -211,7 +211,8 @@ public class SelectionTests
         var forced = 0;
         foreach (var decision in Decisions(network))
         {
-            foreach (var candidate in decision.Candidates.Skip(1))
+            // published mappings have tests of their own; here they meet some random layers
+            foreach (var candidate in decision.Candidates.Skip(1).Where(c => seed % 4 == 0 || !PublishedMappings.IsPublished(c.Name)))
             {
                 var mapping = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults.With(decision.Key, candidate.Name), diagnostics, default);
                 Assert.True(mapping is not null, string.Join('\n', diagnostics.Diagnostics));
