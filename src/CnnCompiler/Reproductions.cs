@@ -2,6 +2,7 @@ using System.Text;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Targets.Nests.Reproduction;
+using CnnCompiler.Targets.OpenEdge.Reproduction;
 using CnnCompiler.Targets.Overlay.Reproduction;
 using CnnCompiler.Targets.Systolic.Reproduction;
 
@@ -21,7 +22,11 @@ public sealed record Reproduction(
     string Name,
     string Summary,
     IReadOnlyList<ReproductionFile> Files,
-    Func<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>, DiagnosticBag, IReadOnlyList<ReproductionSection>?> Sections);
+    Func<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>, DiagnosticBag, IReadOnlyList<ReproductionSection>?> Sections)
+{
+    /// <summary>All figures as JSON, telling parts done and all parts; null where there is only text.</summary>
+    public Func<Action<int, int>, string>? Json { get; init; }
+}
 
 /// <summary>The table of <c>cnnc reproduce</c>: one row each.</summary>
 public static class Reproductions
@@ -35,6 +40,10 @@ public static class Reproductions
         new("arrayflex", "ArrayFlex (arXiv 2211.12600): latency, power and EDP beside a fixed pipeline; SCALE-Sim's cycles", [new(ScaleSim, "results of SCALE-Sim v2, a CSV, to compare cycles with")], ArrayFlex),
         new("dynamap", "DYNAMAP (arXiv 2012.00912): GoogLeNet and Inception-v4 beside single algorithms, greedy choices and fixed dataflows, under published and realistic costs", [], (_, _) => DynamapReport.Sections(Dynamap)),
         new("gconv", "GCONV Chain (arXiv 2104.05541): seven networks on five accelerators beside three baselines", [new(Cost, "inputs of the whole-life cost, a JSON file like gconv.cost.json, to take in place of the shipped ones")], Gconv),
+        new("openedge", "the convolution mappings of arXiv 2403.01236 on OpenEdgeCGRA, correct for all sizes: comparison and sweep of 51 layers, beside ours", [], (_, _) => new OpenEdgeReport().Sections())
+        {
+            Json = progress => new OpenEdgeReport().Json(progress),
+        },
     ];
 
     /// <summary>The reproduction of this name, or null.</summary>

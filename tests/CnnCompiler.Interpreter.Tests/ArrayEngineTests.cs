@@ -171,7 +171,7 @@ public sealed class ArrayEngineTests
             }
 
             // The counters are only up to date when a launch is done.
-            log.Add(stop == ArrayStop.Done ? $"{stop} {array.Outcome}" : $"{stop} at {array.Cycle} step {array.ProgramCounter}");
+            log.Add(stop == ArrayStop.Done ? $"{stop} {array.Outcome} operations {string.Join(' ', array.Activity.Operations)} waiting {array.Activity.WaitCellCycles}" : $"{stop} at {array.Cycle} step {array.ProgramCounter}");
             if (stop != ArrayStop.Done)
             {
                 break;

@@ -98,7 +98,7 @@ public sealed class TranslatedKernelTests
         }
 
         var fault = stop == ArrayStop.BadAddress ? array.Fault.ToString() : string.Empty;
-        var counts = stop == ArrayStop.Done ? array.Outcome.ToString() : string.Empty;
+        var counts = stop == ArrayStop.Done ? $"{array.Outcome} operations {string.Join(' ', array.Activity.Operations)} waiting {array.Activity.WaitCellCycles}" : string.Empty;
         return $"{stop} {fault} {counts} at {array.Cycle} step {array.ProgramCounter} {string.Join(' ', words)}";
     }
 

@@ -91,7 +91,7 @@ public class SelectionTests
             var selected = MappingSelector.Select(gconv, machine, [], diagnostics, default)!;
             Assert.Empty(diagnostics.Diagnostics);
             var timer = new KernelTimer(machine);
-            long Total(MappedProgram program) => program.Steps.OfType<MappedNest>().Sum(n => timer.Cost(n, program).At(selected.Place));
+            long Total(MappedProgram program) => program.Steps.OfType<MappedNest>().Sum(n => timer.Cost(n, program).At(selected.Place, CostWeights.OfCycles));
             Assert.True(Total(selected.Program) <= Total(OpenEdgeMapper.Map(gconv, diagnostics, default)!));
             foreach (var vertex in selected.Explanation?.Vertices ?? [])
             {
@@ -211,7 +211,8 @@ public class SelectionTests
         var forced = 0;
         foreach (var decision in Decisions(network))
         {
-            foreach (var candidate in decision.Candidates.Skip(1))
+            // published mappings have tests of their own; here they meet some random layers
+            foreach (var candidate in decision.Candidates.Skip(1).Where(c => seed % 4 == 0 || !PublishedMappings.IsPublished(c.Name)))
             {
                 var mapping = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults.With(decision.Key, candidate.Name), diagnostics, default);
                 Assert.True(mapping is not null, string.Join('\n', diagnostics.Diagnostics));

@@ -29,7 +29,7 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers, A
     private long _arrayStart;
     private long _arrayEnd;
     private long _arrayLoaded;
-    private int _launchLayer;
+    private int _launchLayer = -1;
     private bool _running;
     private bool _interruptDue;
 
@@ -116,6 +116,7 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers, A
         var hidden = Math.Clamp(_arrayEnd - _now, 0, cycles);
         _layers[layer + 1].HiddenHost += hidden;
         _layers[layer + 1].ExposedHost += cycles - hidden;
+        _layers[_launchLayer + 1].Beside += hidden;
         _now += cycles;
     }
 
@@ -136,4 +137,7 @@ internal struct LayerTimes
     public long HiddenHost;
     public long ExposedHost;
     public int Launches;
+
+    /// <summary>Host cycles, of whichever layer, while a launch of this one runs.</summary>
+    public long Beside;
 }

@@ -29,9 +29,12 @@ internal sealed class ImageExecutor<TMemory>(
     private readonly HostClock _clock = new(image.Machine.Host, image.Machine.Bus.Kind, image.Layers.Count, options.OnHostWork);
     private readonly List<LaunchReport> _launches = [];
     private readonly List<(long Reads, long Writes)> _accesses = [.. Enumerable.Repeat((0L, 0L), image.Layers.Count + 1)];
+    private readonly ActivityCounter _activities = new(image.Layers.Count);
     private TMemory _memory = memory;
     private OpenEdgeArray? _array;
     private long _arrayCycles;
+    private long _hostReads;
+    private long _hostWrites;
     private int _step;
     private bool _beside;
     private LaunchPlace _besideLaunch;
@@ -69,6 +72,8 @@ internal sealed class ImageExecutor<TMemory>(
         {
             cancellation.ThrowIfCancellationRequested();
             Execute(image.HostProgram[_step]);
+            _activities.AddHost(image.HostProgram[_step].Layer, _hostReads, _hostWrites);
+            _hostReads = _hostWrites = 0;
         }
 
         FinishLaunch();
@@ -88,7 +93,11 @@ internal sealed class ImageExecutor<TMemory>(
             parts.Sum(p => p.Reads),
             parts.Sum(p => p.Writes),
             parts.Sum(p => p.Macs));
-        return new RunResult(diagnostics, outputs, total, layers, outside, _launches, ram);
+        return new RunResult(diagnostics, outputs, total, layers, outside, _launches, ram)
+        {
+            Activities = [.. layers.Select((layer, index) => _activities.Of(index, layer.Cycles, _clock.Layer(index).Beside))],
+            OutsideActivity = _activities.Of(-1, outside, _clock.Layer(-1).Beside),
+        };
     }
 
     private RunCycles Cycles(int layer, long macs)
@@ -130,6 +139,7 @@ internal sealed class ImageExecutor<TMemory>(
         }
 
         _array!.WriteConfiguration(load.KernelId, (ushort)((kernel.Steps - 1) | (load.Start & 127) << 5 | kernel.ColumnMask << 12));
+        _activities.AddHost(load.Layer, flash: load.Ram is null ? 4L * words : 0, context: (4L * words) + 2);
         _clock.LoadKernel(load.Layer, (4L * words) + 2, fromRam: load.Ram is not null);
     }
 
@@ -141,6 +151,7 @@ internal sealed class ImageExecutor<TMemory>(
             Write((uint)copy.Destination + (4 * (uint)word), BinaryPrimitives.ReadUInt32LittleEndian(flash[(4 * word)..]));
         }
 
+        _activities.AddHost(copy.Layer, flash: copy.Words);
         _clock.CopyFlash(copy.Layer, copy.Words);
     }
 
@@ -221,6 +232,7 @@ internal sealed class ImageExecutor<TMemory>(
         _clock.Launch(step.Layer, registers, outcome.ExecFirst, outcome.Done);
         _besideLaunch = place;
         _arrayCycles += outcome.Done;
+        _activities.AddLaunch(step.Layer, array);
         _accesses[step.Layer + 1] = (_accesses[step.Layer + 1].Reads + outcome.Reads, _accesses[step.Layer + 1].Writes + outcome.Writes);
         _launches.Add(new LaunchReport(step.Launch, step.Layer, _clock.LastLaunch.Start, 0, outcome));
         options.Progress?.Invoke(new RunProgress(_step, image.HostProgram.Count, step.Layer, _arrayCycles));
@@ -363,6 +375,7 @@ internal sealed class ImageExecutor<TMemory>(
 
     private uint Read(uint address)
     {
+        _hostReads++;
         if (_beside && Touched!.WasWritten((int)(address >> 2)))
         {
             throw Failure(ExecutionDiagnostics.Race(span, Here, "reads", address, "writes", _besideLaunch));
@@ -375,6 +388,7 @@ internal sealed class ImageExecutor<TMemory>(
 
     private void Write(uint address, uint word)
     {
+        _hostWrites++;
         if (_beside && (Touched!.WasWritten((int)(address >> 2)) || Touched.WasRead((int)(address >> 2))))
         {
             var arrayDoes = Touched.WasWritten((int)(address >> 2)) ? "writes" : "reads";

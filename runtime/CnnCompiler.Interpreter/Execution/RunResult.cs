@@ -25,6 +25,12 @@ public sealed record RunResult(
     /// <summary>On a systolic machine, what each layer of the image cost; empty on others. RAM and launches are empty there.</summary>
     public IReadOnlyList<SystolicLayerRun> Systolic { get; init; } = [];
 
+    /// <summary>On OpenEdgeCGRA, what each layer of the image did, as far as it costs energy; empty on others.</summary>
+    public IReadOnlyList<ArrayActivity> Activities { get; init; } = [];
+
+    /// <summary>The same of steps that belong to no layer.</summary>
+    public ArrayActivity OutsideActivity { get; init; } = ArrayActivity.None;
+
     /// <summary>True where the run went to its end.</summary>
     public bool Succeeded => Diagnostics.All(d => d.Severity != DiagnosticSeverity.Error);
 

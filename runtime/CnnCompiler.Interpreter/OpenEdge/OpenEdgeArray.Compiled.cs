@@ -61,7 +61,32 @@ public sealed partial class OpenEdgeArray
     private ArrayStop ExecuteCompiled<TMemory>(CompiledKernel<TMemory> kernel, ref TMemory memory, long untilCycle)
         where TMemory : struct, IWordMemory
     {
-        Span<long> state = stackalloc long[CompiledState.Count];
+        Span<long> state = stackalloc long[CompiledState.Count + CompiledState.Blocks];
+        state.Clear();
+        var stop = Translated(kernel, ref memory, untilCycle, state);
+        CountSteps(kernel.Blocks, state[CompiledState.Count..]);
+        return stop;
+    }
+
+    /// <summary>Every run of a block ran each of its steps once.</summary>
+    private void CountSteps(IReadOnlyList<KernelBlock> blocks, ReadOnlySpan<long> runs)
+    {
+        for (var i = 0; i < blocks.Count; i++)
+        {
+            var block = blocks[i];
+            if (runs[block.First] != 0)
+            {
+                for (var j = 0; j < block.States.Count; j++)
+                {
+                    _executed[block.States[j] >> 2] += runs[block.First];
+                }
+            }
+        }
+    }
+
+    private ArrayStop Translated<TMemory>(CompiledKernel<TMemory> kernel, ref TMemory memory, long untilCycle, Span<long> state)
+        where TMemory : struct, IWordMemory
+    {
         var flat = ViewOf(ref memory);
         TranslatedRuns++;
         while (_cycle < untilCycle)
@@ -76,7 +101,7 @@ public sealed partial class OpenEdgeArray
                 continue;
             }
 
-            state.Clear();
+            state[..CompiledState.Count].Clear();
             state[CompiledState.Next] = (_pc << 2) | _sharedPointer;
             state[CompiledState.Cycle] = _cycle;
             state[CompiledState.Cleared] = _cleared;
@@ -165,7 +190,7 @@ public sealed partial class OpenEdgeArray
             return null;
         }
 
-        var kernel = new CompiledKernel<TMemory>();
+        var kernel = new CompiledKernel<TMemory> { Blocks = graph.Blocks };
         var observed = ObservedFlags();
         foreach (var group in graph.Groups(OperationsOfMethod))
         {

@@ -23,6 +23,7 @@ public sealed partial class OpenEdgeArray
         // Decoding emits only slots below Slots.Count and step ranges inside the arrays, so the loop goes without bounds checks.
         ref var values = ref MemoryMarshal.GetArrayDataReference(_values);
         ref var decoded = ref MemoryMarshal.GetArrayDataReference(_decoded);
+        ref var executed = ref MemoryMarshal.GetArrayDataReference(_executed);
         var pc = _pc;
         var pointer = _sharedPointer;
         var cycle = _cycle;
@@ -69,6 +70,7 @@ public sealed partial class OpenEdgeArray
                 writes += step.AccessCount - step.Loads;
             }
 
+            Unsafe.Add(ref executed, (nint)pc)++;
             var taken = 0;
             var target = 0;
             ref var instruction = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_instructions), step.InstructionStart);

@@ -164,6 +164,7 @@ public sealed partial class OpenEdgeArray
         ChooseWalk();
         StartDecoding();
         Array.Clear(_bankPointer);
+        Array.Clear(_executed);
         _sharedPointer = 0;
         _cleared = _temporaryCleared = 0xFFFF;
         _kernels++;

@@ -103,4 +103,7 @@ public sealed record MachineDescription(
 {
     /// <summary>The systolic array that the machine is; null for OpenEdgeCGRA. The members about kernels, context, bus, flash and host are 0 then.</summary>
     public SystolicDescription? Systolic { get; init; }
+
+    /// <summary>What events cost on OpenEdgeCGRA; the published table where the description says nothing. Systolic arrays have energies of their own.</summary>
+    public EnergyDescription Energy { get; init; } = EnergyDescription.Published;
 }

@@ -78,6 +78,28 @@ public static class MachineDescriptionJson
         json.WriteNumber("bytes", machine.FlashBytes);
         json.WriteEndObject();
         WriteHost(json, machine.Host);
+        WriteEnergy(json, machine.Energy);
+    }
+
+    /// <summary>The energies that are not the published ones.</summary>
+    private static void WriteEnergy(Utf8JsonWriter json, EnergyDescription energy)
+    {
+        var own = EnergyKeys.All.Where(key => energy.Of(key) != key.Default).ToList();
+        if (own.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartObject(EnergyKeys.Section);
+        foreach (var key in own)
+        {
+            json.WriteStartObject(key.Name);
+            json.WriteNumber("value", energy.Of(key).Value);
+            json.WriteString("source", energy.Of(key).Source);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
     }
 
     private static void WriteRam(Utf8JsonWriter json, RamDescription ram)

@@ -75,6 +75,7 @@ public static class MachineKeys
         new("", "ram", MachineValueKind.Section),
         new("", "flash", MachineValueKind.Section),
         new("", "host", MachineValueKind.Section),
+        new("", EnergyKeys.Section, MachineValueKind.Section, Required: false),
         new("bus", "kind", MachineValueKind.Text, Values: ["ideal", "shared", "banked"]),
         new("bus", "banks", MachineValueKind.Integer, Required: false, Minimum: 1, Maximum: 4096),
         new("bus", "shift", MachineValueKind.Integer, Required: false, Minimum: 0, Maximum: 31),
@@ -97,6 +98,7 @@ public static class MachineKeys
         new("host", "steps", MachineValueKind.Section),
         new("host.steps", "softmaxPerElement", MachineValueKind.Integer, Minimum: 0, Maximum: LargestCost),
         new("host.steps", "copyPerWord", MachineValueKind.Integer, Minimum: 0, Maximum: LargestCost),
+        .. EnergyKeys.MachineRows(),
     ];
 
     /// <summary>The keys of one section.</summary>

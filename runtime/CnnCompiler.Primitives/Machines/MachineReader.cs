@@ -70,7 +70,10 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
             keys.Section("bus") is { } bus ? Bus(bus) : inherited?.Bus ?? new(BusKind.Ideal),
             keys.Section("ram") is { } ram ? Ram(ram) : inherited?.Ram ?? new(0, 0, 0),
             keys.Section("flash") is { } flash ? Section(flash, "flash", requireAll: true).Integer("bytes", 0) : inherited?.FlashBytes ?? 0,
-            keys.Section("host") is { } host ? Host(host) : inherited?.Host ?? new(0, 0, 0, 0, 0, 0, 0, 0));
+            keys.Section("host") is { } host ? Host(host) : inherited?.Host ?? new(0, 0, 0, 0, 0, 0, 0, 0))
+        {
+            Energy = keys.Section(EnergyKeys.Section) is { } energy ? Energy(energy) : inherited?.Energy ?? EnergyDescription.Published,
+        };
         if (machine is not { Rows: MachineKeys.SpecifiedRows, Columns: MachineKeys.SpecifiedColumns })
         {
             Report(MachineDiagnostics.UnsupportedGeometry(keys.Place("rows") ?? keys.Place("columns") ?? span, machine.Rows, machine.Columns));
@@ -204,6 +207,15 @@ internal sealed class MachineReader(DiagnosticBag diagnostics)
             keys.Integer("launchOverhead", 0),
             steps.Integer("softmaxPerElement", 0),
             steps.Integer("copyPerWord", 0));
+    }
+
+    /// <summary>What the section says; the rest is the published table.</summary>
+    private EnergyDescription Energy(JsonValue value)
+    {
+        var keys = Section(value, EnergyKeys.Section, requireAll: true);
+        return EnergyKeys.All.Aggregate(EnergyDescription.Published, (energy, key) => keys.Section(key.Name) is { } written
+            ? energy.With(key, Sourced(Section(written, $"{EnergyKeys.Section}.{key.Name}", requireAll: true)))
+            : energy);
     }
 
     private string MachineName(string name, SourceSpan span)

@@ -104,6 +104,13 @@ internal sealed class CompilationOptions
         DefaultValueFactory = _ => SearchOptions.DefaultEffort,
     };
 
+    /// <summary>--optimize.</summary>
+    public Option<string> Optimize { get; } = new("--optimize")
+    {
+        Description = "What the choice of mappings makes small: cycles (the default), energy, or edp, their product",
+        HelpName = "cycles|energy|edp",
+    };
+
     /// <summary>--schedule.</summary>
     public Option<string> Schedule { get; } = new("--schedule") { Description = "Take the choices of a file that --schedule-out wrote, without a search", HelpName = "FILE" };
 
@@ -122,6 +129,7 @@ internal sealed class CompilationOptions
         command.Options.Add(Elements);
         command.Options.Add(Force);
         command.Options.Add(Effort);
+        command.Options.Add(Optimize);
         command.Options.Add(Schedule);
         command.Options.Add(ScheduleOut);
         command.Options.Add(CostCache);
@@ -254,9 +262,15 @@ internal sealed class CompilationOptions
             throw CliSession.Usage($"{option} has no effect on target {target.Name}: it does not search", "leave it out");
         }
 
+        var goal = ChooseGoal(parse.GetValue(Optimize));
         if (parse.GetValue(Schedule) is not { } schedule)
         {
-            return new() { Effort = effort, Costs = costs };
+            return new() { Effort = effort, Goal = goal, Costs = costs };
+        }
+
+        if (parse.GetValue(Optimize) is not null)
+        {
+            throw CliSession.Usage("--schedule says all choices; --optimize can't change them", "leave one of the two out");
         }
 
         if (parse.GetValue(Force) is { Length: > 0 })
@@ -269,9 +283,18 @@ internal sealed class CompilationOptions
         return new() { Effort = effort, Costs = costs, ScheduleFile = schedule, Schedule = Encoding.UTF8.GetString(text) };
     }
 
+    private static OptimizationGoal ChooseGoal(string? name) => name switch
+    {
+        null or "cycles" => OptimizationGoal.Cycles,
+        "energy" => OptimizationGoal.Energy,
+        "edp" => OptimizationGoal.EnergyDelay,
+        _ => throw new UsageException(FileDiagnostics.UnknownName("goal of --optimize", name, ["cycles", "energy", "edp"])),
+    };
+
     private (string Name, bool Given)[] SearchGiven(ParseResult parse) =>
     [
         ("--effort", parse.GetResult(Effort) is { Implicit: false }),
+        ("--optimize", parse.GetValue(Optimize) is not null),
         ("--schedule", parse.GetValue(Schedule) is not null),
         ("--schedule-out", parse.GetValue(ScheduleOut) is not null),
         ("--cost-cache", parse.GetValue(CostCache) is not null),

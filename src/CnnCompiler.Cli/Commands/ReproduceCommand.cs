@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using CnnCompiler.Cli.Files;
+using CnnCompiler.Cli.Reporting;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Cli.Commands;
@@ -22,13 +23,34 @@ internal static class ReproduceCommand
             command.Options.Add(option);
         }
 
-        command.SetAction(parse => Run(session, parse.GetRequiredValue(name), file => parse.GetValue(files[file])));
+        var json = new Option<bool>("--json") { Description = "Print the figures as JSON, where a reproduction has them" };
+        command.Options.Add(json);
+        command.SetAction(parse => Run(session, parse.GetRequiredValue(name), parse.GetValue(json), file => parse.GetValue(files[file])));
         return command;
     }
 
-    private static int Run(CliSession session, string name, Func<string, string?> fileOf)
+    private static int Run(CliSession session, string name, bool json, Func<string, string?> fileOf)
     {
         var reproduction = Reproductions.Find(name) ?? throw new UsageException(FileDiagnostics.UnknownName("reproduction", name, Reproductions.All.Select(known => known.Name).ToList()));
+        var line = new ProgressLine(session.Environment);
+        void Progress(int done, int parts)
+        {
+            session.Environment.Cancellation.ThrowIfCancellationRequested();
+            if (session.Environment.Interactive)
+            {
+                line.Report(() => string.Create(CultureInfo.InvariantCulture, $"{done} of {parts}"));
+            }
+        }
+
+        if (json)
+        {
+            var figures = reproduction.Json ?? throw CliSession.Usage($"reproduction {name} has no --json", "leave it out");
+            var printed = figures(Progress);
+            line.Finish();
+            session.Environment.Out.Write(printed);
+            return ExitCodes.Success;
+        }
+
         var contents = new Dictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal);
         foreach (var file in reproduction.Files)
         {
@@ -50,7 +72,8 @@ internal static class ReproduceCommand
         {
             session.Environment.Cancellation.ThrowIfCancellationRequested();
             var start = Stopwatch.GetTimestamp();
-            var text = section.Text();
+            var text = section.WithProgress is { } work ? work(Progress) : section.Text();
+            line.Finish();
             var took = Stopwatch.GetElapsedTime(start);
             session.Environment.Out.WriteLine($"## {section.Title}");
             session.Environment.Out.WriteLine(text.TrimEnd());

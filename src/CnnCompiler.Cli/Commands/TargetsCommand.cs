@@ -65,6 +65,9 @@ internal static class TargetsCommand
         ("host cycles: a launch", machine => N(machine.Host.LaunchOverhead)),
         ("host cycles: softmax, an element", machine => N(machine.Host.SoftmaxPerElement)),
         ("host cycles: copy in RAM, a word", machine => N(machine.Host.CopyPerWord)),
+        .. EnergyKeys.All.Select(key => (
+            $"{EnergyKeys.Section}.{key.Name}, fJ",
+            (Func<MachineDescription, string>)(machine => $"{N(machine.Energy[key])}{(machine.Energy.Of(key).Source.StartsWith("assumed", StringComparison.Ordinal) ? " (assumed)" : string.Empty)}"))),
     ];
 
     private static readonly (string Name, Func<MachineDescription, string> Value)[] SystolicValues =

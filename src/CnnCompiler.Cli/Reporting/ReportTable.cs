@@ -1,6 +1,7 @@
 using System.Globalization;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
+using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Reports;
 using CnnCompiler.Targets;
 using Spectre.Console;
@@ -27,7 +28,11 @@ internal static class ReportTable
         writer.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"measured by the interpreter on the image's bytes, machine {machine.Name}{(zeroInput ? ", input: zeros" : string.Empty)}; predicted is computed from the mapping{(IsTime(report) ? string.Empty : $", in {report.Unit}")}"));
-        if (machine.Systolic is not { HasEnergies: true })
+        if (machine.Systolic is null)
+        {
+            writer.WriteLine($"energy: {EnergyKeys.Accuracy}");
+        }
+        else if (!machine.Systolic.HasEnergies)
         {
             writer.WriteLine("energy is not modelled on this machine");
         }
@@ -35,7 +40,7 @@ internal static class ReportTable
 
     private static void WriteLayers(CliEnvironment environment, NetworkReport report)
     {
-        var hasEnergy = report.Image.Machine.Systolic is { HasEnergies: true };
+        var hasEnergy = report.Image.Machine.Systolic is null or { HasEnergies: true };
         var (console, table) = Consoles.CreateTable(environment.Out, environment.OutRedirected);
         table.AddColumns("layer", "kind", "algorithm");
         foreach (var title in (string[])[IsTime(report) ? "predicted us" : "predicted", .. IsTime(report) ? new[] { "us" } : [], "cycles", "MACs", "MAC/cycle", "launches", .. hasEnergy ? new[] { "uJ" } : [], "memory"])
@@ -72,7 +77,7 @@ internal static class ReportTable
             N(report.Macs),
             report.TotalCycles == 0 ? "-" : F((double)report.Macs / report.TotalCycles),
             N(report.Layers.Sum(layer => layer.Cycles.Launches) + report.Outside.Launches),
-            .. hasEnergy ? new[] { F(report.Layers.Sum(layer => ReportJson.Energy(report, layer) ?? 0)) } : [],
+            .. hasEnergy ? new[] { F(ReportJson.Energy(report) ?? 0) } : [],
             N(report.PeakBytes),
             string.Empty,
         ]);

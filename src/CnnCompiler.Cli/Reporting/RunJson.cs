@@ -2,7 +2,9 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Interpreter.Systolic;
 using CnnCompiler.Primitives.Machines;
 
@@ -41,6 +43,10 @@ internal static class RunJson
                 {
                     WriteSystolic(json, systolic, result.Systolic[index]);
                 }
+                else if (index < result.Activities.Count)
+                {
+                    WriteEnergy(json, machine, result.Activities[index]);
+                }
 
                 json.WriteEndObject();
             }
@@ -49,6 +55,12 @@ internal static class RunJson
             json.WriteStartObject("noLayer");
             WriteCycles(json, result.Outside);
             json.WriteEndObject();
+            if (machine.Systolic is null)
+            {
+                WriteEnergy(json, machine, result.Activities.Aggregate(result.OutsideActivity, (sum, layer) => sum + layer));
+                json.WriteString("energyAccuracy", EnergyKeys.Accuracy);
+            }
+
             json.WriteStartArray("outputs");
             foreach (var output in outputs)
             {
@@ -79,6 +91,37 @@ internal static class RunJson
         json.WriteNumber("carryPropagateAdds", run.Events.CarryPropagateAdds);
         json.WriteNumber("vectorOperations", run.VectorOperations);
         json.WriteNumber("bufferWords", run.BufferWords);
+        json.WriteEndObject();
+    }
+
+    private static void WriteEnergy(Utf8JsonWriter json, MachineDescription machine, ArrayActivity activity)
+    {
+        var energy = activity.Energy(machine.Energy);
+        json.WriteStartObject("energyFemtojoules");
+        json.WriteNumber("total", energy.Total);
+        json.WriteNumber("operations", energy.Operations);
+        json.WriteNumber("waiting", energy.Waiting);
+        json.WriteNumber("ram", energy.Ram);
+        json.WriteNumber("loading", energy.Loading);
+        json.WriteNumber("host", energy.Host);
+        json.WriteEndObject();
+        json.WriteStartObject("activity");
+        json.WriteStartObject("operations");
+        foreach (var opcode in Enum.GetValues<OpenEdgeOpcode>())
+        {
+            json.WriteNumber(OpenEdgeInstructionSet.Get(opcode).Mnemonic, activity.Operations[(int)opcode]);
+        }
+
+        json.WriteEndObject();
+        json.WriteNumber("executingCellCycles", activity.ExecutingCellCycles);
+        json.WriteNumber("waitingCellCycles", activity.WaitCellCycles);
+        json.WriteNumber("idleCellCycles", activity.IdleCellCycles);
+        json.WriteNumber("ramReads", activity.RamReads);
+        json.WriteNumber("ramWrites", activity.RamWrites);
+        json.WriteNumber("flashWords", activity.FlashWords);
+        json.WriteNumber("contextWords", activity.ContextWords);
+        json.WriteNumber("hostCycles", activity.HostCycles);
+        json.WriteNumber("hostWaitCycles", activity.HostWaitCycles);
         json.WriteEndObject();
     }
 

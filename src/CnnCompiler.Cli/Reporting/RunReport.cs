@@ -41,6 +41,8 @@ internal static class RunReport
         console.WriteLine($"cycles: {N(cycles.Total)} = {N(cycles.Array)} array + {N(cycles.ExposedHost)} exposed host; {N(cycles.HiddenHost)} host cycles are hidden behind the array");
         console.WriteLine($"{N(cycles.Macs)} MACs, {Ratio(cycles)} a cycle; {N(cycles.Launches)} launches; the array read {N(cycles.Reads)} words and wrote {N(cycles.Writes)}");
         console.WriteLine($"measured by the interpreter on the image's bytes, machine {machine.Name}; the array is cycle-exact, the host is a model (docs/interpreter.md)");
+        var energy = result.Activities.Aggregate(result.OutsideActivity, (sum, layer) => sum + layer).Energy(machine.Energy);
+        console.WriteLine($"energy: {EnergyText.Microjoules(energy.Total)} uJ = {EnergyText.Parts(energy)} (docs/targets/openedge.md says how sure that is)");
     }
 
     private static void WriteSystolic(CliEnvironment environment, MachineDescription machine, SystolicDescription systolic, RunResult result)

@@ -25,7 +25,11 @@ public interface IExplainedModule
 /// <param name="Layer">The layer.</param>
 /// <param name="Algorithm">How it is computed, in the target's words.</param>
 /// <param name="Cost">Its cost.</param>
-public sealed record LayerPrediction(string Layer, string Algorithm, long Cost);
+public sealed record LayerPrediction(string Layer, string Algorithm, long Cost)
+{
+    /// <summary>Its energy in femtojoules, where that was worked out besides.</summary>
+    public long? Femtojoules { get; init; }
+}
 
 /// <summary>A program at the mapped level.</summary>
 /// <param name="Program">The loop nests and buffers.</param>

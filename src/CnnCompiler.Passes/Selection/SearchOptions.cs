@@ -1,5 +1,18 @@
 namespace CnnCompiler.Passes.Selection;
 
+/// <summary>What a choice makes small.</summary>
+public enum OptimizationGoal
+{
+    /// <summary>Cycles, host included.</summary>
+    Cycles,
+
+    /// <summary>Energy.</summary>
+    Energy,
+
+    /// <summary>The product of energy and cycles of the whole network.</summary>
+    EnergyDelay,
+}
+
 /// <summary>How much a target looks for a better mapping, and what it knows already.</summary>
 public sealed record SearchOptions
 {
@@ -14,6 +27,9 @@ public sealed record SearchOptions
     /// program, memory and loading of code included, and kept where that is faster. 3: the same until nothing improves.
     /// </summary>
     public int Effort { get; init; } = DefaultEffort;
+
+    /// <summary>What to make small.</summary>
+    public OptimizationGoal Goal { get; init; }
 
     /// <summary>A schedule that was written before, to be taken as it is; null to search.</summary>
     public string? Schedule { get; init; }

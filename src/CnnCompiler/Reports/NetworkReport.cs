@@ -1,5 +1,6 @@
 using CnnCompiler.Image.Container;
 using CnnCompiler.Interpreter.Execution;
+using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Interpreter.Systolic;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection;
@@ -19,6 +20,12 @@ namespace CnnCompiler.Reports;
 public sealed record ReportedLayer(
     LayerInfo Layer, string? Algorithm, long? Predicted, RunCycles Cycles, SystolicLayerRun? Systolic, long MemoryBytes, IReadOnlyList<VertexExplanation> Decisions)
 {
+    /// <summary>On OpenEdgeCGRA, what it did, as far as it costs energy; null on others.</summary>
+    public ArrayActivity? Activity { get; init; }
+
+    /// <summary>On OpenEdgeCGRA, the energy that was expected, in femtojoules; null where nothing was said.</summary>
+    public long? PredictedFemtojoules { get; init; }
+
     /// <summary>Cycles that count: with the exposed host, with DRAM stalls.</summary>
     public long TotalCycles => Systolic?.Cycles ?? Cycles.Total;
 
@@ -45,6 +52,9 @@ public sealed record NetworkReport(
     IReadOnlyList<MemoryRange> Memory,
     IReadOnlyList<ScheduledWork> Schedule)
 {
+    /// <summary>On OpenEdgeCGRA, what steps of no layer did.</summary>
+    public ArrayActivity OutsideActivity { get; init; } = ArrayActivity.None;
+
     /// <summary>Decisions about the layout of tensors.</summary>
     public IEnumerable<VertexExplanation> Layouts => (Selection?.Vertices ?? []).Where(vertex => vertex.Kind == DecisionKind.Layout);
 
@@ -93,8 +103,12 @@ public sealed record NetworkReport(
             layer.Cycles,
             image.Machine.Systolic is null ? null : run.Systolic[index],
             BytesInUse(module.Memory, index),
-            [.. decisions[layer.Layer.Name]])).ToList();
-        return (run, new(file, target, image, layers, run.Outside, explained?.Selection, module.Memory, schedule.Finish(run)));
+            [.. decisions[layer.Layer.Name]])
+        {
+            Activity = index < run.Activities.Count ? run.Activities[index] : null,
+            PredictedFemtojoules = predicted.GetValueOrDefault(layer.Layer.Name)?.Femtojoules,
+        }).ToList();
+        return (run, new(file, target, image, layers, run.Outside, explained?.Selection, module.Memory, schedule.Finish(run)) { OutsideActivity = run.OutsideActivity });
     }
 
     /// <summary>Bytes of all ranges of a layer; what lies at the same place one after the other counts once.</summary>

@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
+using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Reports;
 
@@ -13,6 +15,7 @@ public static class ReportJson
     public const int SchemaVersion = 1;
 
     private const double FemtosecondsOfMicrosecond = 1e9;
+    private const double FemtojoulesOfMicrojoule = 1e9;
 
     /// <summary>UTF-8 JSON. What a target doesn't say is null.</summary>
     public static byte[] Write(NetworkReport report) => Write(json =>
@@ -33,6 +36,7 @@ public static class ReportJson
         WriteNumber(json, "predicted", report.Predicted);
         json.WriteNumber("cyclesOfNoLayer", report.Outside.Total);
         json.WriteEndObject();
+        json.WriteString("energyAccuracy", report.Image.Machine.Systolic is null ? EnergyKeys.Accuracy : null);
         json.WriteStartArray("layers");
         foreach (var layer in report.Layers)
         {
@@ -135,9 +139,13 @@ public static class ReportJson
 
     /// <summary>Energy of a layer in microjoules; null on machines that don't model it.</summary>
     public static double? Energy(NetworkReport report, ReportedLayer layer) =>
-        report.Image.Machine.Systolic is { HasEnergies: true } machine && layer.Systolic is { } run ? (double)run.EnergyAttojoules(machine) / 1e12 : null;
+        layer.Activity?.Energy(report.Image.Machine.Energy).Total / FemtojoulesOfMicrojoule
+            ?? (report.Image.Machine.Systolic is { HasEnergies: true } machine && layer.Systolic is { } run ? (double)run.EnergyAttojoules(machine) / 1e12 : null);
 
-    private static double? Energy(NetworkReport report) => report.Layers.Select(layer => Energy(report, layer)).ToList() is var energies && energies.Any(energy => energy is null) ? null : energies.Sum();
+    /// <summary>Energy of the network in microjoules; null on machines that don't model it.</summary>
+    public static double? Energy(NetworkReport report) => report.Layers.Select(layer => Energy(report, layer)).ToList() is var energies && energies.Any(energy => energy is null)
+        ? null
+        : energies.Sum() + (report.Image.Machine.Systolic is null ? report.OutsideActivity.Energy(report.Image.Machine.Energy).Total / FemtojoulesOfMicrojoule : 0);
 
     private static byte[] Write(Action<Utf8JsonWriter> write)
     {
@@ -193,6 +201,8 @@ public static class ReportJson
         json.WriteNumber("macsPerCycle", layer.MacsPerCycle);
         json.WriteNumber("launches", layer.Cycles.Launches);
         WriteNumber(json, "energyMicrojoules", Energy(report, layer));
+        WriteEnergyParts(json, layer.Activity?.Energy(report.Image.Machine.Energy));
+        WriteNumber(json, "predictedMicrojoules", layer.PredictedFemtojoules / FemtojoulesOfMicrojoule);
         json.WriteNumber("memoryBytes", layer.MemoryBytes);
         json.WriteStartArray("decisions");
         foreach (var decision in layer.Decisions)
@@ -201,6 +211,23 @@ public static class ReportJson
         }
 
         json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteEnergyParts(Utf8JsonWriter json, ArrayEnergy? parts)
+    {
+        if (parts is not { } energy)
+        {
+            json.WriteNull("energyParts");
+            return;
+        }
+
+        json.WriteStartObject("energyParts");
+        json.WriteNumber("operations", energy.Operations / FemtojoulesOfMicrojoule);
+        json.WriteNumber("waiting", energy.Waiting / FemtojoulesOfMicrojoule);
+        json.WriteNumber("ram", energy.Ram / FemtojoulesOfMicrojoule);
+        json.WriteNumber("loading", energy.Loading / FemtojoulesOfMicrojoule);
+        json.WriteNumber("host", energy.Host / FemtojoulesOfMicrojoule);
         json.WriteEndObject();
     }
 

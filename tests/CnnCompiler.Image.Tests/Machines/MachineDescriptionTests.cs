@@ -50,6 +50,7 @@ public sealed class MachineDescriptionTests
         var root = JsonNode.Parse(Shipped)!.AsObject();
         root.Remove("variants");
         root["bus"] = JsonNode.Parse("""{ "kind": "banked", "banks": 8, "shift": 3, "arbitration": "fixed", "denyProbability": 7, "denySeed": 9, "grantDelay": 2, "readLatency": 3 }""");
+        root["energy"] = new JsonObject(EnergyKeys.All.Select(key => KeyValuePair.Create(key.Name, (JsonNode?)new JsonObject { ["value"] = 1_000_000 + key.Index, ["source"] = "test" })));
         var plain = ParseOne(root.ToJsonString());
         foreach (var key in MachineKeys.All.Where(key => key.Kind == MachineValueKind.Integer && key.Name is not ("rows" or "columns")))
         {
@@ -83,6 +84,7 @@ public sealed class MachineDescriptionTests
             plain with { Name = "v", Bus = new(BusKind.Banked, 4, 10, BusArbitration.Fixed, 128, uint.MaxValue, 3, 4), Ram = plain.Ram with { Sparse = true } },
             plain with { Name = "w", Bus = new(BusKind.Shared, 8, 3, BusArbitration.Fixed) },
             plain with { Name = "x", Bus = new(BusKind.Ideal, DenyProbability: 20), MinStepsPerKernel = 1, FlashBytes = 0 },
+            plain with { Name = "y", Energy = EnergyDescription.Published.With(EnergyKeys.RamRead, new(7, "measured")).With(EnergyKeys.Nop, new(0, "")) },
         ];
         foreach (var machine in machines)
         {

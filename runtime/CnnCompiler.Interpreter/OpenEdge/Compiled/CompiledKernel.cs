@@ -27,6 +27,9 @@ internal static class CompiledState
     public const int Cleared = 5;
     public const int TemporaryCleared = 6;
     public const int Count = 7;
+
+    /// <summary>How often each block ran, by its first state; they stand behind the others.</summary>
+    public const int Blocks = Slots.Steps * 4;
 }
 
 /// <summary>Why translated blocks were left.</summary>
@@ -79,4 +82,7 @@ internal sealed class CompiledKernel<TMemory>
 {
     /// <summary>The method that has a block for the state, by state; null where none has.</summary>
     public CompiledBlocks<TMemory>?[] Entries { get; } = new CompiledBlocks<TMemory>?[Slots.Steps * 4];
+
+    /// <summary>All blocks.</summary>
+    public required IReadOnlyList<KernelBlock> Blocks { get; init; }
 }

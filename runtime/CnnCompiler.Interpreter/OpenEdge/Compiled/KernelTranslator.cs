@@ -211,13 +211,13 @@ internal sealed partial class KernelTranslator<TMemory>(OpenEdgeArray array, int
         _il.Emit(OpCodes.Bgt, near);
         for (var i = 0; i < block.States.Count; i++)
         {
-            Step(block.States[i], i == block.States.Count - 1);
+            Step(block.States[i], block.First, i == block.States.Count - 1);
         }
     }
 
     private int LongestOf(Step step) => Math.Max(step.Duration, array.IsBanked && step.AccessCount > 0 ? step.AccessCount + 1 : 0);
 
-    private void Step(int state, bool last)
+    private void Step(int state, int first, bool last)
     {
         var step = array.StepOf(state);
         var duration = step.Duration;
@@ -248,6 +248,7 @@ internal sealed partial class KernelTranslator<TMemory>(OpenEdgeArray array, int
         }
 
         AddCounts();
+        AddRun(first);
         if (step.EndsOrBranches)
         {
             Branches(branches, step);
@@ -426,6 +427,14 @@ internal sealed partial class KernelTranslator<TMemory>(OpenEdgeArray array, int
             }
         }
     }
+
+    private void AddRun(int first) => StoreState(CompiledState.Count + first, () =>
+    {
+        LoadState(CompiledState.Count + first);
+        _il.Emit(OpCodes.Ldc_I4_1);
+        _il.Emit(OpCodes.Conv_I8);
+        _il.Emit(OpCodes.Add);
+    });
 
     private void LoadState(int place)
     {

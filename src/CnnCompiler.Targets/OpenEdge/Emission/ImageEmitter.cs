@@ -4,6 +4,7 @@ using CnnCompiler.Image.Container;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
@@ -22,6 +23,17 @@ public sealed record ImageEstimate(IReadOnlyList<LayerPrediction> Layers, bool I
 {
     /// <summary>Cycles of all layers.</summary>
     public long Cycles => Layers.Sum(layer => layer.Cost);
+
+    /// <summary>Femtojoules of all layers.</summary>
+    public long Femtojoules => Layers.Sum(layer => layer.Femtojoules ?? 0);
+
+    /// <summary>What a goal makes small.</summary>
+    public double Measure(OptimizationGoal goal) => goal switch
+    {
+        OptimizationGoal.Cycles => Cycles,
+        OptimizationGoal.Energy => Femtojoules,
+        _ => (double)Cycles * Femtojoules,
+    };
 }
 
 /// <summary>
@@ -175,6 +187,7 @@ public sealed class ImageEmitter
         var emitter = new ImageEmitter(program, machine, memory, data, compiled, timer, always: true);
         var layers = new List<LayerPrediction>();
         var launches = 0;
+        var moves = new EstimatedMoves(machine.Host);
         foreach (var layer in program.Steps.GroupBy(step => step.Origin.Value.Layer, StringComparer.Ordinal))
         {
             layers.Add(new(layer.Key, string.Join(", ", layer.Select(step => step.Match(nest => nest.Kernel, _ => "softmax on the host")).Distinct(StringComparer.Ordinal)), 0));
@@ -183,23 +196,40 @@ public sealed class ImageEmitter
         foreach (var step in program.Steps)
         {
             var at = layers.FindIndex(layer => layer.Layer == step.Origin.Value.Layer);
-            var cycles = step.Match(
+            var (cycles, array, femtojoules) = step.Match(
                 nest =>
                 {
                     var count = compiled[nest].Kernel.Launches;
                     var exposed = emitter._plan!.ExposedBefore.AsSpan(launches, count);
                     launches += count;
-                    var sum = timer.ArrayCycles(nest, program) + (count * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite)));
+                    var (onArray, energy) = timer.ArrayCost(nest, program);
+                    moves.Begin(at, count, machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
+                    var index = emitter.KernelOf(compiled[nest].Code);
+                    moves.Load(at, index, emitter._kernels[index].Rows.Sum(row => row.Count), emitter._inRam.HasCode(index));
+                    var sum = onArray + (count * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite)));
                     foreach (var wait in exposed)
                     {
                         sum += wait;
                     }
 
-                    return sum;
+                    return (sum, onArray, energy);
                 },
-                softmax => ((long)softmax.Rows * softmax.Columns * machine.Host.SoftmaxPerElement) + machine.Host.LaunchOverhead);
-            layers[at] = layers[at] with { Cost = layers[at].Cost + cycles };
+                softmax =>
+                {
+                    var work = ((long)softmax.Rows * softmax.Columns * machine.Host.SoftmaxPerElement) + machine.Host.LaunchOverhead;
+                    moves.Work(at, work);
+                    return (work, 0, 0L);
+                });
+            layers[at] = layers[at] with { Cost = layers[at].Cost + cycles, Femtojoules = (layers[at].Femtojoules ?? 0) + femtojoules };
+            moves.Array(at, array);
         }
+
+        foreach (var copy in emitter._plan!.Copies.SelectMany(beside => beside))
+        {
+            moves.Copy(copy.Launch, copy.Words);
+        }
+
+        layers = [.. layers.Select((layer, at) => layer with { Femtojoules = layer.Femtojoules + moves.Energy(at, layer.Cost, timer) })];
 
         return new(layers, emitter._inRam.Words == emitter._inRam.AllWords);
     }

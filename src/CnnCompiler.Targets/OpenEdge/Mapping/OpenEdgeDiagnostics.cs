@@ -52,14 +52,15 @@ public static class OpenEdgeDiagnostics
 
     /// <summary>CNN0806: the cheapest mapping needs more memory than there is.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="cycles">Cycles of that mapping.</param>
+    /// <param name="cost">Cost of that mapping.</param>
+    /// <param name="unit">What that is: cycles, fJ.</param>
     /// <param name="layers">Layers mapped by default instead; none where all are.</param>
-    public static Diagnostic SelectionDoesNotFit(string network, long cycles, params IReadOnlyList<string> layers) =>
+    public static Diagnostic SelectionDoesNotFit(string network, long cost, string unit, params IReadOnlyList<string> layers) =>
         new(
             "CNN0806",
             DiagnosticSeverity.Note,
             SourceSpan.None,
-            Text($"the fastest mapping of {network} ({cycles} cycles) does not fit the memory; the default mapping is taken{(layers.Count == 0 ? "" : " for ")}{string.Join(", ", layers)}"),
+            Text($"the {(unit == "cycles" ? "fastest" : "best")} mapping of {network} ({cost} {unit}) does not fit the memory; the default mapping is taken{(layers.Count == 0 ? "" : " for ")}{string.Join(", ", layers)}"),
             "use --force to choose the mapping of single layers");
 
     /// <summary>CNN0807: tensors were packed and layers split into bands to fit the memory.</summary>

@@ -5,6 +5,7 @@ using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Primitives.Arithmetic;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
 using CnnCompiler.Targets.OpenEdge.Kernels;
+using CnnCompiler.Targets.OpenEdge.Kernels.Published;
 
 namespace CnnCompiler.Targets.OpenEdge.Mapping;
 
@@ -163,11 +164,19 @@ public sealed partial class OpenEdgeMapper
             : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy);
         var skipped = sliding ? (SumsUnderWay(operation, contraction.Shape, contraction.Positions) - 1) * sums.Layout.Pitch[4] : 0;
         AffineExpression SumOf(LoopMap map, int from) =>
-            SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from } : element;
+            SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from }
+            : PublishedMappings.IsStrategy(contraction.Strategy) ? element with { Constant = PublishedLoops.WordsBefore } : element;
         var block = starred ? 0 : sliding ? SlidingKernel.Channels : count;
         if (contraction.Strategy == DirectKernel.Strategy)
         {
             AddDirectSums(contraction, sums, first, count, suffix);
+            block = 0;
+        }
+
+        if (PublishedMappings.IsStrategy(contraction.Strategy))
+        {
+            var map = Map(reduced: false);
+            AddPublishedSums(contraction, sums, map, SumOf(map, 0), count, suffix);
             block = 0;
         }
 
@@ -289,6 +298,7 @@ public sealed partial class OpenEdgeMapper
         {
             spreads.AddRange(DirectSpreads(operation, shape, channels, contract));
             spreads.AddRange(StarSpreads(operation, shape, shape.Single(LoopKind.OutputParallel)!.Value.Loop, channels, contract));
+            spreads.AddRange(PublishedSpreads(operation, shape, channels, contract));
         }
 
         if (shape.Single(LoopKind.Group) is var (channelLoop, _) && windows.Length > 0)

@@ -20,21 +20,6 @@ public enum ParameterPlace
     Flash,
 }
 
-/// <summary>What a nest costs, by where parameters and code lie.</summary>
-/// <param name="InRam">With <see cref="ParameterPlace.Ram"/>, in cycles.</param>
-/// <param name="FromFlash">With <see cref="ParameterPlace.Flash"/>, in cycles.</param>
-public readonly record struct NestCost(long InRam, long FromFlash)
-{
-    /// <summary>A nest that exceeds the array.</summary>
-    public static NestCost Illegal { get; } = new(SelectionCost.Illegal, SelectionCost.Illegal);
-
-    /// <summary>The cost for one place.</summary>
-    public long At(ParameterPlace place) => place == ParameterPlace.Ram ? InRam : FromFlash;
-
-    /// <summary>Both, one after the other.</summary>
-    public NestCost Plus(NestCost other) => new(SelectionCost.Add(InRam, other.InRam), SelectionCost.Add(FromFlash, other.FromFlash));
-}
-
 /// <summary>
 /// What a nest costs on a machine. Array cycles are measured: the nest's first launch runs on the interpreter's array engine, which is cycle-exact,
 /// once with its code to be loaded and once resident; all launches of a nest run the same code over the same loop counts, and no branch depends on
@@ -45,16 +30,18 @@ public readonly record struct NestCost(long InRam, long FromFlash)
 /// </summary>
 /// <param name="machine">The machine.</param>
 /// <param name="store">Costs of other compilations; null for none.</param>
-public sealed class KernelTimer(MachineDescription machine, ICostStore? store = null)
+public sealed partial class KernelTimer(MachineDescription machine, ICostStore? store = null)
 {
     private const long MaxCycles = 1L << 40;
     private const int KernelId = 1;
-    private readonly MeasuredCosts _measured = new(store);
 
-    /// <summary>Cycles of all launches of a nest, host included, or <see cref="NestCost.Illegal"/> where it exceeds the array.</summary>
+    private MeasuredCosts Measured { get; init; } = new(store);
+
+    /// <summary>Cost of all launches of a nest, host included, or <see cref="NestCost.Illegal"/> where it exceeds the array.</summary>
     /// <param name="nest">The nest.</param>
     /// <param name="program">Its program.</param>
-    public NestCost Cost(MappedNest nest, MappedProgram program)
+    /// <param name="withEnergy">True where energies are asked for, too.</param>
+    public NestCost Cost(MappedNest nest, MappedProgram program, bool withEnergy = false)
     {
         try
         {
@@ -63,18 +50,32 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
             var (first, next) = ArrayCycles(code, kernel, data);
             var launch = kernel.Launch(0, data.Parameters, data);
             var marks = Enumerable.Range(0, kernel.Launches).Sum(i => (long)kernel.Launch(i, data.Parameters, data).Marks.Count) * machine.Host.FlashToRam;
+            var words = code.Rows.Sum(r => (long)r.Count);
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
-            return new(Cycles(ParameterPlace.Ram), Cycles(ParameterPlace.Flash));
+            var starts = kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite));
+            var onArray = withEnergy ? ArrayEnergy(code, kernel, data) : 0;
+            var (inRam, fromFlash) = (Cycles(ParameterPlace.Ram), Cycles(ParameterPlace.Flash));
+            return withEnergy ? new(inRam, fromFlash, Energy(ParameterPlace.Ram, inRam), Energy(ParameterPlace.Flash, fromFlash)) : new(inRam, fromFlash);
+
+            int Copied(ParameterPlace place) => place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
+            int Fetch(ParameterPlace place) => kernel.StaysInFlash && place == ParameterPlace.Flash ? machine.Host.FlashToContext : machine.Host.RamToContext;
 
             long Cycles(ParameterPlace place)
             {
-                var fetch = kernel.StaysInFlash && place == ParameterPlace.Flash ? machine.Host.FlashToContext : machine.Host.RamToContext;
-                var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (code.Rows.Sum(r => (long)r.Count) * fetch) - next) : 0;
-                var copied = place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
+                var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (words * Fetch(place)) - next) : 0;
+                var copied = Copied(place);
                 var copy = (long)copied * machine.Host.FlashToRam;
                 var slower = machine.Bus.Kind == BusKind.Shared ? copied : 0;
-                return marks + load + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy))
-                    + (kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite)));
+                return marks + load + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy)) + starts;
+            }
+
+            long Energy(ParameterPlace place, long cycles)
+            {
+                var copied = Copied(place) * (long)kernel.Launches;
+                var loaded = kernel.HasCodeOfItsOwn ? words : 0;
+                var codeFromFlash = kernel.StaysInFlash && place == ParameterPlace.Flash ? loaded : 0;
+                var work = starts + (copied * machine.Host.FlashToRam) + (loaded * Fetch(place));
+                return onArray + HostEnergy(cycles, first + ((kernel.Launches - 1L) * next), work, copied + codeFromFlash, copied + loaded - codeFromFlash, loaded);
             }
         }
         catch (ArrayResourceException)
@@ -102,8 +103,8 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
     private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
         var key = Key(code, kernel.Trips);
-        var first = _measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0), () => Content(code, kernel, data, before: 0));
-        return (first, kernel.Launches < 2 ? first : _measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
+        var first = Measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0), () => Content(code, kernel, data, before: 0));
+        return (first, kernel.Launches < 2 ? first : Measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
     }
 
     /// <summary>The code decides the time: loop counts are constants in it, or known beside it.</summary>
@@ -114,7 +115,7 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {trips}");
     }
 
-    /// <summary>All that <see cref="Run"/> gives to the array: bus, code, words in memory, pointers. Its cycles depend on nothing else.</summary>
+    /// <summary>All that <see cref="RunOn"/> gives to the array: bus, code, words in memory, pointers. Its cycles depend on nothing else.</summary>
     private string Content(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
         var launch = kernel.Launch(0, data.Parameters, data);
@@ -130,7 +131,7 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
 
     private static uint Value(LaunchPointer? pointer, Addresses data) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? data.Parameters : 0)) : 0;
 
-    private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
+    private OpenEdgeArray RunOn(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
         var launch = kernel.Launch(0, data.Parameters, data);
         var words = new SparseWords();
@@ -170,7 +171,7 @@ public sealed class KernelTimer(MachineDescription machine, ICostStore? store = 
             }
         }
 
-        return array.Outcome.Done;
+        return array;
     }
 
     /// <summary>Buffers one after the other; no memory is short here.</summary>

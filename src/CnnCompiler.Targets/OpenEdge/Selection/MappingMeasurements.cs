@@ -34,15 +34,16 @@ public sealed class MappingMeasurements
     /// <param name="program">The chain.</param>
     /// <param name="defaults">Its mapping with default candidates.</param>
     /// <param name="timer">The measure.</param>
+    /// <param name="withEnergy">True where energies are asked for, too.</param>
     /// <param name="plans">Plans of passes made before.</param>
     /// <param name="cancellation">Ends early.</param>
     /// <param name="progress">Called before each round of measurements.</param>
     public static MappingMeasurements Of(
-        GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, StarPlans plans, CancellationToken cancellation, Action<SearchProgress>? progress = null)
+        GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, bool withEnergy, StarPlans plans, CancellationToken cancellation, Action<SearchProgress>? progress = null)
     {
         var result = new MappingMeasurements(program, defaults);
         var decisions = result.Decisions;
-        result.InHalo = Measure(defaults.Program, _ => true, timer, cancellation).ToDictionary(m => m.Key, m => m.Value.Own, StringComparer.Ordinal);
+        result.InHalo = Measure(defaults.Program, _ => true, timer, withEnergy, cancellation).ToDictionary(m => m.Key, m => m.Value.Own, StringComparer.Ordinal);
         var dense = decisions.Values.Where(d => d.IsLayout)
             .Aggregate(MappingChoices.Defaults, (choices, d) => choices.With(d.Key, MappingCandidates.Dense.Name));
         var variants = Math.Max(1, decisions.Values.Where(d => !d.IsLayout).Select(d => d.Candidates.Count).DefaultIfEmpty(1).Max());
@@ -59,8 +60,8 @@ public sealed class MappingMeasurements
             // where some candidate exceeds the array, each is mapped alone to find which
             bool HasCandidate(string layer) => j == 0 || (decisions.TryGetValue(layer, out var decision) && j < decision.Candidates.Count);
             var measured = mapping is null
-                ? result.Layers.Where(HasCandidate).ToDictionary(l => l, l => MeasureAlone(program, dense, decisions[l], j, timer, plans, cancellation), StringComparer.Ordinal)
-                : Measure(mapping.Program, HasCandidate, timer, cancellation);
+                ? result.Layers.Where(HasCandidate).ToDictionary(l => l, l => MeasureAlone(program, dense, decisions[l], j, timer, withEnergy, plans, cancellation), StringComparer.Ordinal)
+                : Measure(mapping.Program, HasCandidate, timer, withEnergy, cancellation);
             foreach (var layer in result.Layers.Where(HasCandidate))
             {
                 var (own, copies) = measured.GetValueOrDefault(layer);
@@ -77,8 +78,8 @@ public sealed class MappingMeasurements
         return result;
     }
 
-    /// <summary>Cycles of some layers: their own, and for copying their inputs into halos.</summary>
-    private static Dictionary<string, (NestCost Own, NestCost Copies)> Measure(MappedProgram program, Func<string, bool> isMeasured, KernelTimer timer, CancellationToken cancellation)
+    /// <summary>Costs of some layers: their own, and for copying their inputs into halos.</summary>
+    private static Dictionary<string, (NestCost Own, NestCost Copies)> Measure(MappedProgram program, Func<string, bool> isMeasured, KernelTimer timer, bool withEnergy, CancellationToken cancellation)
     {
         var cycles = new Dictionary<string, (NestCost Own, NestCost Copies)>(StringComparer.Ordinal);
         foreach (var nest in program.Steps.OfType<MappedNest>().Where(n => isMeasured(n.Origin.Value.Layer)))
@@ -86,17 +87,17 @@ public sealed class MappingMeasurements
             cancellation.ThrowIfCancellationRequested();
             var layer = nest.Origin.Value.Layer;
             var (own, copies) = cycles.GetValueOrDefault(layer);
-            var cost = timer.Cost(nest, program);
+            var cost = timer.Cost(nest, program, withEnergy);
             cycles[layer] = OpenEdgeMapper.IsPaddingOfInput(nest) ? (own, copies.Plus(cost)) : (own.Plus(cost), copies);
         }
 
         return cycles;
     }
 
-    /// <summary>Cycles of a layer with its j-th candidate, all others with their defaults.</summary>
+    /// <summary>Costs of a layer with its j-th candidate, all others with their defaults.</summary>
     private static (NestCost Own, NestCost Copies) MeasureAlone(
-        GconvProgram program, MappingChoices choices, MappingDecision decision, int j, KernelTimer timer, StarPlans plans, CancellationToken cancellation) =>
+        GconvProgram program, MappingChoices choices, MappingDecision decision, int j, KernelTimer timer, bool withEnergy, StarPlans plans, CancellationToken cancellation) =>
         OpenEdgeMapper.Map(program, choices.With(decision.Key, decision.Candidates[j].Name), new DiagnosticBag(), cancellation, plans) is { } mapping
-            ? Measure(mapping.Program, layer => layer == decision.Name, timer, cancellation).GetValueOrDefault(decision.Name)
+            ? Measure(mapping.Program, layer => layer == decision.Name, timer, withEnergy, cancellation).GetValueOrDefault(decision.Name)
             : (NestCost.Illegal, default);
 }

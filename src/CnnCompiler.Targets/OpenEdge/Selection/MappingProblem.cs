@@ -14,21 +14,21 @@ public sealed class MappingProblem : ITransitionCosts
     /// <summary>Suffix of the step that brings a network input into its layout.</summary>
     private const string InputSuffix = ":input";
 
-    /// <summary>Cycles for making a tensor's halo, paid by who writes it; by tensor.</summary>
+    /// <summary>Cost of making a tensor's halo, paid by who writes it; by tensor.</summary>
     private readonly Dictionary<string, long> _haloCost = new(StringComparer.Ordinal);
 
-    /// <summary>Cycles for copying a dense input into a halo of the layer's own; by layer.</summary>
+    /// <summary>Cost of copying a dense input into a halo of the layer's own; by layer.</summary>
     private readonly Dictionary<string, long> _copyCost = new(StringComparer.Ordinal);
 
-    private MappingProblem(GconvProgram program, MappingMeasurements measured, ParameterPlace place)
+    private MappingProblem(GconvProgram program, MappingMeasurements measured, ParameterPlace place, CostWeights weights)
     {
         foreach (var layer in measured.Layers)
         {
-            _copyCost[layer] = measured.Copies[layer].At(place);
-            _haloCost[layer] = Math.Max(0, measured.InHalo.GetValueOrDefault(layer).At(place) - measured.Candidates[layer][0].At(place));
+            _copyCost[layer] = measured.Copies[layer].At(place, weights);
+            _haloCost[layer] = Math.Max(0, measured.InHalo.GetValueOrDefault(layer).At(place, weights) - measured.Candidates[layer][0].At(place, weights));
         }
 
-        Problem = Build(program, measured, place);
+        Problem = Build(program, measured, place, weights);
     }
 
     /// <summary>The problem.</summary>
@@ -38,7 +38,8 @@ public sealed class MappingProblem : ITransitionCosts
     /// <param name="program">The chain.</param>
     /// <param name="measured">Its candidates' costs.</param>
     /// <param name="place">Where the host finds parameters and code.</param>
-    public static MappingProblem Of(GconvProgram program, MappingMeasurements measured, ParameterPlace place) => new(program, measured, place);
+    /// <param name="weights">How cycles and energy make the cost.</param>
+    public static MappingProblem Of(GconvProgram program, MappingMeasurements measured, ParameterPlace place, CostWeights weights) => new(program, measured, place, weights);
 
     /// <inheritdoc/>
     public long Store(CandidateOf producer, SelectionTensor tensor, int layout) =>
@@ -54,7 +55,7 @@ public sealed class MappingProblem : ITransitionCosts
     private static string Layer(CandidateOf step) =>
         step.Step.Name.EndsWith(InputSuffix, StringComparison.Ordinal) ? step.Step.Name[..^InputSuffix.Length] : step.Step.Name;
 
-    private static SelectionProblem Build(GconvProgram program, MappingMeasurements measured, ParameterPlace place)
+    private static SelectionProblem Build(GconvProgram program, MappingMeasurements measured, ParameterPlace place, CostWeights weights)
     {
         var (layers, decisions) = (measured.Layers, measured.Decisions);
         var inputs = program.Inputs.Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
@@ -70,11 +71,11 @@ public sealed class MappingProblem : ITransitionCosts
             var read = program.Steps.Where(s => s.Origin.Value.Layer == l).SelectMany(Reads).Where(t => t != l && index.ContainsKey(t)).Distinct(StringComparer.Ordinal);
             return new SelectionStep(
                 inputs.Contains(l) ? l + InputSuffix : l,
-                names.Select((n, j) => new SelectionCandidate(n, measured.Candidates[l][j].At(place))).ToEquatableArray(),
+                names.Select((n, j) => new SelectionCandidate(n, measured.Candidates[l][j].At(place, weights))).ToEquatableArray(),
                 read.Select(t => index[t]).ToEquatableArray(),
                 [index[l]]);
         });
-        return new("cycles", tensors.ToEquatableArray(), steps.ToEquatableArray());
+        return new(weights.Unit, tensors.ToEquatableArray(), steps.ToEquatableArray());
     }
 
     private static IEnumerable<string> Reads(GconvStep step) => step.Match<IEnumerable<string>>(

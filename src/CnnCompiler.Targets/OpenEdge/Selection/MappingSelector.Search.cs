@@ -106,7 +106,7 @@ public static partial class MappingSelector
                     cancellation.ThrowIfCancellationRequested();
                     if (candidate.Name != (chosen.Choices.Of(decision.Key) ?? decision.Candidates[0].Name)
                         && fitter.FitAgain(chosen.Choices.With(decision.Key, candidate.Name)) is { } other
-                        && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && estimate.Cycles < best.Cycles)
+                        && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && estimate.Measure(search.Goal) < best.Measure(search.Goal))
                     {
                         (chosen, best, improved) = (other, estimate, true);
                         changed[decision.Key] = candidate.Name;

@@ -59,22 +59,26 @@ public static partial class MappingSelector
             return Scheduled(program, machine, defaults, schedule, plans, search.ScheduleFile, diagnostics, cancellation);
         }
 
+        // published mappings never win: they are there to be forced
+        defaults = defaults with { Decisions = [.. defaults.Decisions.Select(d => d with { Candidates = [.. d.Candidates.Where(c => !PublishedMappings.IsPublished(c.Name) || forced.Any(f => f.Vertex == d.Key && f.Candidate == c.Name))] })] };
         if (search.Effort == 0 || (forced.Count == 0 && defaults.Decisions.All(d => d.Candidates.Count < 2)))
         {
             return Unsearched(program, machine, defaults, forced, plans, search, diagnostics, cancellation);
         }
 
         // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
-        var timer = new KernelTimer(machine, search.Costs);
-        var measured = MappingMeasurements.Of(program, defaults, timer, plans, cancellation, search.Progress);
+        var costs = new KernelTimer(machine, search.Costs);
+        var measured = MappingMeasurements.Of(program, defaults, costs, search.Goal != OptimizationGoal.Cycles, plans, cancellation, search.Progress);
         var fitter = new MemoryFitter(program, machine, plans, cancellation);
-        var best = Solve(program, machine, defaults, measured, ParameterPlace.Ram, forced, timer, fitter, search, cancellation);
-        if (best.Chosen is { Fits: true } && best.Estimate is not { IsResident: true }
-            && Solve(program, machine, defaults, measured, ParameterPlace.Flash, forced, timer, fitter, search, cancellation) is { Chosen.Fits: true } copied
-            && (best.Estimate is null || copied.Estimate?.Cycles < best.Estimate?.Cycles))
+        var (best, weights) = ForGoal(search.Goal, costs, timer =>
         {
-            best = copied;
-        }
+            var best = Solve(program, machine, defaults, measured, ParameterPlace.Ram, forced, timer, fitter, search, cancellation);
+            return best.Chosen is { Fits: true } && best.Estimate is not { IsResident: true }
+                && Solve(program, machine, defaults, measured, ParameterPlace.Flash, forced, timer, fitter, search, cancellation) is { Chosen.Fits: true } copied
+                && (best.Estimate is null || copied.Estimate?.Measure(search.Goal) < best.Estimate?.Measure(search.Goal))
+                ? copied
+                : best;
+        });
 
         diagnostics.Report(best.Diagnostics.Diagnostics);
         if (best.Diagnostics.HasErrors)
@@ -93,7 +97,7 @@ public static partial class MappingSelector
         return new(chosen.Mapping.Program, best.Explanation)
         {
             Place = best.Place,
-            Predicted = best.Estimate?.Layers ?? [],
+            Predicted = [.. (best.Estimate?.Layers ?? []).Select(layer => layer with { Cost = weights.Of(layer.Cost, layer.Femtojoules ?? 0) })],
             Schedule = chosen.Fits ? MappingSchedule.Write(chosen.Choices, defaults.Decisions, machine) : null,
         };
     }
@@ -122,7 +126,7 @@ public static partial class MappingSelector
     {
         var diagnostics = new DiagnosticBag();
         var failed = new Solution(diagnostics, MappingChoices.Defaults, null, null, null, place);
-        var problem = MappingProblem.Of(program, measured, place);
+        var problem = MappingProblem.Of(program, measured, place, timer.Weights);
         var built = CostGraphBuilder.Build(problem.Problem, problem);
         diagnostics.Report(built.Diagnostics);
         if (built.Graph is not { } graph)
@@ -155,22 +159,22 @@ public static partial class MappingSelector
         var choices = Choices(defaults, graph, selection);
         var chosen = fitter.Fit(choices);
         if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(defaults, choices, fitter) is var (lighter, layers)
-            && (chosen is not { Fits: true } || Cycles(lighter, timer, place) < Cycles(chosen, timer, place)))
+            && (chosen is not { Fits: true } || Cost(lighter, timer, place) < Cost(chosen, timer, place)))
         {
-            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, layers));
+            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, timer.Weights.Unit, layers));
             chosen = lighter;
         }
 
         if (chosen is not { Fits: true } && forced.Count == 0 && fitter.Fit(MappingChoices.Defaults) is { Fits: true } fallback)
         {
-            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost));
+            diagnostics.Report(OpenEdgeDiagnostics.SelectionDoesNotFit(program.Name, selection.Cost, timer.Weights.Unit));
             chosen = fallback;
         }
 
         ImageEstimate? estimate = null;
         if (chosen is { Fits: true })
         {
-            (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer);
+            (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer, search.Goal);
             if (search.Effort > 1 && estimate is not null)
             {
                 (chosen, estimate) = Refined(program.Name, chosen, estimate, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation);
@@ -226,7 +230,7 @@ public static partial class MappingSelector
 
     /// <summary>The chosen mapping with parameters in the code of fewer operators, where that is faster: their code has to find room or be loaded from flash.</summary>
     private static (MemoryFitter.Fitted Chosen, ImageEstimate? Estimate) WithFewerConstants(
-        MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine, KernelTimer timer)
+        MemoryFitter.Fitted chosen, MemoryFitter fitter, MachineDescription machine, KernelTimer timer, OptimizationGoal goal)
     {
         var best = ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer);
         if (!chosen.Mapping.Program.Steps.OfType<MappedNest>().Any(n => n.Kernel == RequantizeConstantsKernel.Strategy))
@@ -237,7 +241,7 @@ public static partial class MappingSelector
         foreach (var fewest in (ReadOnlySpan<int>)[200, 500, int.MaxValue])
         {
             if (fitter.FitAgain(chosen.Choices with { FewestPositionsOfConstants = fewest }) is { } other
-                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && (best is null || estimate.Cycles < best.Cycles))
+                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } estimate && (best is null || estimate.Measure(goal) < best.Measure(goal)))
             {
                 (chosen, best) = (other, estimate);
             }
@@ -246,8 +250,8 @@ public static partial class MappingSelector
         return (chosen, best);
     }
 
-    private static long Cycles(MemoryFitter.Fitted fitted, KernelTimer timer, ParameterPlace place) =>
-        fitted.Mapping.Program.Steps.OfType<MappedNest>().Sum(n => timer.Cost(n, fitted.Mapping.Program).At(place));
+    private static long Cost(MemoryFitter.Fitted fitted, KernelTimer timer, ParameterPlace place) => fitted.Mapping.Program.Steps.OfType<MappedNest>()
+        .Sum(n => timer.Cost(n, fitted.Mapping.Program, !timer.Weights.IsCycles).At(place, timer.Weights));
 
     private static void Tell(GconvProgram program, MemoryFitter.Fitted fitted, MachineDescription machine, DiagnosticBag diagnostics)
     {

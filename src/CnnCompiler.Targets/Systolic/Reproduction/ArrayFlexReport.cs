@@ -7,7 +7,11 @@ namespace CnnCompiler.Targets.Systolic.Reproduction;
 /// <summary>A part of a reproduction: its title, and the work that gives its text.</summary>
 /// <param name="Title">Title.</param>
 /// <param name="Text">Does the work.</param>
-public sealed record ReproductionSection(string Title, Func<string> Text);
+public sealed record ReproductionSection(string Title, Func<string> Text)
+{
+    /// <summary>Does the work and tells how far it is, in parts done and all parts; null where it is short.</summary>
+    public Func<Action<int, int>, string>? WithProgress { get; init; }
+}
 
 /// <summary>The report of <c>cnnc reproduce arrayflex</c>.</summary>
 public static class ArrayFlexReport

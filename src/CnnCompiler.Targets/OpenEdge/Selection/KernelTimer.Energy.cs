@@ -1,0 +1,73 @@
+using CnnCompiler.Image.OpenEdge;
+using CnnCompiler.Interpreter.OpenEdge;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Passes.Selection;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Selection;
+
+/// <content>Energy: what a launch executes doesn't depend on data either, so one launch is counted for all.</content>
+public sealed partial class KernelTimer
+{
+    /// <summary>How cycles and energy make the cost.</summary>
+    public CostWeights Weights { get; private init; } = CostWeights.OfCycles;
+
+    private Dictionary<string, long> Energies { get; init; } = new(StringComparer.Ordinal);
+
+    /// <summary>The same measurements under other weights.</summary>
+    public KernelTimer With(CostWeights weights) => new(machine, store) { Measured = Measured, Energies = Energies, Weights = weights };
+
+    /// <summary>Cycles and femtojoules of all launches of a nest on the array and in RAM, without the host.</summary>
+    /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
+    public (long Cycles, long Femtojoules) ArrayCost(MappedNest nest, MappedProgram program)
+    {
+        var (kernel, data) = Compile(nest, program);
+        var code = ArrayAssembler.Assemble(kernel.Program, machine);
+        var (first, next) = ArrayCycles(code, kernel, data);
+        return (first + ((kernel.Launches - 1L) * next), ArrayEnergy(code, kernel, data));
+    }
+
+    /// <summary>Femtojoules of the host and of what it moves, while cells are idle.</summary>
+    /// <param name="total">Cycles, host included.</param>
+    /// <param name="array">Cycles of the array among them.</param>
+    /// <param name="work">Cycles in which the host works.</param>
+    /// <param name="flash">Words from flash.</param>
+    /// <param name="ram">Words that the host reads from RAM or writes to it.</param>
+    /// <param name="context">Words into context memory.</param>
+    public long HostEnergy(long total, long array, long work, long flash, long ram, long context) => new ArrayActivity
+    {
+        IdleCellCycles = Cell.Side * Cell.Side * Math.Max(0, total - array),
+        RamWrites = ram,
+        FlashWords = flash,
+        ContextWords = context,
+        HostCycles = work,
+        HostWaitCycles = Math.Max(0, total - work),
+    }.Energy(machine.Energy).Total;
+
+    private long ArrayEnergy(ArrayAssembly code, NestKernel kernel, Addresses data)
+    {
+        var key = Key(code, kernel.Trips);
+        var first = LaunchEnergy(key + " loaded", code, kernel, data, before: 0);
+        return kernel.Launches < 2 ? first : first + ((kernel.Launches - 1L) * LaunchEnergy(key + " resident", code, kernel, data, before: 1));
+    }
+
+    private long LaunchEnergy(string key, ArrayAssembly code, NestKernel kernel, Addresses data, int before)
+    {
+        if (!Energies.TryGetValue(key, out var energy))
+        {
+            Energies.Add(key, energy = RunOn(code, kernel, data, before).Activity.Energy(machine.Energy).Total);
+        }
+
+        return energy;
+    }
+
+    /// <summary>Runs launches, the last of which counts; notes its energy.</summary>
+    private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
+    {
+        var array = RunOn(code, kernel, data, before);
+        Energies.TryAdd($"{Key(code, kernel.Trips)} {(before == 0 ? "loaded" : "resident")}", array.Activity.Energy(machine.Energy).Total);
+        return array.Outcome.Done;
+    }
+}
