@@ -25,6 +25,7 @@ public static class KernelCompiler
         RequantizeCellsKernel.Strategy => new RequantizeCellsKernel(nest),
         RequantizeConstantsKernel.Strategy => new RequantizeConstantsKernel(nest, data),
         RequantizePairsKernel.Strategy => new RequantizePairsKernel(nest),
+        RequantizeShortKernel.Strategy => new RequantizeShortKernel(nest, data),
         StepsKernel.Strategy => new StepsKernel(nest),
         TableKernel.Strategy => new TableKernel(nest),
         CombineKernel.Strategy => new CombineKernel(nest),
