@@ -210,7 +210,7 @@ public sealed partial class OpenEdgeMapper
         {
             if (Codes(from, SlidingKernel.Channels, FormattableString.Invariant($"{suffix}.{from / SlidingKernel.Channels}")) is var codes && RequantizeConstantsKernel.Fits(codes))
             {
-                Add(codes with { Kernel = RequantizeConstantsKernel.Strategy }, operation.Origin.Value);
+                Add(WithRanges(codes) with { Kernel = RequantizeConstantsKernel.Strategy }, operation.Origin.Value);
             }
             else
             {
@@ -232,14 +232,14 @@ public sealed partial class OpenEdgeMapper
                 return codes;
             }
 
-            var channel = codes.Operands[1].Element;
-            var within = codes with
-            {
-                Kernel = RequantizeShortKernel.Strategy,
-                Operands = [.. codes.Operands, .. contraction.Ranges.Select(r => new MappedAccess(r, channel))],
-            };
+            var within = WithRanges(codes) with { Kernel = RequantizeShortKernel.Strategy };
             return RequantizeShortKernel.FormOf(within, c => _newConstants.Find(n => n.Name == c)!.Value) is null ? codes : within;
         }
+
+        MappedNest WithRanges(MappedNest codes) => codes with
+        {
+            Operands = [.. codes.Operands, .. contraction.Ranges.Select(r => new MappedAccess(r, codes.Operands[1].Element))],
+        };
 
         MappedNest Codes(int from, int channels, string name)
         {
@@ -399,7 +399,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         var padded = AddBuffer(operation.Name + PaddedSuffix, BufferRole.Activation, ValueLayouts.Around(layout.Shape, operation, fill));
-        Fill(padded, fill, operation.Origin.Value);
+        FillHalo(padded, fill, operation.Origin.Value);
         Copy(_buffers[_bufferOf[tensor]], padded, layout.Shape, operation.Origin.Value);
         return (padded.Name, padded.Layout);
     }
@@ -703,18 +703,17 @@ public sealed partial class OpenEdgeMapper
         var reduction = Map(reduced: true);
         var suffix = index == 0 ? string.Empty : FormattableString.Invariant($".{index}");
         var sums = AddAccumulators(operation.Name + suffix, reduction, positions, WindowKernel.Strategy);
-        Add(
-            new(
-                $"{operation.Name}.sums{suffix}",
-                WindowKernel.Strategy,
-                reduction.Loops,
-                [reduction.ChannelGuard(channels)],
-                [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
-                new(sums.Name, SumElement(reduction, sums)),
-                operation.Reduce,
-                new ScalarExtra(0),
-                new ScalarAccumulator()),
-            operation.Origin.Value);
+        var window = new MappedNest(
+            $"{operation.Name}.sums{suffix}",
+            WindowKernel.Strategy,
+            reduction.Loops,
+            [reduction.ChannelGuard(channels)],
+            [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
+            new(sums.Name, SumElement(reduction, sums)),
+            operation.Reduce,
+            new ScalarExtra(0),
+            new ScalarAccumulator());
+        Add(TotalsKernel.Fits(window) ? window with { Kernel = TotalsKernel.Strategy } : window, operation.Origin.Value);
 
         var point = Map(reduced: false);
         var (buffer, element) = Output(operation);
