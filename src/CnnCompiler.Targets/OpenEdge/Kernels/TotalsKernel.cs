@@ -48,7 +48,7 @@ public sealed class TotalsKernel : NestKernel
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents => [];
 
-    private int Channels => (int)Nest.Guards[0].Bound;
+    private int Channels => Nest.Guards[0].Bound;
 
     /// <summary>True where a nest is a sum at one position over taps that few loops walk.</summary>
     public static bool Fits(MappedNest nest)
@@ -57,8 +57,10 @@ public sealed class TotalsKernel : NestKernel
         return nest.Reduce == GconvReduction.Add && nest.Operands.Count == 1 && nest.Term is ScalarExtra { Index: 0 } && nest.Guards.Count == 1
             && view.Extent(NestView.Group) * view.Lines * view.Extent(NestView.Pixel) == 1
             && Taps(nest) is { Count: <= MostLoops } taps
-            && taps.All(t => Math.Abs((long)t.Step) * NestView.WordBytes * (taps.Count > 1 ? taps[0].Extent : 1) <= MostIncrements * OpenEdgeInstruction.MaxImmediate);
+            && (taps.Count < 1 || IsNear(taps[0].Step)) && (taps.Count < MostLoops || IsNear(taps[1].Step - ((long)taps[0].Extent * taps[0].Step)));
     }
+
+    private static bool IsNear(long words) => Math.Abs(words) * NestView.WordBytes <= MostIncrements * OpenEdgeInstruction.MaxImmediate;
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
