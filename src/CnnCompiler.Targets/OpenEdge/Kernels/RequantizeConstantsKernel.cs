@@ -7,7 +7,8 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
 /// Requantises the sums of sixteen channels that lie side by side (<see cref="SlidingKernel"/>), the arithmetic that of <see cref="RequantizePairsKernel"/>:
-/// the sixteen cells are the channels, biases, multipliers and shifts constants of the code. A launch is one line.
+/// the sixteen cells are the channels, biases, multipliers and shifts constants of the code. A launch is one line. Where the channels have a short form
+/// (<see cref="ShortRequantization"/>) there is one multiplication.
 /// </summary>
 public sealed class RequantizeConstantsKernel : NestKernel
 {
@@ -25,6 +26,7 @@ public sealed class RequantizeConstantsKernel : NestKernel
 
     private readonly NestView _view;
     private readonly RequantizeForm _form;
+    private readonly ShortRequantization? _short;
 
     /// <summary>Compiles a nest.</summary>
     public RequantizeConstantsKernel(MappedNest nest, IKernelData data)
@@ -32,7 +34,8 @@ public sealed class RequantizeConstantsKernel : NestKernel
     {
         _view = new(nest);
         _form = ScalarForms.AsRequantize(nest.Post) ?? throw new InvalidOperationException($"{nest.Name} is no requantisation");
-        Program = Build(data);
+        _short = RequantizeShortKernel.FormOf(nest, data.Constant) is { HasOneOffset: true } form ? form : null;
+        Program = _short is null ? Build(data) : BuildShort(_short);
     }
 
     /// <inheritdoc/>
@@ -69,6 +72,50 @@ public sealed class RequantizeConstantsKernel : NestKernel
 
     /// <summary>Elements from the last cell of a column to the first one's in the next pixel.</summary>
     private static int NextPixel(NestView view, MappedAccess access) => view.Step(access, NestView.Pixel) - ((Cell.Side - 1) * Cell.Side);
+
+    /// <summary>One multiplication; its constants are put together in registers before the loop.</summary>
+    private ArrayProgram BuildShort(ShortRequantization form)
+    {
+        var p = new ArrayProgramBuilder(Strategy);
+        var (multiplier, above) = (Each("multiplier"), Each("above"));
+        var pixel = Register(new(0, 0), "pixel");
+        VirtualRegister[] Each(string name) => [.. Cell.All.Select(c => Register(c, name))];
+        ArrayOperation[] All(Func<Cell, ArrayOperation> make)
+        {
+            ArrayOperation[] operations = [.. Cell.All.Select(make)];
+            p.Step(operations);
+            return operations;
+        }
+
+        void Set(VirtualRegister[] registers, Func<ShortChannel, int> value)
+        {
+            var high = All(c => Binary(OpenEdgeOpcode.SAdd, c, ArrayOperand.Zero, ArrayOperand.Immediate, null, Part(value(form.Channels[c.Index]), 2)));
+            high = All(c => Binary(OpenEdgeOpcode.Sll, c, high[c.Index], ArrayOperand.Immediate, null, LowBits));
+            high = All(c => Binary(OpenEdgeOpcode.SAdd, c, high[c.Index], ArrayOperand.Immediate, null, Part(value(form.Channels[c.Index]), 1)));
+            high = All(c => Binary(OpenEdgeOpcode.Sll, c, high[c.Index], ArrayOperand.Immediate, null, LowBits));
+            _ = All(c => Binary(OpenEdgeOpcode.SAdd, c, high[c.Index], ArrayOperand.Immediate, registers[c.Index], Part(value(form.Channels[c.Index]), 0)));
+        }
+
+        static int Part(int value, int index) => index == 2 ? value >> (2 * LowBits) : value >> (index * LowBits) & ((1 << LowBits) - 1);
+        int Next(MappedAccess access, Cell cell) => (cell.Row < Cell.Side - 1 ? Cell.Side : NextPixel(_view, access)) * NestView.WordBytes;
+
+        p.Block("start");
+        Set(multiplier, c => c.Multiplier);
+        Set(above, c => c.Above);
+        p.Set(pixel, _view.Extent(NestView.Pixel));
+
+        var loop = p.Block("pixel");
+        p.Count(pixel);
+        var loaded = All(c => LoadStream(c, Next(Nest.Operands[0], c), null, Sums));
+        var products = All(c => Binary(OpenEdgeOpcode.FxpMul, c, loaded[c.Index], multiplier[c.Index]));
+        var sums = All(c => Binary(OpenEdgeOpcode.SAdd, c, products[c.Index], above[c.Index]));
+        var shifted = All(c => Binary(OpenEdgeOpcode.Sra, c, sums[c.Index], ArrayOperand.Immediate, null, form.Shift));
+        var codes = ShortRequantization.Clamp(p, shifted, _form.Low, _form.High);
+        p.Step(codes.Select(c => StoreStream(c.Cell, c, Next(Nest.Output, c.Cell), Output)));
+        p.LoopWhileNotZero(pixel, loop);
+        p.Exit(new(1, 0));
+        return p.Build();
+    }
 
     private ArrayProgram Build(IKernelData data)
     {

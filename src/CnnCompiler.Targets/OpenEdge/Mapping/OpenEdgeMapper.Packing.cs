@@ -116,7 +116,7 @@ public sealed partial class OpenEdgeMapper
     {
         if (words.Layout.HaloFill is { } fill)
         {
-            Fill(words, fill, origin);
+            FillHalo(words, fill, origin);
         }
 
         var source = At(packed, BufferLayout.Dense(shape, PackedRuns.Lanes), first);
@@ -193,7 +193,7 @@ public sealed partial class OpenEdgeMapper
 
         if (layout.HaloFill is { } halo)
         {
-            Fill(piece, halo, origin);
+            FillHalo(piece, halo, origin);
         }
 
         var from = LayoutOf(access.Tensor);

@@ -42,7 +42,7 @@ public sealed partial class OpenEdgeMapper
         var form = ScalarForms.AsRequantize(operation.Post) is { Multiplier: ScalarExtra multiplier, Shift: ScalarExtra shift } found && BiasOf(found.Value) is { } bias
             && FoldChannels(operation, found, bias, multiplier.Index, shift.Index) is { } folded
                 ? (Form: found, Folded: folded, Channel: operation.Extra[multiplier.Index])
-                : ((RequantizeForm Form, (Tensor Bias, Tensor Multiplier, Tensor Shift, long Bound) Folded, OperandAccess Channel)?)null;
+                : ((RequantizeForm Form, Folded Folded, OperandAccess Channel)?)null;
         var steps = form is null ? StepsOf(operation, shape, groupsOf, channelsOf) : null;
         if (form is null && steps is null)
         {
@@ -76,6 +76,11 @@ public sealed partial class OpenEdgeMapper
                 AddConstant($"{operation.Name}.folded.multiplier", parameters.Folded.Multiplier),
                 AddConstant($"{operation.Name}.folded.shift", parameters.Folded.Shift),
             ],
+            form is not { } ranges ? [] :
+            [
+                AddConstant($"{operation.Name}.folded.lowest", ranges.Folded.Lowest),
+                AddConstant($"{operation.Name}.folded.highest", ranges.Folded.Highest),
+            ],
             form?.Channel,
             groupsOf,
             channelsOf)
@@ -105,6 +110,7 @@ public sealed partial class OpenEdgeMapper
         (string Buffer, AffineExpression Element) Input,
         string Weights,
         string[] Parameters,
+        string[] Ranges,
         OperandAccess? ChannelOperand,
         (int Loop, int Extent) Groups,
         (int Loop, int Extent) Channels)
@@ -213,7 +219,7 @@ public sealed partial class OpenEdgeMapper
         {
             if (Codes(from, SlidingKernel.Channels, FormattableString.Invariant($"{suffix}.{from / SlidingKernel.Channels}")) is var codes && RequantizeConstantsKernel.Fits(codes))
             {
-                Add(codes with { Kernel = RequantizeConstantsKernel.Strategy }, operation.Origin.Value);
+                Add(WithRanges(codes) with { Kernel = RequantizeConstantsKernel.Strategy }, operation.Origin.Value);
             }
             else
             {
@@ -224,8 +230,25 @@ public sealed partial class OpenEdgeMapper
         if (whole < count)
         {
             var codes = Codes(whole, count - whole, suffix);
-            Add(contraction.HasShortForm && !sliding && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : codes, operation.Origin.Value);
+            Add(contraction.HasShortForm && !sliding && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : Shortest(codes), operation.Origin.Value);
         }
+
+        // one multiplication instead of two or three, where it gives the same codes for all values
+        MappedNest Shortest(MappedNest codes)
+        {
+            if (contraction.Steps is not null)
+            {
+                return codes;
+            }
+
+            var within = WithRanges(codes) with { Kernel = RequantizeShortKernel.Strategy };
+            return RequantizeShortKernel.FormOf(within, c => _newConstants.Find(n => n.Name == c)!.Value) is null ? codes : within;
+        }
+
+        MappedNest WithRanges(MappedNest codes) => codes with
+        {
+            Operands = [.. codes.Operands, .. contraction.Ranges.Select(r => new MappedAccess(r, codes.Operands[1].Element))],
+        };
 
         MappedNest Codes(int from, int channels, string name)
         {
@@ -386,7 +409,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         var padded = AddBuffer(operation.Name + PaddedSuffix, BufferRole.Activation, ValueLayouts.Around(layout.Shape, operation, fill));
-        Fill(padded, fill, operation.Origin.Value);
+        FillHalo(padded, fill, operation.Origin.Value);
         Copy(_buffers[_bufferOf[tensor]], padded, layout.Shape, operation.Origin.Value);
         return (padded.Name, padded.Layout);
     }
@@ -491,7 +514,7 @@ public sealed partial class OpenEdgeMapper
     /// without any weight other than 0 is a constant, whatever its bias: it is computed here. Null where a channel is too large.
     /// The bound is that of all sums with their biases.
     /// </summary>
-    private (Tensor Bias, Tensor Multiplier, Tensor Shift, long Bound)? FoldChannels(GconvOperator operation, RequantizeForm form, int bias, int multiplier, int shift)
+    private Folded? FoldChannels(GconvOperator operation, RequantizeForm form, int bias, int multiplier, int shift)
     {
         var multipliers = ConstantOf(operation.Extra[multiplier]).AsSpan<int>().ToArray();
         var shifts = ConstantOf(operation.Extra[shift]).AsSpan<int>().ToArray();
@@ -499,6 +522,7 @@ public sealed partial class OpenEdgeMapper
         var zero = new OperatorShape(operation, _constants.ContainsKey).InputZeroPoint!.Value;
         var reach = Math.Max(sbyte.MaxValue - zero, zero - sbyte.MinValue);
         var (sums, magnitudes) = WeightSums(operation, multiplier, multipliers.Length);
+        var (lowest, highest) = (new int[multipliers.Length], new int[multipliers.Length]);
         var largest = 0L;
         for (var channel = 0; channel < multipliers.Length; channel++)
         {
@@ -508,6 +532,7 @@ public sealed partial class OpenEdgeMapper
                 var code = FixedPoint.MultiplyByQuantizedMultiplier(biases[channel], multipliers[channel], shifts[channel]) + form.ZeroPoint;
                 (biases[channel], multipliers[channel], shifts[channel]) = (4 * (Math.Clamp(code, form.Low, form.High) - form.ZeroPoint), 1 << 30, -1);
                 largest = Math.Max(largest, Math.Abs((long)biases[channel]));
+                lowest[channel] = highest[channel] = biases[channel];
                 continue;
             }
 
@@ -517,17 +542,33 @@ public sealed partial class OpenEdgeMapper
                 return null;
             }
 
+            // codes less their zero point reach from -128 - z to 127 - z; weights above zero add up to half of magnitudes and sums together
+            var (positive, negative) = ((magnitudes[channel] + sums[channel]) / 2, (magnitudes[channel] - sums[channel]) / 2);
+            var (down, up) = ((long)sbyte.MinValue - zero, (long)sbyte.MaxValue - zero);
+            lowest[channel] = (int)((positive * down) - (negative * up) + biases[channel]);
+            highest[channel] = (int)((positive * up) - (negative * down) + biases[channel]);
             largest = Math.Max(largest, bound);
             biases[channel] = (int)(biases[channel] - (zero * sums[channel]));
         }
 
         var type = Shape.Of(multipliers.Length);
-        return (
+        return new(
             Tensor.From<int>(ElementType.Int32, type, biases),
             Tensor.From<int>(ElementType.Int32, type, multipliers),
             Tensor.From<int>(ElementType.Int32, type, shifts),
-            largest);
+            largest,
+            Tensor.From<int>(ElementType.Int32, type, lowest),
+            Tensor.From<int>(ElementType.Int32, type, highest));
     }
+
+    /// <summary>Parameters of a requantisation for each channel, for raw sums of codes.</summary>
+    /// <param name="Bias">Bias.</param>
+    /// <param name="Multiplier">Multiplier.</param>
+    /// <param name="Shift">Shift.</param>
+    /// <param name="Bound">Bound of the magnitude of all sums with their biases.</param>
+    /// <param name="Lowest">Smallest value of each channel's sums with their bias.</param>
+    /// <param name="Highest">Largest value.</param>
+    private sealed record Folded(Tensor Bias, Tensor Multiplier, Tensor Shift, long Bound, Tensor Lowest, Tensor Highest);
 
     /// <summary>For each channel the sum of its weights and of their magnitudes.</summary>
     private (long[] Sums, long[] Magnitudes) WeightSums(GconvOperator operation, int channelOperand, int channels)
@@ -672,18 +713,17 @@ public sealed partial class OpenEdgeMapper
         var reduction = Map(reduced: true);
         var suffix = index == 0 ? string.Empty : FormattableString.Invariant($".{index}");
         var sums = AddAccumulators(operation.Name + suffix, reduction, positions, WindowKernel.Strategy);
-        Add(
-            new(
-                $"{operation.Name}.sums{suffix}",
-                WindowKernel.Strategy,
-                reduction.Loops,
-                [reduction.ChannelGuard(channels)],
-                [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
-                new(sums.Name, SumElement(reduction, sums)),
-                operation.Reduce,
-                new ScalarExtra(0),
-                new ScalarAccumulator()),
-            operation.Origin.Value);
+        var window = new MappedNest(
+            $"{operation.Name}.sums{suffix}",
+            WindowKernel.Strategy,
+            reduction.Loops,
+            [reduction.ChannelGuard(channels)],
+            [new(_bufferOf[operation.Input.Tensor], reduction.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))))],
+            new(sums.Name, SumElement(reduction, sums)),
+            operation.Reduce,
+            new ScalarExtra(0),
+            new ScalarAccumulator());
+        Add(TotalsKernel.Fits(window) ? window with { Kernel = TotalsKernel.Strategy } : window, operation.Origin.Value);
 
         var point = Map(reduced: false);
         var (buffer, element) = Output(operation);

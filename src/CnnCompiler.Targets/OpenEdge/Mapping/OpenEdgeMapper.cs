@@ -186,7 +186,7 @@ public sealed partial class OpenEdgeMapper
         _bufferOf[tensor] = buffer.Name;
         if (buffer.Layout.HaloFill is { } fill)
         {
-            Fill(buffer, fill, origin);
+            FillHalo(buffer, fill, origin);
         }
 
         return buffer;
@@ -205,6 +205,48 @@ public sealed partial class OpenEdgeMapper
                 new ScalarLiteral(code),
                 new ScalarAccumulator()),
             origin);
+
+    /// <summary>Fills what lies before, between and behind the lines of a tensor whose inside is written afterwards; all of it where that takes about as long.</summary>
+    private void FillHalo(MappedBuffer buffer, int code, GconvOrigin origin)
+    {
+        // words' worth of a launch, of a run
+        const int Launch = 250;
+        const int Run = 6;
+        const int Sixteen = 16;
+        var layout = buffer.Layout;
+        var inner = Enumerable.Range(0, layout.Shape.Count).LastOrDefault(d => layout.HaloBefore[d] + layout.HaloAfter[d] > 0);
+        var lines = inner == 0 ? 1 : layout.Shape[inner - 1];
+        var pitch = inner == 0 ? 0 : layout.Pitch[inner - 1];
+        var line = layout.Shape[inner] * layout.Pitch[inner];
+        var (first, gap) = (layout.Origin, lines == 1 ? 0 : pitch - line);
+        var behind = first + ((lines - 1) * pitch) + line;
+        var isPlain = Enumerable.Range(0, Math.Max(0, inner - 1)).All(d => layout.Shape[d] == 1 && layout.HaloBefore[d] + layout.HaloAfter[d] == 0);
+        var groups = (gap + Sixteen - 1) / Sixteen;
+        (int Start, int Runs, int Words)[] runs = [(0, 1, first), (first + line, lines - 1, gap), (behind, 1, buffer.Words - behind)];
+        runs = [.. runs.Where(r => r.Runs > 0 && r.Words > 0)];
+        if (!isPlain || ((lines - 1) * ((groups * Sixteen) + Run)) + first + buffer.Words - behind + (runs.Length * Launch) >= buffer.Words || lines >= FillRunsKernel.MostRuns
+            || runs.Any(r => FillRunsKernel.GroupsOf(r.Words) > FillRunsKernel.MostGroups))
+        {
+            Fill(buffer, code, origin);
+            return;
+        }
+
+        foreach (var (run, index) in runs.Select((r, i) => (r, i)))
+        {
+            Add(
+                new(
+                    FormattableString.Invariant($"{buffer.Name}.fill{index}"),
+                    FillRunsKernel.Strategy,
+                    [new(FillRunsKernel.Run, run.Runs, Reduced: false), new(FillRunsKernel.Word, run.Words, Reduced: false)],
+                    [],
+                    [],
+                    new(buffer.Name, new([pitch, 1], run.Start)),
+                    GconvReduction.None,
+                    new ScalarLiteral(code),
+                    new ScalarAccumulator()),
+                origin);
+        }
+    }
 
     private void Add(MappedNest nest, GconvOrigin origin) => _steps.Add(nest with { Origin = origin with { Macs = 0 } });
 
@@ -238,9 +280,18 @@ public sealed partial class OpenEdgeMapper
         }
         else
         {
-            var flat = AddBuffer($"{input.Name}.flat", BufferRole.Activation, BufferLayout.Dense(shape, 1));
-            Unpack(port, flat, origin);
-            Copy(flat, BufferFor(input.Name, origin), shape, origin);
+            var words = BufferFor(input.Name, origin);
+            var lines = Box($"{words.Name}.unpack", UnpackLinesKernel.Strategy, shape, At(port, port.Layout, 0), At(words, layout, 0));
+            if (PackedRuns.Of(lines, lines.Operands[0], lines.Output) is { Run: var run } && run % PackedRuns.Lanes == 0)
+            {
+                Add(lines, origin);
+            }
+            else
+            {
+                var flat = AddBuffer($"{input.Name}.flat", BufferRole.Activation, BufferLayout.Dense(shape, 1));
+                Unpack(port, flat, origin);
+                Copy(flat, words, shape, origin);
+            }
         }
 
         Complete(input.Name);
