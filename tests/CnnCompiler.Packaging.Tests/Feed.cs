@@ -36,7 +36,7 @@ public sealed partial class Feed : IDisposable
             <Project>
               <Target Name="Pack">
                 <MSBuild Projects="{string.Join(';', projects.Where(file => file != tool))}" Targets="Pack" BuildInParallel="true" Properties="Configuration={Configuration};NoBuild=true;PackageOutputPath={Folder}" />
-                <MSBuild Projects="{tool}" Targets="Pack" Properties="Configuration={Configuration};BuildProjectReferences=false;PackageOutputPath={Folder}" />
+                <MSBuild Projects="{tool}" Targets="Pack" Properties="Configuration={Configuration};BuildProjectReferences=false;RunAnalyzers=false;PackageOutputPath={Folder}" />
               </Target>
             </Project>
             """);
