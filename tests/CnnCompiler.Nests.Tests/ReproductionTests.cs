@@ -2,7 +2,9 @@ using CnnCompiler.Fuzzing;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Nests;
 using CnnCompiler.Targets.Nests.Reproduction;
+using CnnCompiler.Targets.Systolic.Reproduction;
 using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.Nests.Tests;
@@ -11,12 +13,62 @@ namespace CnnCompiler.Nests.Tests;
 public class ReproductionTests
 {
     [Fact]
-    public void The_page_of_figures_is_what_is_computed()
+    public void The_page_of_figures_is_what_is_computed() => Snapshot.Check("docs/figures-gconv.md", Page(
+        "# GCONV Chain: figures\n\nWritten by a test from what reproduction `gconv` of `cnnc reproduce NAME` computes ([targets/gconv.md](targets/gconv.md) says what is compared); [figures-gconv-training.md](figures-gconv-training.md) has a step of training.",
+        Sections("gconv")));
+
+    [Fact]
+    public void The_page_of_training_has_every_section_and_is_what_is_computed_where_all_is()
     {
-        var sections = Reproductions.Find("gconv")!.Sections(new Dictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal), new DiagnosticBag())!
-            .Select(section => $"## {section.Title}\n\n```\n{section.Text().TrimEnd()}\n```\n");
-        Snapshot.Check("docs/figures-gconv.md", $"# GCONV Chain: figures\n\nWritten by a test from what `cnnc reproduce gconv` computes ([targets/gconv.md](targets/gconv.md) says what is compared).\n\n{string.Join('\n', sections)}");
+        const string path = "docs/figures-gconv-training.md";
+        var sections = Sections("gconv-training");
+        if (SharedMaterial.EveryInput)
+        {
+            Snapshot.Check(path, Page(
+                "# GCONV Chain: figures of training\n\nWritten by a test (with `.ci/run --all`) from what reproduction `gconv-training` of `cnnc reproduce NAME` computes ([targets/gconv.md](targets/gconv.md) says what is compared). Batches of 8 images, of 2 clips for C3D, of 1 image for Faster R-CNN.",
+                sections));
+        }
+
+        var page = File.ReadAllText(Path.Combine(SharedMaterial.Repository, path));
+        Assert.Equal(sections.Select(section => $"## {section.Title}"), page.Split('\n').Where(line => line.StartsWith("## ", StringComparison.Ordinal)));
     }
+
+    [Fact]
+    public void A_step_of_training_is_compared_like_inference()
+    {
+        var chain = TrainingStepTests.Chain();
+        var network = GconvNetwork.Of("small", chain, otherwise: ("other", chain));
+        var machine = new GconvComparison(NestLevels.Machine("nlr"));
+        var (run, host) = (machine.Chain(network.Chain, new()), machine.Without(network.Layers, Baseline.HostOffload, new()));
+        Assert.True(run.Seconds < host.Seconds);
+        Assert.InRange(host.OtherSeconds, 0.1 * host.Seconds, host.Seconds);
+        Assert.True(network.Chain.Steps.Count < network.Layers.Steps.Count);
+        Assert.Contains(network.Layers.Steps, step => step is { Kind: ComparedKind.Convolution, ConstantBytes: 0 }); // gradients of weights run on the accelerator
+        Assert.Contains(network.Layers.Steps, step => step.Kind == ComparedKind.PoolOrNorm);
+        Assert.Equal(["write-in-place", "fuse-elementwise", "merge-siblings", "other"], network.Without.Select(variant => variant.Pass));
+        Assert.Equal(run, machine.Chain(network.Without[^1].Chain, new()));
+        Assert.All(network.Without, variant => Assert.True(machine.Chain(variant.Chain, new()).Seconds >= run.Seconds));
+        var roof = machine.Roof(network.Chain);
+        Assert.True(roof.Both <= roof.Reached && roof.Both >= Math.Max(roof.Array, roof.Dram));
+        Assert.True(host.FastestTimes > 1 && host.LeastTimes > 1);
+    }
+
+    [Fact]
+    public void A_mapping_is_never_worse_than_one_without_additions()
+    {
+        var machine = NestLevels.Machine("tpu");
+        var plain = GconvComparison.WithoutAdditions(machine);
+        foreach (var (_, operation) in NestMapper.Descriptors(TrainingStepTests.Chain()))
+        {
+            var (all, less) = (NestMapper.Best(operation, machine)!, NestMapper.Best(operation, plain)!);
+            (long, Int128) Cost(NestPlan plan) => NestModel.Count(plan.Encode(operation, machine), machine) is var counts ? (counts.Cycles(machine), NestSearch.Energy(plan.Encode(operation, machine), counts, machine)) : default;
+            Assert.True(Cost(all).CompareTo(Cost(less)) <= 0);
+        }
+    }
+
+    private static IReadOnlyList<ReproductionSection> Sections(string name) => Reproductions.Find(name)!.Sections(new Dictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal), new DiagnosticBag())!;
+
+    private static string Page(string head, IReadOnlyList<ReproductionSection> sections) => $"{head}\n\n{string.Join('\n', sections.Select(section => $"## {section.Title}\n\n```\n{section.Text().TrimEnd()}\n```\n"))}";
 
     [Fact]
     public void A_chain_of_convolutions_alone_costs_a_machine_without_additions_no_transfer()

@@ -134,6 +134,9 @@ public class TrainingStepTests
         Assert.Throws<ArgumentException>(() => TrainingStep.Of(Read("network n { weights seed 1\n input x : f32[1, 2, 2, 2]\n y = gelu(x)\n output y }"), TrainingNumbers.Real, Rate, Statistics.OnePass));
     }
 
+    /// <summary>A step of a small network with pools and normalisation.</summary>
+    internal static GconvProgram Chain() => TrainingStep.Of(Graph(Networks.Keys.First()), new(16), Rate, Statistics.OnePass).Chain;
+
     private static NetworkGraph Graph(string name) => Read($"network n {{ weights seed 1\n input x : f32[2, 5, 4, 2]\n {Networks[name]} }}");
 
     private static NetworkGraph Read(string text)

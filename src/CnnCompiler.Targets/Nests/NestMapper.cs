@@ -6,6 +6,7 @@ using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Nests.Reproduction;
 using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler.Targets.Nests;
@@ -25,7 +26,7 @@ internal static class NestMapper
             var key = Key(descriptor);
             if (!known.TryGetValue(key, out var plan))
             {
-                plan = NestSearch.Best(descriptor, machine);
+                plan = Best(descriptor, machine);
                 known.Add(key, plan);
             }
 
@@ -35,6 +36,27 @@ internal static class NestMapper
         }
 
         return new(program, [], machine) { Nests = plans.ToEquatableArray() };
+    }
+
+    /// <summary>
+    /// The best mapping on a machine: that of the search, or where it is better the one found without the unrollings that GCONV adds. Among many mappings as fast as each other the search looks at the
+    /// energy of the first few only, and additions put others there.
+    /// </summary>
+    /// <param name="operation">The operator.</param>
+    /// <param name="machine">The machine.</param>
+    /// <param name="patience">Unrollings in a row that gain no cycles after which a search ends.</param>
+    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue)
+    {
+        var plan = NestSearch.Best(operation, machine, patience: patience);
+        var plain = GconvComparison.WithoutAdditions(machine);
+        return plan is null || plain == machine || NestSearch.Best(operation, plain, patience: patience) is not { } other || Cost(plan).CompareTo(Cost(other)) <= 0 ? plan : other;
+
+        (long Cycles, Int128 Energy) Cost(NestPlan of)
+        {
+            var nest = of.Encode(operation, machine);
+            var counts = NestModel.Count(nest, machine);
+            return (counts.Cycles(machine), NestSearch.Energy(nest, counts, machine));
+        }
     }
 
     /// <summary>The operators of a chain with their descriptors; addresses play no part.</summary>

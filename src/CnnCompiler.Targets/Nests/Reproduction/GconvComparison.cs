@@ -171,7 +171,7 @@ public sealed class GconvComparison(MachineDescription machine)
         if (!_mapped.TryGetValue(key, out var mapped))
         {
             var target = isPlain ? _plain : machine;
-            var plan = NestSearch.Best(operation, target, patience: Patience) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
+            var plan = NestMapper.Best(operation, target, Patience) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
             var nest = plan.Encode(operation, target);
             var counts = NestModel.Count(nest, target);
             mapped = (counts, NestSearch.Energy(nest, counts, target), DescriptorSize.Of(nest));

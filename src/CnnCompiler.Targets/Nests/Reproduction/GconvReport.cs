@@ -26,7 +26,7 @@ public static class GconvReport
             new("Code: descriptors of general convolutions beside one instruction a layer", () => Code(first.Value, machines.Value[0])),
             .. Suite("One step of training", second),
             new("How the averages of the performance depend on the link and on the vector unit: inference", () => Sensitivity(first.Value, machines.Value)),
-            new("How they do in training", () => Sensitivity(second.Value, machines.Value)),
+            new("One step of training: how the averages depend on them", () => Sensitivity(second.Value, machines.Value)),
             new("What a layer costs in the compiler: lines of code, counted from its sources", () => WholeLifeReport.Lines(lines())),
             new("Whole-life cost: dollars a device for purchase, energy of inference, and layers that are new", () => WholeLifeReport.Cost(first.Value, machines.Value, lines(), cost)),
         ];
