@@ -10,16 +10,6 @@ using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Selection;
 
-/// <summary>Where parameter blocks, and code that isn't shared, lie before a launch.</summary>
-public enum ParameterPlace
-{
-    /// <summary>In RAM from the beginning.</summary>
-    Ram,
-
-    /// <summary>In flash: the host copies them.</summary>
-    Flash,
-}
-
 /// <summary>
 /// What a nest costs on a machine. Array cycles are measured: the nest's first launch runs on the interpreter's array engine, which is cycle-exact,
 /// once with its code to be loaded and once resident; all launches of a nest run the same code over the same loop counts, and no branch depends on

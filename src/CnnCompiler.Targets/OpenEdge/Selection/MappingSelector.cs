@@ -29,6 +29,9 @@ public sealed record SelectedMapping(MappedProgram Program, SelectionExplanation
 /// <summary>Chooses kernels, line directions and layouts together, exactly, at measured costs.</summary>
 public static partial class MappingSelector
 {
+    /// <summary>Prices of room in RAM at which a mapping is looked for where not everything finds room: shares of what copying costs.</summary>
+    private static readonly double[] CopiedShares = [1, 1 / 2.0, 1 / 4.0, 1 / 8.0];
+
     /// <summary>Maps a program, or reports what the target can't do or what is wrong with a forced choice.</summary>
     /// <param name="program">The chain.</param>
     /// <param name="machine">The machine whose cycles are minimised.</param>
@@ -66,18 +69,29 @@ public static partial class MappingSelector
             return Unsearched(program, machine, defaults, forced, plans, search, diagnostics, cancellation);
         }
 
-        // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, the choice at the cost of copies is the other one.
+        // What lies in RAM from the beginning costs no copies, and whether it fits there depends on the mapping: where not all of it does, room has a price, and the best choice is looked for at several.
         var costs = new KernelTimer(machine, search.Costs);
         var measured = MappingMeasurements.Of(program, defaults, costs, search.Goal != OptimizationGoal.Cycles, plans, cancellation, search.Progress);
         var fitter = new MemoryFitter(program, machine, plans, cancellation);
         var (best, weights) = ForGoal(search.Goal, costs, timer =>
         {
-            var best = Solve(program, machine, defaults, measured, ParameterPlace.Ram, forced, timer, fitter, search, cancellation);
-            return best.Chosen is { Fits: true } && best.Estimate is not { IsResident: true }
-                && Solve(program, machine, defaults, measured, ParameterPlace.Flash, forced, timer, fitter, search, cancellation) is { Chosen.Fits: true } copied
-                && (best.Estimate is null || copied.Estimate?.Measure(search.Goal) < best.Estimate?.Measure(search.Goal))
-                ? copied
-                : best;
+            var tried = new HashSet<string>(StringComparer.Ordinal);
+            var best = Solve(program, machine, defaults, measured, ParameterPlace.Ram, forced, timer, fitter, search, tried, cancellation)!;
+            if (best.Chosen is not { Fits: true } || best.Estimate is { IsResident: true })
+            {
+                return best;
+            }
+
+            foreach (var share in CopiedShares)
+            {
+                if (Solve(program, machine, defaults, measured, new(share), forced, timer, fitter, search, tried, cancellation) is { Chosen.Fits: true } other
+                    && (best.Estimate is null || other.Estimate?.Measure(search.Goal) < best.Estimate?.Measure(search.Goal)))
+                {
+                    best = other;
+                }
+            }
+
+            return best;
         });
 
         diagnostics.Report(best.Diagnostics.Diagnostics);
@@ -112,7 +126,8 @@ public static partial class MappingSelector
     private sealed record Solution(
         DiagnosticBag Diagnostics, MappingChoices Choices, MemoryFitter.Fitted? Chosen, ImageEstimate? Estimate, SelectionExplanation? Explanation, ParameterPlace Place);
 
-    private static Solution Solve(
+    /// <summary>The mapping that costs least at one price of room; null where its choices were <paramref name="tried"/> before.</summary>
+    private static Solution? Solve(
         GconvProgram program,
         MachineDescription machine,
         OpenEdgeMapping defaults,
@@ -122,6 +137,7 @@ public static partial class MappingSelector
         KernelTimer timer,
         MemoryFitter fitter,
         SearchOptions search,
+        HashSet<string> tried,
         CancellationToken cancellation)
     {
         var diagnostics = new DiagnosticBag();
@@ -157,6 +173,11 @@ public static partial class MappingSelector
         // cycles were minimised, not memory: what doesn't fit as it is gives up packed inputs or is packed and split into bands, whichever is faster; where
         // neither fits and the default does, the default it is
         var choices = Choices(defaults, graph, selection);
+        if (!tried.Add(string.Join(' ', choices.Taken.Select(taken => $"{taken.Key}={taken.Value}"))))
+        {
+            return null;
+        }
+
         var chosen = fitter.Fit(choices);
         if (forced.Count == 0 && chosen is not { Fits: true, IsPlain: true } && WithFewerHalves(defaults, choices, fitter) is var (lighter, layers)
             && (chosen is not { Fits: true } || Cost(lighter, timer, place) < Cost(chosen, timer, place)))

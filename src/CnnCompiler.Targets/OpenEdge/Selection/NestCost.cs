@@ -13,7 +13,7 @@ public readonly record struct NestCost(long InRam, long FromFlash, long EnergyIn
     public static NestCost Illegal { get; } = new(SelectionCost.Illegal, SelectionCost.Illegal);
 
     /// <summary>The cost for one place.</summary>
-    public long At(ParameterPlace place, CostWeights weights) => place == ParameterPlace.Ram ? weights.Of(InRam, EnergyInRam) : weights.Of(FromFlash, EnergyFromFlash);
+    public long At(ParameterPlace place, CostWeights weights) => weights.Of(place.Of(InRam, FromFlash), place.Of(EnergyInRam, EnergyFromFlash));
 
     /// <summary>Both, one after the other.</summary>
     public NestCost Plus(NestCost other) => new(
