@@ -12,9 +12,9 @@ public partial class ReplayCommandTests
     // Command lines that have every option of compile between them; DIR is the folder of the test.
     private static readonly string[] Lines =
     [
-        "compile DIR/lenet5.cnn -t openedge --machine DIR/m.json#openedge-ideal --force conv1=contract-h --force conv2=contract-w --effort 2 --set map-to-openedge.a=b --print-after lower-to-gconv --verify-each --elements i8 --cost-cache DIR/costs --schedule-out DIR/s.json -o DIR/out.cnnb --depfile DIR/out.d --nowarn CNN0226 --warnaserror --sarif DIR/log.sarif",
+        "compile DIR/lenet5.cnn -t openedge --machine DIR/m.json#openedge-ideal --force conv1=contract-h --force conv2=contract-w --effort 2 --optimize energy --set map-to-openedge.a=b --print-after lower-to-gconv --verify-each --elements i8 --cost-cache DIR/costs --schedule-out DIR/s.json -o DIR/out.cnnb --depfile DIR/out.d --nowarn CNN0226 --warnaserror --sarif DIR/log.sarif",
         "compile DIR/lenet5.cnn --target openedge --schedule DIR/schedule.json --print-after-all --dump-dir DIR/dump --emit mapped --interleave --output DIR/out.txt",
-        "compile DIR/level.txt -t overlay --from gconv --emit asm",
+        "compile DIR/level.txt -t overlay --from gconv --disable fuse-elementwise --emit asm",
         "run DIR/lenet5.cnn -t arrayflex --input DIR/7.npy --output DIR/out.npy",
         "compare DIR/lenet5.cnn -t gconv --input DIR/7.npy --levels network,gconv",
         "report DIR/lenet5.cnn -t openedge --json",

@@ -15,6 +15,7 @@ public class ZooLevelTests
 {
     private const int LongestText = 200_000;
     private const int MostOperators = 25;
+    private const string Digest = "SHA-256 ";
     private const int LinesOfLongText = 200;
 
     // Constants of the samples that make them small enough to be evaluated in a test.
@@ -110,8 +111,12 @@ public class ZooLevelTests
         }
     }
 
-    // General convolutions of a network, by its accepted text.
-    private static int Operators(string name) => File.ReadLines(Path.Combine(SharedMaterial.Repository, LevelTextTests.Snapshots, $"{name}.{IrLevel.Gconv.Name()}.verified.txt")).Count(line => line.Contains(" = gconv [", StringComparison.Ordinal));
+    // General convolutions of a network, by its accepted text; a text that is only held to by its digest has too many.
+    private static int Operators(string name)
+    {
+        var lines = File.ReadAllLines(Path.Combine(SharedMaterial.Repository, LevelTextTests.Snapshots, $"{name}.{IrLevel.Gconv.Name()}.verified.txt"));
+        return lines.Any(line => line.Contains(Digest, StringComparison.Ordinal)) ? int.MaxValue : lines.Count(line => line.Contains(" = gconv [", StringComparison.Ordinal));
+    }
 
     // A text too long for a repository is held to by its beginning and its digest.
     private static void Accept(string name, string text)
@@ -119,7 +124,7 @@ public class ZooLevelTests
         if (text.Length > LongestText)
         {
             var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
-            text = string.Create(CultureInfo.InvariantCulture, $"{string.Join('\n', text.Split('\n').Take(LinesOfLongText))}\n... {text.Length:N0} characters, SHA-256 {digest}\n");
+            text = string.Create(CultureInfo.InvariantCulture, $"{string.Join('\n', text.Split('\n').Take(LinesOfLongText))}\n... {text.Length:N0} characters, {Digest}{digest}\n");
         }
 
         Snapshot.Check($"{LevelTextTests.Snapshots}/{name}.verified.txt", text);
