@@ -22,7 +22,7 @@ public class ZooLevelTests
     private static readonly Dictionary<string, (string Constant, int Value)[]> Reduced = new(StringComparer.Ordinal)
     {
         ["alexnet"] = [("size", 67)],
-        ["c3d"] = [("size", 24)],
+        ["c3d"] = [("size", 16)],
         ["capsnet"] = [],
         ["convnext_t"] = [("size", 32)],
         ["densenet121"] = [("size", 32)],
