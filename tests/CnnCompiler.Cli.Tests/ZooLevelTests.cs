@@ -36,7 +36,7 @@ public class ZooLevelTests
         ["resnet50"] = [("size", 48)],
         ["resnet8"] = [],
         ["vgg16"] = [("size", 32)],
-        ["zf_faster_rcnn"] = [("height", 64), ("width", 80), ("regions", 4)],
+        ["zf_faster_rcnn"] = [("height", 48), ("width", 64), ("regions", 4)],
         ["zfnet"] = [("size", 79)],
     };
 

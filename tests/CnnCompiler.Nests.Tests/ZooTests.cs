@@ -18,8 +18,8 @@ public class ZooTests
         ("googlenet", "dnnweaver", [("size", 48)]),
         ("densenet121", "nlr", [("size", 32)]),
         ("mobilenet_v1", "tpu", [("size", 48)]),
-        ("zf_faster_rcnn", "eager-pruning", [("height", 64), ("width", 80), ("regions", 4)]),
-        ("c3d", "eyeriss", [("size", 24)]),
+        ("zf_faster_rcnn", "eager-pruning", [("height", 48), ("width", 64), ("regions", 4)]),
+        ("c3d", "eyeriss", [("size", 16)]),
         ("capsnet", "dnnweaver", []),
     ];
 
