@@ -15,6 +15,7 @@ parts=$2
 shift 2
 folder=$output.parts
 mkdir -p "$folder"
+rm -f "$output"
 printf -v arguments '%q ' "$@"
 cnnc=${CNNC:-cnnc}
 
@@ -31,5 +32,12 @@ sbatch --wait --kill-on-invalid-dep=yes --job-name=cnnc-merge --dependency="afte
 #!/bin/bash
 set -euo pipefail
 cd $(printf '%q' "$folder")
-$cnnc explore --merge $(seq -f '%g.csv' -s ' ' "$parts") > $(printf '%q' "$output")
+$cnnc explore --merge $(seq -f '%g.csv' -s ' ' "$parts") > merged.part
+mv merged.part $(printf '%q' "$output")
 MERGE
+
+# a job that was cancelled for its dependency leaves sbatch --wait with 0
+if [ ! -f "$output" ]; then
+  echo "$0: a part failed, see $folder/*.log" >&2
+  exit 1
+fi
