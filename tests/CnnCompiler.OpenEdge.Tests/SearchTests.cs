@@ -112,6 +112,28 @@ public sealed class SearchTests
         }
     }
 
+    [Fact]
+    public void Energies_are_kept_with_the_cycles_so_that_nothing_runs_again_for_them()
+    {
+        var store = new Store();
+        var program = Select(Program(0), new() { Costs = store })!.Program;
+        var before = ImageEmitter.Estimate(program, Machine, new KernelTimer(Machine, store))!;
+        var energies = store.Costs.Keys.Where(key => key.Contains(" energy ", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(energies);
+        foreach (var key in energies)
+        {
+            store.Costs[key] *= 2;
+        }
+
+        var after = ImageEmitter.Estimate(program, Machine, new KernelTimer(Machine, store))!;
+        Assert.Equal(before.Cycles, after.Cycles);
+        Assert.True(after.Femtojoules > before.Femtojoules);
+
+        // with other energies it is another cost
+        var other = Machine with { Energy = EnergyDescription.Published.With(EnergyKeys.RamRead, new(1, "test")) };
+        Assert.True(ImageEmitter.Estimate(program, other, new KernelTimer(other, store))!.Femtojoules < before.Femtojoules);
+    }
+
     private static GconvProgram Program(int seed) => LowerToGconv.Lower(RandomNetworks.Network(seed), new())!;
 
     private static SelectedMapping? Select(GconvProgram program, SearchOptions search)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Ir.Mapped;
@@ -14,10 +15,14 @@ public sealed partial class KernelTimer
     /// <summary>How cycles and energy make the cost.</summary>
     public CostWeights Weights { get; private init; } = CostWeights.OfCycles;
 
-    private Dictionary<string, long> Energies { get; init; } = new(StringComparer.Ordinal);
+    /// <summary>Energies of launches that ran for their cycles and weren't asked for yet.</summary>
+    private Dictionary<string, long> Noted { get; init; } = new(StringComparer.Ordinal);
+
+    /// <summary>The energies, as a part of what is measured.</summary>
+    private string EnergyContent { get; } = $" energy {string.Join(',', EnergyKeys.All.Select(key => machine.Energy[key].ToString(CultureInfo.InvariantCulture)))}";
 
     /// <summary>The same measurements under other weights.</summary>
-    public KernelTimer With(CostWeights weights) => new(machine, store) { Measured = Measured, Energies = Energies, Weights = weights };
+    public KernelTimer With(CostWeights weights) => new(machine, store) { Measured = Measured, Noted = Noted, Weights = weights };
 
     /// <summary>Cycles and femtojoules of all launches of a nest on the array and in RAM, without the host.</summary>
     /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
@@ -53,21 +58,18 @@ public sealed partial class KernelTimer
         return kernel.Launches < 2 ? first : first + ((kernel.Launches - 1L) * LaunchEnergy(key + " resident", code, kernel, data, before: 1));
     }
 
-    private long LaunchEnergy(string key, ArrayAssembly code, NestKernel kernel, Addresses data, int before)
-    {
-        if (!Energies.TryGetValue(key, out var energy))
-        {
-            Energies.Add(key, energy = RunOn(code, kernel, data, before).Activity.Energy(machine.Energy).Total);
-        }
+    private long LaunchEnergy(string key, ArrayAssembly code, NestKernel kernel, Addresses data, int before) => Measured.Get(
+        key + " energy",
+        () => Noted.Remove(key, out var noted) ? noted : Energy(RunOn(code, kernel, data, before)),
+        () => Content(code, kernel, data, before) + EnergyContent);
 
-        return energy;
-    }
+    private long Energy(OpenEdgeArray array) => array.Activity.Energy(machine.Energy).Total;
 
     /// <summary>Runs launches, the last of which counts; notes its energy.</summary>
     private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
         var array = RunOn(code, kernel, data, before);
-        Energies.TryAdd($"{Key(code, kernel.Trips)} {(before == 0 ? "loaded" : "resident")}", array.Activity.Energy(machine.Energy).Total);
+        Noted.TryAdd($"{Key(code, kernel.Trips)} {(before == 0 ? "loaded" : "resident")}", Energy(array));
         return array.Outcome.Done;
     }
 }
