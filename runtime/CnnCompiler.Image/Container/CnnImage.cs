@@ -127,6 +127,32 @@ public sealed record HostLoadKernel(int Layer, int Kernel, int KernelId, int Sta
     public int? Ram { get; init; }
 }
 
+/// <summary>Where the data of a <see cref="HostPatchKernel"/> come from.</summary>
+public enum PatchSource : byte
+{
+    /// <summary>Flash.</summary>
+    Flash = 1,
+
+    /// <summary>RAM.</summary>
+    Ram = 2,
+
+    /// <summary>RAM, constants of int8 packed four a word.</summary>
+    PackedRam = 3,
+}
+
+/// <summary>
+/// Turns what context memory holds into a kernel's code: writes the words that differ (<see cref="OpenEdge.KernelChanges"/>), then its configuration word, then
+/// one more context word.
+/// </summary>
+/// <param name="Layer">Layer.</param>
+/// <param name="Kernel">Index into the kernels: what context memory holds afterwards, from the start on.</param>
+/// <param name="KernelId">Configuration word to write, 1 to 15.</param>
+/// <param name="Start">First context word S of every row bank.</param>
+/// <param name="From">Where the data are.</param>
+/// <param name="Source">Flash or RAM byte address of the data.</param>
+/// <param name="Words">Words of the data.</param>
+public sealed record HostPatchKernel(int Layer, int Kernel, int KernelId, int Start, PatchSource From, int Source, int Words) : HostStep(Layer);
+
 /// <summary>Copies words from flash to RAM.</summary>
 /// <param name="Layer">Layer.</param>
 /// <param name="Source">Flash byte address.</param>

@@ -9,6 +9,7 @@ public static class HostStepMatch
     public static T Match<T>(
         this HostStep step,
         Func<HostLoadKernel, T> loadKernel,
+        Func<HostPatchKernel, T> patchKernel,
         Func<HostCopyFlash, T> copyFlash,
         Func<HostCopyRam, T> copyRam,
         Func<HostLaunch, T> launch,
@@ -16,6 +17,7 @@ public static class HostStepMatch
         Func<HostSoftmax, T> softmax) => step switch
         {
             HostLoadKernel it => loadKernel(it),
+            HostPatchKernel it => patchKernel(it),
             HostCopyFlash it => copyFlash(it),
             HostCopyRam it => copyRam(it),
             HostLaunch it => launch(it),
@@ -35,4 +37,5 @@ internal enum HostStepCode
     Wait = 5,
     Softmax = 6,
     LoadKernelFromRam = 7,
+    PatchKernel = 8,
 }

@@ -235,6 +235,7 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
         {
             HostStepCode.LoadKernel => ReadLoad(ref reader, layer),
             HostStepCode.LoadKernelFromRam => ReadLoadFromRam(ref reader, layer),
+            HostStepCode.PatchKernel => ReadPatch(ref reader, layer),
             HostStepCode.CopyFlash => ReadFlashCopy(ref reader, layer),
             HostStepCode.CopyRam => ReadRamCopy(ref reader, layer),
             HostStepCode.Launch => new HostLaunch(layer, reader.Index("launch", _launches.Count)),
@@ -260,6 +261,28 @@ internal sealed class ImageParser(string file, Dictionary<uint, ReadOnlyMemory<b
         var load = ReadLoad(ref reader, layer) with { Ram = reader.Int("source") };
         CheckRam(ref reader, "source", load.Ram.Value, _kernels[load.Kernel].Rows.Sum(row => (long)row.Count));
         return load;
+    }
+
+    private HostPatchKernel ReadPatch(ref SectionReader reader, int layer)
+    {
+        var load = ReadLoad(ref reader, layer);
+        var code = reader.Word("source of the changes");
+        if (code > byte.MaxValue || !Enum.IsDefined((PatchSource)code))
+        {
+            throw new DiagnosticException(ImageDiagnostics.UnknownCode(file, reader.Place, "source of the changes", code));
+        }
+
+        var (source, words) = (reader.Int("source"), reader.Int("number of words", 1, int.MaxValue));
+        if ((PatchSource)code == PatchSource.Flash)
+        {
+            CheckFlash(ref reader, "source", source, words);
+        }
+        else
+        {
+            CheckRam(ref reader, "source", source, words);
+        }
+
+        return new(layer, load.Kernel, load.KernelId, load.Start, (PatchSource)code, source, words);
     }
 
     private HostCopyFlash ReadFlashCopy(ref SectionReader reader, int layer)

@@ -62,6 +62,7 @@ public static class ImagePrinter
     {
         var what = step.Match(
             load => Invariant($"load-kernel {Kernel(image, load.Kernel)} id {load.KernelId} start {load.Start}") + (load.Ram is { } ram ? Invariant($" from 0x{ram:x}") : string.Empty),
+            patch => Invariant($"patch-kernel {Kernel(image, patch.Kernel)} id {patch.KernelId} start {patch.Start} from {(patch.From == PatchSource.Flash ? "flash" : "RAM")} {Hex(patch.Source)} {patch.Words} words{(patch.From == PatchSource.PackedRam ? ", constants packed" : string.Empty)}"),
             copy => Invariant($"copy-flash {Hex(copy.Source)} to {Hex(copy.Destination)} {copy.Words} words"),
             copy => Invariant($"copy-ram {Hex(copy.Source)} to {Hex(copy.Destination)} {copy.Words} words"),
             launch => Invariant($"launch {launch.Launch}: {Launch(image, image.Launches[launch.Launch])}"),

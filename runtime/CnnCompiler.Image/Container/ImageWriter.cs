@@ -56,6 +56,7 @@ public static class ImageWriter
             load => load.Ram is { } ram
                 ? Start(HostStepCode.LoadKernelFromRam).Int(load.Kernel).Int(load.KernelId).Int(load.Start).Int(ram)
                 : Start(HostStepCode.LoadKernel).Int(load.Kernel).Int(load.KernelId).Int(load.Start),
+            patch => Start(HostStepCode.PatchKernel).Int(patch.Kernel).Int(patch.KernelId).Int(patch.Start).Int((int)patch.From).Int(patch.Source).Int(patch.Words),
             copy => Start(HostStepCode.CopyFlash).Int(copy.Source).Int(copy.Destination).Int(copy.Words),
             copy => Start(HostStepCode.CopyRam).Int(copy.Source).Int(copy.Destination).Int(copy.Words),
             launch => Start(HostStepCode.Launch).Int(launch.Launch),

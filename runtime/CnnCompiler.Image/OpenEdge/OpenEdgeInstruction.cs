@@ -13,6 +13,8 @@ public readonly record struct OpenEdgeInstruction(uint Word)
     /// <summary>Largest constant.</summary>
     public const int MaxImmediate = 4095;
 
+    private const uint ImmediateBits = 0x1FFF;
+
     /// <summary>Encodes an instruction.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The register is not 0 to 3 or the constant does not fit 13 bits.</exception>
     public static OpenEdgeInstruction Encode(
@@ -33,7 +35,7 @@ public readonly record struct OpenEdgeInstruction(uint Word)
             throw new ArgumentOutOfRangeException(nameof(immediate), immediate, "constants are -4096 to 4095");
         }
 
-        var word = ((uint)a << 28) | ((uint)b << 24) | ((uint)opcode << 19) | ((uint)flag << 13) | ((uint)immediate & 0x1FFF);
+        var word = ((uint)a << 28) | ((uint)b << 24) | ((uint)opcode << 19) | ((uint)flag << 13) | ((uint)immediate & ImmediateBits);
         return new(register is { } r ? word | ((uint)r << 17) | (1u << 16) : word);
     }
 
@@ -57,6 +59,9 @@ public readonly record struct OpenEdgeInstruction(uint Word)
 
     /// <summary>The constant, sign-extended from 13 bits.</summary>
     public int Immediate => (int)(Word << 19) >> 19;
+
+    /// <summary>The instruction with another constant, of which the low 13 bits count.</summary>
+    public OpenEdgeInstruction WithImmediate(int immediate) => new((Word & ~ImmediateBits) | ((uint)immediate & ImmediateBits));
 
     /// <summary>Branch target: the low five bits of the constant.</summary>
     public int BranchTarget => (int)(Word & 31);

@@ -71,7 +71,8 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers, A
     /// <param name="layer">Layer.</param>
     /// <param name="words">Words: instructions, configuration word and the write after it.</param>
     /// <param name="fromRam">True where they come from RAM, false from flash.</param>
-    public void LoadKernel(int layer, long words, bool fromRam = false)
+    /// <param name="immediates">Constants that are put into words of context memory from packed RAM.</param>
+    public void LoadKernel(int layer, long words, bool fromRam = false, long immediates = 0)
     {
         ServeInterrupt();
         if (_now < _arrayEnd)
@@ -80,6 +81,7 @@ internal sealed class HostClock(HostDescription host, BusKind bus, int layers, A
         }
 
         Move(HostActivity.LoadKernel, layer, words, fromRam ? host.RamToContext : host.FlashToContext);
+        Move(HostActivity.LoadKernel, layer, immediates, host.PatchImmediate);
     }
 
     /// <summary>Copies from flash to RAM.</summary>

@@ -59,7 +59,7 @@ internal static class ImageCheck
     /// <summary>Name of a host step in messages.</summary>
     public static string Name(int index, HostStep step)
     {
-        var kind = step.Match(_ => "load kernel", _ => "copy from flash", _ => "copy in RAM", _ => "launch", _ => "wait", _ => "softmax");
+        var kind = step.Match(_ => "load kernel", _ => "patch kernel", _ => "copy from flash", _ => "copy in RAM", _ => "launch", _ => "wait", _ => "softmax");
         return string.Create(CultureInfo.InvariantCulture, $"host step {index} ({kind})");
     }
 
@@ -109,6 +109,18 @@ internal static class ImageCheck
                 if (load.Ram is { } ram)
                 {
                     CheckRam(image, span, who, "its source", ram, 4L * image.Kernels[load.Kernel].Rows.Sum(row => row.Count));
+                }
+            },
+            patch => () =>
+            {
+                CheckIndex(span, who, "kernel", patch.Kernel, image.Kernels.Count);
+                if (patch.From == PatchSource.Flash)
+                {
+                    CheckFlash(image, span, who, "its source", patch.Source, 4L * patch.Words);
+                }
+                else
+                {
+                    CheckRam(image, span, who, "its source", patch.Source, 4L * patch.Words);
                 }
             },
             copy => () =>

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using CnnCompiler.Image.Container;
+using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Interpreter.OpenEdge;
 using CnnCompiler.Primitives.Arithmetic;
 using CnnCompiler.Primitives.Diagnostics;
@@ -108,6 +109,7 @@ internal sealed class ImageExecutor<TMemory>(
 
     private void Execute(HostStep step) => step.Match<Action>(
         load => () => LoadKernel(load),
+        patch => () => PatchKernel(patch),
         copy => () => CopyFlash(copy),
         copy => () => CopyRam(copy),
         launch => () => Launch(launch),
@@ -117,16 +119,7 @@ internal sealed class ImageExecutor<TMemory>(
     private void LoadKernel(HostLoadKernel load)
     {
         var kernel = image.Kernels[load.Kernel];
-        var words = kernel.Steps * int.PopCount(kernel.ColumnMask);
-        if (!RunsHazards)
-        {
-            CheckId(Here, load.KernelId);
-            if (load.Start < 0 || load.Start + words > image.Machine.ContextWordsPerRow)
-            {
-                throw Failure(ExecutionDiagnostics.BadKernelImage(span, $"'{kernel.Name}'", $"{words} context words a row from word {load.Start} do not fit into {image.Machine.ContextWordsPerRow}"));
-            }
-        }
-
+        var words = ContextWords(kernel, load.KernelId, load.Start);
         var flash = image.Flash.Span[kernel.Flash..];
         for (var row = 0; row < 4; row++)
         {
@@ -138,9 +131,58 @@ internal sealed class ImageExecutor<TMemory>(
             }
         }
 
-        _array!.WriteConfiguration(load.KernelId, (ushort)((kernel.Steps - 1) | (load.Start & 127) << 5 | kernel.ColumnMask << 12));
+        Configure(kernel, load.KernelId, load.Start);
         _activities.AddHost(load.Layer, flash: load.Ram is null ? 4L * words : 0, context: (4L * words) + 2);
         _clock.LoadKernel(load.Layer, (4L * words) + 2, fromRam: load.Ram is not null);
+    }
+
+    /// <summary>Context words a row of a kernel, which fit behind the first.</summary>
+    private int ContextWords(KernelImage kernel, int id, int start)
+    {
+        var words = kernel.Steps * int.PopCount(kernel.ColumnMask);
+        if (!RunsHazards)
+        {
+            CheckId(Here, id);
+            if (start < 0 || start + words > image.Machine.ContextWordsPerRow)
+            {
+                throw Failure(ExecutionDiagnostics.BadKernelImage(span, $"'{kernel.Name}'", $"{words} context words a row from word {start} do not fit into {image.Machine.ContextWordsPerRow}"));
+            }
+        }
+
+        return words;
+    }
+
+    private void Configure(KernelImage kernel, int id, int start) =>
+        _array!.WriteConfiguration(id, (ushort)((kernel.Steps - 1) | (start & 127) << 5 | kernel.ColumnMask << 12));
+
+    private void PatchKernel(HostPatchKernel patch)
+    {
+        var kernel = image.Kernels[patch.Kernel];
+        _ = ContextWords(kernel, patch.KernelId, patch.Start);
+        var columns = int.PopCount(kernel.ColumnMask);
+        var data = new uint[Math.Min(patch.Words, KernelChanges.MostWords(kernel.Steps, columns) + 1)];
+        var flash = patch.From == PatchSource.Flash;
+        for (var word = 0; word < data.Length; word++)
+        {
+            data[word] = flash ? BinaryPrimitives.ReadUInt32LittleEndian(image.Flash.Span[(patch.Source + (4 * word))..]) : Read((uint)(patch.Source + (4 * word)));
+        }
+
+        var packed = patch.From == PatchSource.PackedRam;
+        if (KernelChanges.Decode(data, kernel.Steps, columns, packed) is not { } changes)
+        {
+            throw Failure(ExecutionDiagnostics.BadKernelImage(span, $"'{kernel.Name}'", $"the {patch.Words} words at {patch.Source} of {Here} are no changes of a kernel of {kernel.Steps} steps in {columns} columns"));
+        }
+
+        foreach (var change in changes)
+        {
+            var word = patch.Start + change.Word;
+            _array!.WriteContext(change.Row, word, change.Of(_array.ReadContext(change.Row, word)));
+        }
+
+        Configure(kernel, patch.KernelId, patch.Start);
+        var (moved, immediates) = (KernelChanges.MovedWords(changes, columns, packed) + 2, changes.Count(c => c.IsImmediate));
+        _activities.AddHost(patch.Layer, flash: flash ? data.Length : 0, context: changes.Count + 2);
+        _clock.LoadKernel(patch.Layer, moved, fromRam: !flash, immediates);
     }
 
     private void CopyFlash(HostCopyFlash copy)
@@ -275,7 +317,7 @@ internal sealed class ImageExecutor<TMemory>(
         {
             switch (image.HostProgram[next])
             {
-                case HostCopyFlash { Words: > 0 } or HostCopyRam { Words: > 0 } or HostLoadKernel { Ram: not null }:
+                case HostCopyFlash { Words: > 0 } or HostCopyRam { Words: > 0 } or HostLoadKernel { Ram: not null } or HostPatchKernel { From: not PatchSource.Flash }:
                     return true;
                 case HostWait or HostLaunch or HostSoftmax:
                     return false;

@@ -103,6 +103,11 @@ public sealed partial class OpenEdgeArray
     /// <param name="word">The word.</param>
     public void WriteContext(int row, int address, uint word) => _context[((row & 3) << 7) | (address & 127)] = word;
 
+    /// <summary>A context word.</summary>
+    /// <param name="row">Row bank, 0 to 3.</param>
+    /// <param name="address">Word in it, modulo 128.</param>
+    public uint ReadContext(int row, int address) => _context[((row & 3) << 7) | (address & 127)];
+
     /// <summary>Writes a kernel configuration word: n-1, start and column mask (<c>openedge.md</c> section 8.1).</summary>
     /// <param name="id">Kernel id, 0 to 15.</param>
     /// <param name="word">The word.</param>

@@ -20,19 +20,22 @@ public sealed class LaunchListChecker
     private readonly List<Diagnostic> _faults = [];
     private readonly bool[] _usable;
 
-    // What context memory and columns hold, while the host program is walked. Loads are numbered from 1.
+    // What context memory, columns and, by the host's copies, RAM hold, while the host program is walked. Loads are numbered from 1.
     private readonly int[] _wordOwner;
     private readonly Loaded?[] _configured;
     private readonly (int Id, int Kernel)?[] _resident;
     private readonly bool[] _readPointerSet;
     private readonly bool[] _writePointerSet;
     private readonly List<int> _kernelOfLoad = [-1];
+    private readonly uint?[] _words;
+    private readonly Dictionary<int, uint> _ram = [];
 
     private LaunchListChecker(CnnImage image)
     {
         (_image, _machine) = (image, image.Machine);
         _usable = new bool[image.Kernels.Count];
         _wordOwner = new int[Math.Clamp(_machine.ContextWordsPerRow, 0, 1 << 20)];
+        _words = new uint?[_wordOwner.Length * Math.Clamp(_machine.Rows, 0, 64)];
         _configured = new Loaded?[Math.Clamp(_machine.KernelSlots, 0, 1 << 16)];
         var columns = Math.Clamp(_machine.Columns, 0, 64);
         (_resident, _readPointerSet, _writePointerSet) = (new (int, int)?[columns], new bool[columns], new bool[columns]);
@@ -120,6 +123,7 @@ public sealed class LaunchListChecker
             }
 
             end = block.Address + ((long)block.Words.Length * WordBytes);
+            Put(block.Address, block.Words.Span);
         }
 
         foreach (var tensor in _image.Inputs.Concat(_image.Outputs))
@@ -141,12 +145,19 @@ public sealed class LaunchListChecker
             case HostLoadKernel load:
                 Load(load, where);
                 break;
+            case HostPatchKernel patch:
+                Patch(patch, where);
+                break;
             case HostLaunch launch:
                 Launch(launch, where);
                 break;
             case HostCopyFlash copy:
-                _ = Range(where, "the source", copy.Source, copy.Words, flash: true, write: false);
-                _ = Range(where, "the destination", copy.Destination, copy.Words, flash: false, write: true);
+                if (Range(where, "the source", copy.Source, copy.Words, flash: true, write: false)
+                    && Range(where, "the destination", copy.Destination, copy.Words, flash: false, write: true))
+                {
+                    Put(copy.Destination, FlashWords(copy.Source, copy.Words));
+                }
+
                 break;
             case HostCopyRam copy:
                 _ = Range(where, "the source", copy.Source, copy.Words, flash: false, write: false);
@@ -182,41 +193,107 @@ public sealed class LaunchListChecker
         _ = Range(where, "the destination", softmax.Destination, (elements + (int)softmax.DestinationLayout - 1) / (int)softmax.DestinationLayout, flash: false, write: true);
     }
 
+    /// <summary>The words that the host puts into RAM; the array's own aren't followed.</summary>
+    private void Put(int address, ReadOnlySpan<uint> words)
+    {
+        for (var i = 0; i < words.Length; i++)
+        {
+            _ram[address + (i * WordBytes)] = words[i];
+        }
+    }
+
+    private uint[] FlashWords(int address, int words) =>
+        [.. Enumerable.Range(0, words).Select(i => BinaryPrimitives.ReadUInt32LittleEndian(_image.Flash.Span[(address + (i * WordBytes))..]))];
+
+    private void Patch(HostPatchKernel patch, string where)
+    {
+        if (Begin(patch.Kernel, patch.KernelId, patch.Start, where) is not { } words
+            || !Range(where, "the source", patch.Source, patch.Words, flash: patch.From == PatchSource.Flash, write: false))
+        {
+            return;
+        }
+
+        var kernel = _image.Kernels[patch.Kernel];
+        uint[] data = patch.From == PatchSource.Flash
+            ? FlashWords(patch.Source, patch.Words)
+            : [.. Enumerable.Range(0, patch.Words).Select(i => _ram.GetValueOrDefault(patch.Source + (i * WordBytes)))];
+        foreach (var change in KernelChanges.Decode(data, kernel.Steps, Columns(kernel), patch.From == PatchSource.PackedRam) ?? [])
+        {
+            ref var word = ref _words[(change.Row * _wordOwner.Length) + patch.Start + change.Word];
+            word = change.Of(word ?? 0);
+        }
+
+        for (var row = 0; row < kernel.Rows.Count; row++)
+        {
+            for (var word = 0; word < words; word++)
+            {
+                if (_words[(row * _wordOwner.Length) + patch.Start + word] != kernel.Rows[row][word])
+                {
+                    _faults.Add(LaunchListDiagnostics.PatchDiffers(where, kernel.Name, row, word));
+                    _configured[patch.KernelId] = null;
+                    return;
+                }
+            }
+        }
+
+        Own(patch.Kernel, patch.KernelId, patch.Start, words);
+    }
+
+    /// <summary>Context words a row of a kernel that is about to be loaded, or null where something doesn't exist.</summary>
+    private int? Begin(int index, int id, int start, string where)
+    {
+        if (!KernelExists(index, where) || !IdExists(id, where))
+        {
+            return null;
+        }
+
+        var kernel = _image.Kernels[index];
+        var words = kernel.Steps * Columns(kernel);
+        if (start < 0 || start + words > _wordOwner.Length)
+        {
+            _faults.Add(LaunchListDiagnostics.ContextLines(where, kernel.Name, start, words, _wordOwner.Length));
+            _configured[id] = null;
+            return null;
+        }
+
+        return words;
+    }
+
+    private void Own(int kernel, int id, int start, int words)
+    {
+        // the words may belong to the kernel that runs: the cells hold their own copy, and the step waits until that launch has loaded
+        var number = _kernelOfLoad.Count;
+        _kernelOfLoad.Add(kernel);
+        Array.Fill(_wordOwner, number, start, words);
+        _configured[id] = new(kernel, number, start, words);
+    }
+
     private void Load(HostLoadKernel load, string where)
     {
-        if (!KernelExists(load.Kernel, where) || !IdExists(load.KernelId, where))
+        if (Begin(load.Kernel, load.KernelId, load.Start, where) is not { } words)
         {
             return;
         }
 
         var kernel = _image.Kernels[load.Kernel];
-        var words = kernel.Steps * Columns(kernel);
-        if (load.Start < 0 || load.Start + words > _wordOwner.Length)
-        {
-            _faults.Add(LaunchListDiagnostics.ContextLines(where, kernel.Name, load.Start, words, _wordOwner.Length));
-            _configured[load.KernelId] = null;
-            return;
-        }
-
-        if (load.Ram is { } ram && (!Range(where, "the source", ram, (long)words * kernel.Rows.Count, flash: false, write: false) || !IsConstant(ram, kernel)))
+        if (load.Ram is { } ram && (!Range(where, "the source", ram, (long)words * kernel.Rows.Count, flash: false, write: false) || !IsInRam(ram, kernel)))
         {
             _faults.Add(LaunchListDiagnostics.RamDiffers(where, kernel.Name, ram));
         }
 
-        // the words may belong to the kernel that runs: the cells hold their own copy, and the step waits until that launch has loaded
-        var number = _kernelOfLoad.Count;
-        _kernelOfLoad.Add(load.Kernel);
-        Array.Fill(_wordOwner, number, load.Start, words);
-        _configured[load.KernelId] = new(load.Kernel, number, load.Start, words);
+        for (var row = 0; row < kernel.Rows.Count; row++)
+        {
+            for (var word = 0; word < words; word++)
+            {
+                _words[(row * _wordOwner.Length) + load.Start + word] = kernel.Rows[row][word];
+            }
+        }
+
+        Own(load.Kernel, load.KernelId, load.Start, words);
     }
 
-    // Code in RAM has to be one of the image's constants, inside one block.
-    private bool IsConstant(long address, KernelImage kernel)
-    {
-        var code = kernel.Rows.SelectMany(row => row).ToArray();
-        var block = _image.RamConstants.FirstOrDefault(b => b.Address <= address && address + (code.Length * WordBytes) <= b.Address + ((long)b.Words.Length * WordBytes));
-        return block is not null && block.Words.Span.Slice((int)(address - block.Address) / WordBytes, code.Length).SequenceEqual(code);
-    }
+    private bool IsInRam(int address, KernelImage kernel) =>
+        kernel.Rows.SelectMany(row => row).Select((word, i) => _ram.TryGetValue(address + (i * WordBytes), out var held) && held == word).All(same => same);
 
     private void Launch(HostLaunch step, string where)
     {

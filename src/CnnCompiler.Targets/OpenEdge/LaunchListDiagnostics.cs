@@ -93,7 +93,11 @@ public static class LaunchListDiagnostics
 
     /// <summary>CNN0876: code in RAM that is not the kernel's.</summary>
     public static Diagnostic RamDiffers(string where, string kernel, long address) =>
-        Error(876, $"{where}: the RAM constant at {address} is not the code of kernel {kernel}");
+        Error(876, $"{where}: what the image and the host put into RAM at {address} is not the code of kernel {kernel}");
+
+    /// <summary>CNN0877: changes that don't make the kernel of what context memory holds.</summary>
+    public static Diagnostic PatchDiffers(string where, string kernel, int row, int word) =>
+        Error(877, $"{where}: with its changes word {word} of row {row} is not that of kernel {kernel}");
 
     private static Diagnostic Error(int code, FormattableString message) => new(
         string.Create(CultureInfo.InvariantCulture, $"CNN{code:0000}"),

@@ -1,4 +1,5 @@
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
 using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.Targets.OpenEdge.Emission;
@@ -9,7 +10,6 @@ internal sealed class EstimatedMoves(HostDescription host)
 {
     private readonly Dictionary<int, Moves> _layers = [];
     private readonly List<int> _layerOfLaunch = [];
-    private int _resident = -1;
 
     /// <summary>The launches of a nest.</summary>
     /// <param name="layer">Its layer.</param>
@@ -27,20 +27,14 @@ internal sealed class EstimatedMoves(HostDescription host)
     /// <summary>The array works.</summary>
     public void Array(int layer, long cycles) => Of(layer).Array += cycles;
 
-    /// <summary>A kernel's code is needed; it is loaded where another one is resident.</summary>
-    public void Load(int layer, int kernel, int words, bool fromRam)
+    /// <summary>A kernel's code is loaded.</summary>
+    public void Load(int layer, CodeForm code, bool fromFlash)
     {
-        if (_resident == kernel)
-        {
-            return;
-        }
-
-        _resident = kernel;
         var moves = Of(layer);
-        moves.Context += words;
-        moves.Flash += fromRam ? 0 : words;
-        moves.Ram += fromRam ? words : 0;
-        moves.Work += words * (long)(fromRam ? host.RamToContext : host.FlashToContext);
+        moves.Context += code.ContextWords(Cell.Side);
+        moves.Flash += fromFlash ? code.Data.Length : 0;
+        moves.Ram += fromFlash ? 0 : code.Data.Length;
+        moves.Work += fromFlash ? code.CyclesFromFlash(host) : code.CyclesFromRam(host);
     }
 
     /// <summary>Parameters of a launch are copied from flash.</summary>

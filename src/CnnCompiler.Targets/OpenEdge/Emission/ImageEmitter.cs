@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Globalization;
+using System.Runtime.InteropServices;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Ir.Gconv;
@@ -57,6 +59,9 @@ public sealed class ImageEmitter
     private readonly MemoryLayout _memory;
     private readonly List<uint> _constants = [];
     private readonly Dictionary<int, int> _codeInRam = [];
+    private readonly Dictionary<(int Code, bool IsPacked), int> _codeInFlash = [];
+    private readonly List<CodeLoad> _codes = [];
+    private readonly List<int> _codeOfLaunch = [];
     private readonly Dictionary<uint, int> _markInFlash = [];
     private NestKernel? _before;
     private readonly ResidentWords _inRam;
@@ -64,15 +69,15 @@ public sealed class ImageEmitter
     private readonly Dictionary<int, int> _parametersInFlash = [];
     private readonly List<(NestKernel Kernel, int Index, int Layer)> _planned = [];
     private readonly int _firstConstant;
+    private readonly bool _isPacked;
     private readonly KernelTimer _timer;
-    private int _resident = -1;
     private int _residentId;
 
     private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled, KernelTimer timer, bool always = false)
     {
         (_program, _machine, _memory, _data, _timer) = (program, machine, memory, data, timer);
         data.Memory = memory;
-        (_inRam, _plan) = PlanParameters(compiled, always);
+        (_inRam, _plan, _isPacked) = PlanParameters(compiled, always);
         _firstConstant = machine.Ram.Bytes - (int)(_inRam.Words * WordBytes);
     }
 
@@ -200,16 +205,17 @@ public sealed class ImageEmitter
                 nest =>
                 {
                     var count = compiled[nest].Kernel.Launches;
-                    var exposed = emitter._plan!.ExposedBefore.AsSpan(launches, count);
-                    launches += count;
                     var (onArray, energy) = timer.ArrayCost(nest, program);
                     moves.Begin(at, count, machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
-                    var index = emitter.KernelOf(compiled[nest].Code);
-                    moves.Load(at, index, emitter._kernels[index].Rows.Sum(row => row.Count), emitter._inRam.HasCode(index));
                     var sum = onArray + (count * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite)));
-                    foreach (var wait in exposed)
+                    for (var end = launches + count; launches < end; launches++)
                     {
-                        sum += wait;
+                        sum += emitter._plan!.ExposedBefore[launches] + (machine.Bus.Kind == BusKind.Shared ? emitter._plan.BusWordsBefore[launches] : 0);
+                        if (emitter._codeOfLaunch[launches] >= 0)
+                        {
+                            var (form, source, _) = emitter.CodeBefore(launches);
+                            moves.Load(at, form, source == PatchSource.Flash);
+                        }
                     }
 
                     return (sum, onArray, energy);
@@ -254,10 +260,10 @@ public sealed class ImageEmitter
     }
 
     /// <summary>What stays in RAM, and how the other parameters come there; no plan where a block finds no room.</summary>
-    private (ResidentWords InRam, ParameterPlan? Plan) PlanParameters(Compiled compiled, bool always)
+    private (ResidentWords InRam, ParameterPlan? Plan, bool IsPacked) PlanParameters(Compiled compiled, bool always)
     {
         var (launches, nests) = Launches(compiled);
-        var words = _kernels.Select(k => k.Rows.Sum(r => r.Count)).ToArray();
+        var (words, packed) = (Codes(code => code.Words), Codes(code => code.Packed));
         var tops = _memory.Tops(_program.Steps.Count, _machine.Ram.ReservedBytes);
         var limit = (long)_machine.Ram.Bytes / WordBytes * WordBytes;
         var free = (limit - tops.Max()) / WordBytes;
@@ -268,26 +274,34 @@ public sealed class ImageEmitter
             Time(launches, nests, compiled);
         }
 
-        // what stays takes room from what comes early: several shares are tried
+        // what stays takes room from what comes early: several shares are tried; packed code takes less room and more time
         const int Shares = 8;
-        (ResidentWords InRam, ParameterPlan? Plan) best = default;
-        for (var share = Shares; share >= 0; share--)
+        (ResidentWords InRam, ParameterPlan? Plan, bool IsPacked) best = default;
+        foreach (var codes in (ResidentCode[][])[words, packed])
         {
-            var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words);
-            inRam.Choose(free * share / Shares);
-            var plan = ParameterPlan.Make(_machine.Host, launches, inRam.HasParameters, inRam.LoadCycles, tops, limit - (inRam.Words * WordBytes), slots);
-            if (best.InRam is null || (plan is not null && (best.Plan is null || plan.Exposed < best.Plan.Exposed)))
+            for (var share = Shares; share >= 0; share--)
             {
-                best = (inRam, plan);
-            }
+                var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, codes);
+                inRam.Choose(free * share / Shares);
+                var plan = ParameterPlan.Make(_machine.Host, launches, codes, inRam, tops, limit - (inRam.Words * WordBytes), slots);
+                if (best.InRam is null || (plan is not null && (best.Plan is null || Lost(plan) < Lost(best.Plan))))
+                {
+                    best = (inRam, plan, codes == packed);
+                }
 
-            if (inRam.Words == inRam.AllWords)
-            {
-                break;
+                if (inRam.Words == inRam.AllWords)
+                {
+                    return best;
+                }
             }
         }
 
         return best;
+
+        ResidentCode[] Codes(Func<CodeLoad, CodeForm> form) =>
+            [.. _codes.Select(code => new ResidentCode(form(code).Data.Length, form(code).CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host)))];
+
+        long Lost(ParameterPlan plan) => plan.Exposed + (_machine.Bus.Kind == BusKind.Shared ? plan.BusWordsBefore.Sum() : 0);
     }
 
     /// <summary>The launches in order, and the nest beside whose last launch the host prepares each; null after a softmax, which waits for the array.</summary>
@@ -295,6 +309,8 @@ public sealed class ImageEmitter
     {
         var launches = new List<ResidentLaunch>();
         var before = new List<MappedNest?>();
+        var known = new Dictionary<string, int>(StringComparer.Ordinal);
+        var context = new ContextContents(_machine.Rows);
         var resident = -1;
         MappedNest? last = null;
         for (var step = 0; step < _program.Steps.Count; step++)
@@ -309,13 +325,33 @@ public sealed class ImageEmitter
             var index = KernelOf(code);
             for (var launch = 0; launch < kernel.Launches; launch++)
             {
-                launches.Add(new(index, resident != index, kernel.Launch(launch, 0, _data).Parameters.Length, step, 0));
+                if (resident != index)
+                {
+                    var load = CodeLoad.Of(index, code.Rows, code.Steps, Cell.Side, context.Word);
+                    var key = string.Create(CultureInfo.InvariantCulture, $"{index} {Hex(load.Words.Data)} {Hex(load.Packed.Data)}");
+                    if (!known.TryGetValue(key, out var number))
+                    {
+                        known.Add(key, number = _codes.Count);
+                        _codes.Add(load);
+                    }
+
+                    _codeOfLaunch.Add(number);
+                    context.Load(code.Rows);
+                }
+                else
+                {
+                    _codeOfLaunch.Add(-1);
+                }
+
+                launches.Add(new(_codeOfLaunch[^1], kernel.Launch(launch, 0, _data).Parameters.Length, step, 0));
                 before.Add(last);
                 (resident, last) = (index, nest);
             }
         }
 
         return (launches, before);
+
+        static string Hex(uint[] data) => Convert.ToHexString(MemoryMarshal.AsBytes(data.AsSpan()));
     }
 
     private void Time(List<ResidentLaunch> launches, List<MappedNest?> before, Compiled compiled)
@@ -381,6 +417,14 @@ public sealed class ImageEmitter
     private void AddCopy(ParameterCopy copy)
     {
         var (kernel, index, layer) = _planned[copy.Launch];
+        if (copy.IsCode)
+        {
+            var number = _codeOfLaunch[copy.Launch];
+            var code = CodeInFlash(number, _isPacked ? _codes[number].Packed : _codes[number].Words);
+            _host.Add(new HostCopyFlash(layer, code + (copy.Offset * WordBytes), _plan!.CodeAddresses[copy.Launch]!.Value + (copy.Offset * WordBytes), copy.Words));
+            return;
+        }
+
         var address = _plan!.Addresses[copy.Launch];
         if (!_parametersInFlash.TryGetValue(copy.Launch, out var flash))
         {
@@ -436,12 +480,14 @@ public sealed class ImageEmitter
             AddCopy(copy);
         }
 
-        if (_resident != kernelIndex)
+        if (_codeOfLaunch[number] >= 0)
         {
             // a resident id is never loaded again: new code always gets the next id
-            _resident = kernelIndex;
             _residentId = (_residentId % (_machine.KernelSlots - 1)) + 1;
-            _host.Add(new HostLoadKernel(layer, kernelIndex, _residentId, 0) { Ram = _inRam.HasCode(kernelIndex) ? CodeInRam(kernelIndex) : null });
+            var (form, source, address) = CodeBefore(number);
+            _host.Add(form.IsPatch
+                ? new HostPatchKernel(layer, kernelIndex, _residentId, 0, source, address(), form.Data.Length)
+                : new HostLoadKernel(layer, kernelIndex, _residentId, 0) { Ram = source == PatchSource.Flash ? null : address() });
         }
 
         if (index == 0)
@@ -454,11 +500,39 @@ public sealed class ImageEmitter
         _launches.Add(new(kernelIndex, _residentId, [.. launch.Read.Select(Pointer)], [.. launch.Write.Select(Pointer)]));
     }
 
-    private int CodeInRam(int kernel)
+    /// <summary>The form in which code is loaded before a launch, from where, and its address there once it is emitted.</summary>
+    private (CodeForm Form, PatchSource Source, Func<int> Address) CodeBefore(int launch)
     {
-        if (!_codeInRam.TryGetValue(kernel, out var address))
+        var number = _codeOfLaunch[launch];
+        var code = _codes[number];
+        var form = _isPacked ? code.Packed : code.Words;
+        var source = form.IsPacked ? PatchSource.PackedRam : PatchSource.Ram;
+        return _inRam.HasCode(number) ? (form, source, () => CodeInRam(number, form))
+            : _plan!.CodeAddresses[launch] is { } address ? (form, source, () => address)
+            : (code.Words, PatchSource.Flash, () => CodeInFlash(number, code.Words));
+    }
+
+    private int CodeInRam(int number, CodeForm form)
+    {
+        if (!_codeInRam.TryGetValue(number, out var address))
         {
-            _codeInRam.Add(kernel, address = AddConstant(_kernels[kernel].Rows.SelectMany(r => r)));
+            _codeInRam.Add(number, address = AddConstant(form.Data));
+        }
+
+        return address;
+    }
+
+    /// <summary>Flash address of code in a form; a whole kernel lies there once.</summary>
+    private int CodeInFlash(int number, CodeForm form)
+    {
+        if (!form.IsPatch)
+        {
+            return _kernels[_codes[number].Kernel].Flash;
+        }
+
+        if (!_codeInFlash.TryGetValue((number, form.IsPacked), out var address))
+        {
+            _codeInFlash.Add((number, form.IsPacked), address = AddFlash(form.Data));
         }
 
         return address;
@@ -531,14 +605,19 @@ public sealed class ImageEmitter
         }
 
         // blocks that are copied, from the launch beside which that begins; two slots hold them where there are some
-        var begun = new HashSet<int>();
+        var begun = new HashSet<(int, bool)>();
         for (var beside = 0; beside < _planned.Count && !_memory.HasSlots; beside++)
         {
-            foreach (var copy in _plan!.Copies[beside].Where(copy => begun.Add(copy.Launch)))
+            foreach (var copy in _plan!.Copies[beside].Where(copy => begun.Add((copy.Launch, copy.IsCode))))
             {
                 var (kernel, index, layer) = _planned[copy.Launch];
-                ranges.Add(new(
-                    FormattableString.Invariant($"parameters of {kernel.Nest.Name}, launch {index}"), _plan.Addresses[copy.Launch], kernel.ParameterWords * (long)WordBytes, _planned[beside].Layer, layer));
+                var (what, address, words) = copy.IsCode
+                    ? ("code", _plan.CodeAddresses[copy.Launch], CodeBefore(copy.Launch).Form.Data.Length)
+                    : ("parameters", _plan.Addresses[copy.Launch], kernel.ParameterWords);
+                if (address is { } at)
+                {
+                    ranges.Add(new(FormattableString.Invariant($"{what} of {kernel.Nest.Name}, launch {index}"), at, words * (long)WordBytes, _planned[beside].Layer, layer));
+                }
             }
         }
 

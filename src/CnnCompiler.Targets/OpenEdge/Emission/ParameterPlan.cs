@@ -2,15 +2,17 @@ using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Targets.OpenEdge.Emission;
 
-/// <summary>A part of a launch's parameter block that the host copies from flash.</summary>
-/// <param name="Launch">Whose block.</param>
+/// <summary>A part of what a launch needs that the host copies from flash.</summary>
+/// <param name="Launch">Which launch.</param>
+/// <param name="IsCode">True for its code, false for its parameter block.</param>
 /// <param name="Offset">First word.</param>
 /// <param name="Words">Number of words.</param>
-internal readonly record struct ParameterCopy(int Launch, int Offset, int Words);
+internal readonly record struct ParameterCopy(int Launch, bool IsCode, int Offset, int Words);
 
 /// <summary>
-/// Where the parameter blocks that don't stay in RAM lie and when the host copies them: as early as RAM has room, beside launches that leave the host
-/// idle, in the order of their use. A block takes room above all buffers of the steps from the launch beside which its copy begins to its own.
+/// Where the parameter blocks and the code that don't stay in RAM lie and when the host copies them: as early as RAM has room, beside launches that leave the host
+/// idle, in the order of their use. A block takes room above all buffers of the steps from the launch beside which its copy begins to its own. Code is copied
+/// only where loading it from flash would keep the array waiting, and comes from flash where there is no room in time.
 /// </summary>
 internal sealed class ParameterPlan
 {
@@ -20,10 +22,17 @@ internal sealed class ParameterPlan
 
     private readonly List<(int Launch, long Address, long End)> _blocks = [];
 
-    private ParameterPlan(int launches) => (Addresses, ExposedBefore, Copies) = (new int[launches], new long[launches], [.. Enumerable.Range(0, launches).Select(_ => new List<ParameterCopy>())]);
+    private ParameterPlan(int launches)
+    {
+        (Addresses, CodeAddresses, ExposedBefore, BusWordsBefore) = (new int[launches], new int?[launches], new long[launches], new long[launches]);
+        Copies = [.. Enumerable.Range(0, launches).Select(_ => new List<ParameterCopy>())];
+    }
 
     /// <summary>RAM byte address of every launch's block; of no meaning where the launch has none, or has it in RAM.</summary>
     public int[] Addresses { get; }
+
+    /// <summary>RAM byte address to which each launch's code is copied; null where it isn't.</summary>
+    public int?[] CodeAddresses { get; }
 
     /// <summary>What the host copies beside the launch before each launch.</summary>
     public IReadOnlyList<List<ParameterCopy>> Copies { get; }
@@ -31,74 +40,116 @@ internal sealed class ParameterPlan
     /// <summary>Host cycles before each launch that the launch before it doesn't hide, about.</summary>
     public long[] ExposedBefore { get; }
 
+    /// <summary>Words that the host moves before each launch beside the launch before it, about: on a shared bus each takes a cycle from the array.</summary>
+    public long[] BusWordsBefore { get; }
+
     /// <summary>Host cycles that no launch hides, about.</summary>
     public long Exposed => ExposedBefore.Sum();
 
     /// <summary>Plans; null where a block finds no room.</summary>
     /// <param name="host">Costs of the host's steps.</param>
     /// <param name="launches">The launches in order.</param>
-    /// <param name="stays">True for launches whose parameters stay in RAM.</param>
-    /// <param name="loadCycles">Host cycles of loading code before a launch.</param>
+    /// <param name="codes">The code that they load.</param>
+    /// <param name="inRam">What stays in RAM.</param>
     /// <param name="top">For each step the first byte address above its buffers.</param>
     /// <param name="limit">First byte address that isn't free.</param>
-    /// <param name="slots">Two addresses for blocks that find no room elsewhere, or none.</param>
+    /// <param name="slots">Two addresses for parameter blocks that find no room elsewhere, or none.</param>
     public static ParameterPlan? Make(
-        HostDescription host, IReadOnlyList<ResidentLaunch> launches, Func<int, bool> stays, Func<int, long> loadCycles, long[] top, long limit, IReadOnlyList<int> slots)
+        HostDescription host, IReadOnlyList<ResidentLaunch> launches, IReadOnlyList<ResidentCode> codes, ResidentWords inRam, long[] top, long limit, IReadOnlyList<int> slots)
     {
         var plan = new ParameterPlan(launches.Count);
-        int[] jobs = [.. Enumerable.Range(0, launches.Count).Where(i => launches[i].ParameterWords > 0 && !stays(i))];
+        (int Launch, bool IsCode, int Words)[] jobs =
+        [
+            .. Enumerable.Range(0, launches.Count).SelectMany(i => new[] { (i, true, IsCopied(i) ? codes[launches[i].Code].Words : 0), (i, false, inRam.HasParameters(i) ? 0 : launches[i].ParameterWords) })
+                .Where(job => job.Item3 > 0),
+        ];
         var (next, copied, slot) = (0, 0, 0);
         for (var launch = 0; launch < launches.Count; launch++)
         {
-            var room = launches[launch].ArrayBefore - host.LaunchOverhead - Reserve - loadCycles(launch);
-            while (next < jobs.Length && (jobs[next] == launch || room >= host.FlashToRam))
+            var code = launches[launch].Code < 0 ? default : codes[launches[launch].Code];
+            if (next < jobs.Length && jobs[next].Launch == launch && jobs[next].IsCode
+                && ((code.Words - copied) * (long)host.FlashToRam) + code.CyclesFromRam >= code.CyclesFromFlash)
+            {
+                // too little of it is there by now
+                plan.CodeAddresses[launch] = null;
+                (next, copied) = (next + 1, 0);
+            }
+
+            var isInRam = launches[launch].Code >= 0 && (inRam.HasCode(launches[launch].Code) || plan.CodeAddresses[launch] is not null);
+            var available = Room(launch);
+            var room = available - (isInRam ? code.CyclesFromRam : code.CyclesFromFlash);
+            long moved = code.Words;
+            while (next < jobs.Length && (jobs[next].Launch == launch || room >= host.FlashToRam))
             {
                 var job = jobs[next];
-                if (copied == 0 && !plan.Place(launches, job, Math.Max(0, launch - 1), top, limit))
+                if (copied == 0)
                 {
-                    if (job != launch)
+                    if (plan.Place(launches, job, Math.Max(0, launch - 1), top, limit) is { } address)
+                    {
+                        plan.Take(job, address);
+                    }
+                    else if (job.Launch != launch)
                     {
                         break;
                     }
-
-                    if (slots.Count == 0)
+                    else if (slots.Count == 0)
                     {
                         return null;
                     }
-
-                    plan.Addresses[job] = slots[slot];
-                    slot = 1 - slot;
+                    else
+                    {
+                        plan.Take(job, slots[slot]);
+                        slot = 1 - slot;
+                    }
                 }
 
-                var left = launches[job].ParameterWords - copied;
-                var words = job == launch ? left : (int)Math.Min(left, room / host.FlashToRam);
-                plan.Copies[launch].Add(new(job, copied, words));
+                var left = job.Words - copied;
+                var words = job.Launch == launch ? left : (int)Math.Min(left, room / host.FlashToRam);
+                plan.Copies[launch].Add(new(job.Launch, job.IsCode, copied, words));
                 room -= (long)words * host.FlashToRam;
+                moved += words;
                 copied += words;
-                if (copied == launches[job].ParameterWords)
+                if (copied == job.Words)
                 {
                     (next, copied) = (next + 1, 0);
                 }
             }
 
             plan.ExposedBefore[launch] = Math.Max(0, -room);
+            plan.BusWordsBefore[launch] = available <= 0 ? 0 : room >= 0 ? moved : moved * available / (available - room);
         }
 
         return plan;
+
+        long Room(int launch) => launches[launch].ArrayBefore - host.LaunchOverhead - Reserve;
+
+        bool IsCopied(int launch) => launches[launch].Code is >= 0 and var code && !inRam.HasCode(code) && codes[code].CyclesFromFlash > Room(launch);
     }
 
-    /// <summary>Gives a block the lowest room that is free from the launch beside which its copy begins to its own.</summary>
-    private bool Place(IReadOnlyList<ResidentLaunch> launches, int job, int beside, long[] top, long limit)
+    private void Take((int Launch, bool IsCode, int Words) job, int address)
+    {
+        if (job.IsCode)
+        {
+            CodeAddresses[job.Launch] = address;
+        }
+        else
+        {
+            Addresses[job.Launch] = address;
+        }
+    }
+
+    /// <summary>Gives a block the lowest room that is free from the launch beside which its copy begins to its own; null where there is none.</summary>
+    private int? Place(IReadOnlyList<ResidentLaunch> launches, (int Launch, bool IsCode, int Words) job, int beside, long[] top, long limit)
     {
         // a block that the launch beside reads is still needed
         _blocks.RemoveAll(b => b.Launch < beside);
         long address = 0;
-        for (var step = launches[beside].Step; step <= launches[job].Step; step++)
+        for (var step = launches[beside].Step; step <= launches[job.Launch].Step; step++)
         {
             address = Math.Max(address, top[step]);
         }
 
-        var bytes = (long)launches[job].ParameterWords * WordBytes;
+        var bytes = (long)job.Words * WordBytes;
         foreach (var block in _blocks.OrderBy(b => b.Address))
         {
             if (block.Address < address + bytes && address < block.End)
@@ -109,11 +160,10 @@ internal sealed class ParameterPlan
 
         if (address + bytes > limit)
         {
-            return false;
+            return null;
         }
 
-        _blocks.Add((job, address, address + bytes));
-        Addresses[job] = (int)address;
-        return true;
+        _blocks.Add((job.Launch, address, address + bytes));
+        return (int)address;
     }
 }
