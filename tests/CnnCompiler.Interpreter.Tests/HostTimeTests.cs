@@ -123,6 +123,29 @@ public sealed class HostTimeTests
         Assert.Equal(new RunCycles(0, 6, 302, 0, 0, 0, 1000), result.Layers[1].Cycles);
     }
 
+    [Theory]
+    [InlineData(PatchSource.Flash, 22, 7)]
+    [InlineData(PatchSource.Ram, 4, 7)]
+    [InlineData(PatchSource.PackedRam, 4, 10)]
+    public void Patching_code_costs_what_its_words_and_constants_cost_and_begins_as_loading_does(PatchSource source, int cyclesPerWord, int words)
+    {
+        // one constant becomes 8: a mask for each row, where constants are packed two, the word or the constant, configuration and the write after it
+        var copy = CopyWord();
+        var other = Kernel("other", 1, [Image.OpenEdge.OpenEdgeInstruction.Encode(Image.OpenEdge.OpenEdgeOpcode.Lwd, register: 0, immediate: 8), Store, Exit]);
+        var packed = source == PatchSource.PackedRam;
+        var data = Image.OpenEdge.KernelChanges.Encode(Image.OpenEdge.KernelChanges.Between((row, word) => copy.Rows[row][word], other.Rows, packed), 3, 1, packed);
+        var patch = new HostPatchKernel(1, 1, 2, 0, source, source == PatchSource.Flash ? 0 : 0x30000, data.Length);
+        var image = ImageOf(BusKind.Ideal, [copy, other], [Copy, Copy with { Kernel = 1, KernelId = 2 }], [Load, new HostLaunch(0, 0), patch, new HostLaunch(1, 1)], data)
+            with { RamConstants = [new(0x30000, data)] };
+        var result = Run(image);
+        var work = (words * cyclesPerWord) + (packed ? Host.PatchImmediate : 0);
+
+        // from 329 on; six cycles of it beside the array
+        Assert.Equal(329 + work + 80 + 9 + 18, result.Cycles.Total);
+        Assert.Equal(6, result.Layers[1].Cycles.HiddenHost);
+        Assert.Equal(work - 6 + 9, result.Layers[1].Cycles.ExposedHost);
+    }
+
     [Fact]
     public void Softmax_waits_and_costs_per_element()
     {

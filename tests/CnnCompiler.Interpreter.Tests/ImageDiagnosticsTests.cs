@@ -106,6 +106,21 @@ public sealed class ImageDiagnosticsTests
         Assert.True(Run(fresh).Succeeded);
     }
 
+    [Theory]
+    [InlineData(PatchSource.Flash)]
+    [InlineData(PatchSource.Ram)]
+    [InlineData(PatchSource.PackedRam)]
+    public void Changes_of_steps_that_a_kernel_does_not_have_are_refused_and_so_are_others_than_it_means(PatchSource source)
+    {
+        HostPatchKernel Patch(int words) => new(0, 0, 1, 0, source, source == PatchSource.Flash ? 0 : 0x30000, words);
+        CnnImage With(uint[] data) => ImageOf(BusKind.Ideal, [CopyWord()], [Copy], [Patch(data.Length), Go], data) with { RamConstants = [new(0x30000, data)] };
+        var masks = source == PatchSource.PackedRam ? 8 : 4;
+        Assert.Contains("are no changes of a kernel of 3 steps in 1 columns", Failure(With([8, .. new uint[masks]])), StringComparison.Ordinal);
+        Assert.Contains("are no changes of a kernel", Failure(With(new uint[masks + 1])), StringComparison.Ordinal);
+        Assert.Contains("are no changes of a kernel", Failure(With(new uint[200])), StringComparison.Ordinal);
+        Assert.Contains("CNN0707", Failure(With(new uint[masks])), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_launch_that_means_another_kernel_than_its_id_is_refused()
     {

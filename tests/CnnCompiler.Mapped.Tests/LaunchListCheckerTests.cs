@@ -307,6 +307,34 @@ public sealed class LaunchListCheckerTests
         Finds("CNN0871", "its code", image with { Kernels = [image.Kernels[0] with { Flash = flash.Length - 4 }] });
     }
 
+    [Fact]
+    public void Changes_make_the_kernel_of_what_context_memory_holds()
+    {
+        var other = new Code("other", 5, 1)
+            .Put(0, 0, 0, OpenEdgeInstruction.Encode(OpenEdgeOpcode.Lwd, register: 0, immediate: 8))
+            .Put(1, 0, 0, OpenEdgeInstruction.Encode(OpenEdgeOpcode.Lwd, register: 1, immediate: 4))
+            .Put(2, 0, 0, OpenEdgeInstruction.Encode(OpenEdgeOpcode.SSub, OpenEdgeSource.R0, OpenEdgeSource.R1, register: 2))
+            .Put(3, 0, 0, OpenEdgeInstruction.Encode(OpenEdgeOpcode.Swd, OpenEdgeSource.R2, immediate: 4))
+            .Put(4, 0, 0, Exit);
+        foreach (var packed in (ReadOnlySpan<bool>)[false, true])
+        {
+            var changes = KernelChanges.Between((row, word) => Adder.Words[row][word], other.Words, packed);
+            Assert.Equal(2, changes.Count);
+            Assert.Equal(packed ? 1 : 0, changes.Count(c => c.IsImmediate));
+            var data = KernelChanges.Encode(changes, 5, 1, packed);
+            var patch = new HostPatchKernel(0, 1, 2, 0, packed ? PatchSource.PackedRam : PatchSource.Ram, Reserved, data.Length);
+            CnnImage With(HostStep[] before, HostPatchKernel step, uint[] words) =>
+                Image([Adder, other], [.. before, step, Go(0)], [At(1, 2)]) with { RamConstants = [new(Reserved, words)] };
+            Assert.Empty(LaunchListChecker.Check(With([Load(0, 1, 0)], patch, data)));
+            Finds("CNN0877", $"word {(packed ? 0 : 2)} of row 0 is not that of kernel other", With([Load(0, 1, 0)], patch, [.. data[..^1], data[^1] ^ 1]));
+            Finds("CNN0877", "kernel other", With([Load(0, 1, 0)], patch with { Words = data.Length - 1 }, data));
+            Finds("CNN0877", $"word {(packed ? 0 : 1)} of row 0 is not that of kernel other", With([], patch, data));
+            Finds("CNN0871", "the source", With([Load(0, 1, 0)], patch with { Source = Ram - 4 }, data));
+            Finds("CNN0853", "context words 124", With([Load(0, 1, 0)], patch with { Start = 124 }, data));
+            Finds("CNN0850", "kernel 2 of 2", With([Load(0, 1, 0)], patch with { Kernel = 2 }, data));
+        }
+    }
+
     private static HostLoadKernel Load(int kernel, int id, int start) => new(0, kernel, id, start);
 
     private static HostLaunch Go(int launch) => new(0, launch);

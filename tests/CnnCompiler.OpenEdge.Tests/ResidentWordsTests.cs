@@ -24,6 +24,7 @@ public class ResidentWordsTests
             var image = Emit(RandomNetworks.Network(seed), BuiltInMachines.Default);
             Assert.All(image.HostProgram.OfType<HostCopyFlash>(), copy => Assert.Equal(1, copy.Words));
             Assert.All(image.HostProgram.OfType<HostLoadKernel>(), load => Assert.NotNull(load.Ram));
+            Assert.All(image.HostProgram.OfType<HostPatchKernel>(), patch => Assert.NotEqual(PatchSource.Flash, patch.From));
             var read = ImageReader.Read(ImageWriter.Write(image), "image", new DiagnosticBag())!;
             Assert.Equal(image.HostProgram, read.HostProgram);
         }
@@ -54,6 +55,48 @@ public class ResidentWordsTests
         }
 
         Assert.True(copied > 0, "no parameters had to be copied");
+    }
+
+    [Fact]
+    public void Code_comes_from_where_there_is_room_for_it()
+    {
+        // passes of a star kernel: much code, which differs in weights
+        var network = StarTests.Layer(10, 10, 24, 24, 3, 3, 1, 1, "all");
+        var inputs = RandomNetworks.Inputs(network, 1);
+        var expected = NetworkEvaluator.Evaluate(network, inputs, new())!.Outputs;
+        var sources = new HashSet<PatchSource>();
+        var copied = 0;
+        for (var kibibytes = 32; kibibytes <= 256; kibibytes += 16)
+        {
+            var machine = BuiltInMachines.Default;
+            machine = machine with { Ram = machine.Ram with { Bytes = machine.Ram.ReservedBytes + (kibibytes * 1024) } };
+            var diagnostics = new DiagnosticBag();
+            if (MappingSelector.Select(LowerToGconv.Lower(network, diagnostics)!, machine, [], diagnostics, default) is { } selected && ImageEmitter.Emit(selected.Program, machine, diagnostics, default) is { } image)
+            {
+                Assert.Null(AllLevels.ImageDifference(image, inputs, expected));
+                var patches = image.HostProgram.OfType<HostPatchKernel>().ToArray();
+                sources.UnionWith(patches.Select(patch => patch.From));
+                copied += patches.Count(patch => image.HostProgram.OfType<HostCopyFlash>().Any(copy => copy.Destination == patch.Source));
+            }
+        }
+
+        Assert.Equal(Enum.GetValues<PatchSource>(), sources.Order());
+        Assert.True(copied > 0, "no code was copied ahead of its launch");
+    }
+
+    [Fact]
+    public void Code_that_differs_in_few_words_is_patched_and_moves_fewer_words()
+    {
+        var image = Emit(RandomNetworks.Network(1), BuiltInMachines.Default);
+        var patches = image.HostProgram.OfType<HostPatchKernel>().ToArray();
+        Assert.NotEmpty(patches);
+        Assert.All(patches, patch => Assert.True(patch.Words < image.Kernels[patch.Kernel].Rows.Sum(row => row.Count)));
+
+        // the data of a patch are checked as code is
+        var block = image.RamConstants.Single();
+        var words = block.Words.ToArray();
+        words[((patches[0].Source - block.Address) / 4) + patches[0].Words - 1] ^= 1;
+        Assert.Contains(LaunchListChecker.Check(image with { RamConstants = [block with { Words = words }] }), d => d.Code == "CNN0877");
     }
 
     [Fact]

@@ -73,7 +73,7 @@ public class SelectionTests
     /// <summary>The most cycles that loading code saves where a nest begins with the code of the one before.</summary>
     private static long ResidentNests(CnnImage image)
     {
-        var loads = image.HostProgram.OfType<HostLoadKernel>().Count();
+        var loads = image.HostProgram.Count(step => step is HostLoadKernel or HostPatchKernel);
         var changes = 1 + Enumerable.Range(1, image.Launches.Count - 1).Count(i => image.Launches[i].Kernel != image.Launches[i - 1].Kernel);
         Assert.Equal(changes, loads);
         return image.Launches.Count == changes ? 0 : image.Launches.Count * 4L * (image.Machine.StepsPerKernel + 1);

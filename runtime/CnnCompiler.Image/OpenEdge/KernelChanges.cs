@@ -71,7 +71,7 @@ public static class KernelChanges
         return [.. masks, .. changes.Where(c => !c.IsImmediate).Select(c => c.Value), .. bytes];
     }
 
-    /// <summary>The changes, or null where the data are malformed: steps that the kernel doesn't have, a word twice, or another length.</summary>
+    /// <summary>The changes, or null where the data are malformed: steps that the kernel doesn't have, a word twice, another length, or something behind the last constant.</summary>
     /// <param name="data">The data.</param>
     /// <param name="steps">Steps n a column.</param>
     /// <param name="columns">Columns of the kernel.</param>
@@ -105,6 +105,11 @@ public static class KernelChanges
         var bytes = places.Count(p => p.IsImmediate);
         var firstByte = masks + places.Count - bytes;
         if (data.Length != firstByte + ((bytes + BytesOfWord - 1) / BytesOfWord))
+        {
+            return null;
+        }
+
+        if (bytes % BytesOfWord != 0 && data[^1] >> (8 * (bytes % BytesOfWord)) != 0)
         {
             return null;
         }

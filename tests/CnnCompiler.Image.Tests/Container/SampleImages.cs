@@ -64,9 +64,11 @@ internal static class SampleImages
                 ? new(Name(g, i), List(g, 4, _ => g.Next(1, 20)), ImageElementType.Int8, (float)g.Next(1, 1000) / 777, g.Next(-128, 127), Address())
                 : new(Name(g, i), List(g, 2, _ => g.Next(1, 50)), ImageElementType.Int32, float.Epsilon, (int)g.NextBits(), Address());
 
-        HostStep Step() => g.Below(6) switch
+        HostStep Step() => g.Below(7) switch
         {
             0 when kernels.Count > 0 && g.Below(kernels.Count) is var k => new HostLoadKernel(Layer(), k, g.Next(1, 15), g.Below(129 - kernels[k].Rows[0].Count) is var s && s == 128 ? 127 : s) { Ram = g.OneIn(2) ? Address() : null },
+            6 when kernels.Count > 0 && g.Below(kernels.Count) is var k && g.Choose(PatchSource.Flash, PatchSource.Ram, PatchSource.PackedRam) is var from =>
+                new HostPatchKernel(Layer(), k, g.Next(1, 15), g.Below(128 - kernels[k].Rows[0].Count), from, from == PatchSource.Flash ? 4 * g.Below(bytes.Length / 4 - 10) : Address(), g.Next(1, 10)),
             1 when launches.Count > 0 => new HostLaunch(Layer(), g.Below(launches.Count)),
             2 => new HostCopyFlash(Layer(), 4 * g.Below(bytes.Length / 4 - 10), Address(), g.Next(1, 10)),
             3 => new HostCopyRam(Layer(), 50_000 + 4 * g.Below(100), 60_000 + 4 * g.Below(100), g.Next(1, 100)),

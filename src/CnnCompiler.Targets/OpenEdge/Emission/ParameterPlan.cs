@@ -63,7 +63,7 @@ internal sealed class ParameterPlan
             .. Enumerable.Range(0, launches.Count).SelectMany(i => new[] { (i, true, IsCopied(i) ? codes[launches[i].Code].Words : 0), (i, false, inRam.HasParameters(i) ? 0 : launches[i].ParameterWords) })
                 .Where(job => job.Item3 > 0),
         ];
-        var (next, copied, slot) = (0, 0, 0);
+        var (next, copied, begun, slot) = (0, 0, 0, 0);
         for (var launch = 0; launch < launches.Count; launch++)
         {
             var code = launches[launch].Code < 0 ? default : codes[launches[launch].Code];
@@ -71,6 +71,11 @@ internal sealed class ParameterPlan
                 && ((code.Words - copied) * (long)host.FlashToRam) + code.CyclesFromRam >= code.CyclesFromFlash)
             {
                 // too little of it is there by now
+                for (var beside = begun; copied > 0 && beside < launch; beside++)
+                {
+                    plan.Copies[beside].RemoveAll(copy => copy.Launch == launch && copy.IsCode);
+                }
+
                 plan.CodeAddresses[launch] = null;
                 (next, copied) = (next + 1, 0);
             }
@@ -84,6 +89,7 @@ internal sealed class ParameterPlan
                 var job = jobs[next];
                 if (copied == 0)
                 {
+                    begun = launch;
                     if (plan.Place(launches, job, Math.Max(0, launch - 1), top, limit) is { } address)
                     {
                         plan.Take(job, address);

@@ -167,17 +167,16 @@ public sealed class StarKernel : NestKernel
     /// <summary>Slots of a stream at most where lines are loops of their own: two steps less.</summary>
     public const int MostSlotsOfLines = StarPlan.MostSlots - 1;
 
-    /// <summary>True where the way from a line to the next fits the code.</summary>
+    /// <summary>The way from a line to the next, where lines are loops of their own.</summary>
     /// <param name="lineStep">Words between lines of the input.</param>
     /// <param name="pixelStep">Words between positions.</param>
     /// <param name="lines">Lines.</param>
     /// <param name="pixels">Positions of a line.</param>
-    /// <param name="reach">Words between the first and the last item.</param>
-    public static bool FitsLines(long lineStep, long pixelStep, int lines, int pixels, long reach)
+    /// <returns>Bytes from the position behind a line to the next line, or null where the code can't count so many.</returns>
+    public static int? Back(long lineStep, long pixelStep, int lines, int pixels)
     {
-        var back = (lineStep - ((pixels + 1) * pixelStep)) * NestView.WordBytes;
-        return lines <= OpenEdgeInstruction.MaxImmediate && pixels < OpenEdgeInstruction.MaxImmediate
-            && FitsImmediate(back - (reach * NestView.WordBytes)) && FitsImmediate(back + (reach * NestView.WordBytes));
+        var back = (lineStep - ((pixels + Ahead(PointStrategy)) * pixelStep)) * NestView.WordBytes;
+        return lines <= OpenEdgeInstruction.MaxImmediate && pixels < OpenEdgeInstruction.MaxImmediate && Math.Abs(back) <= 2 * OpenEdgeInstruction.MaxImmediate ? (int)back : null;
     }
 
     /// <summary>True where the counter holds all positions.</summary>
@@ -192,7 +191,7 @@ public sealed class StarKernel : NestKernel
         foreach (var star in Stars.Where(s => s.Channel == 0))
         {
             var column = star.Centre.Column;
-            read[column] = new(false, At(_input, StarPlan.Places(_order[star.Stream], _geometry.Offsets)[0]));
+            read[column] = new(false, At(_input, new StarWalk(_geometry.Offsets, 0, null).Places(_order[star.Stream])[0]));
             write[column] = new(false, At(Nest.Output, start + star.Stream));
         }
 
@@ -285,9 +284,10 @@ public sealed class StarKernel : NestKernel
             })),
         ];
         var step = _view.Step(_input, NestView.Pixel) * NestView.WordBytes;
-        int[] offsets = [.. _geometry.Offsets.Select(o => o * NestView.WordBytes)];
+        int? back = _linesApart ? (_view.Step(_input, NestView.Line) * NestView.WordBytes) - ((_geometry.Positions + Ahead(Nest.Kernel)) * step) : null;
+        var walk = new StarWalk([.. _geometry.Offsets.Select(o => o * NestView.WordBytes)], step, back);
         int[][] moves =
-            [.. _order.Select(o => StarPlan.Moves(o, offsets, step) ?? throw new ArrayResourceException(Nest.Kernel, "bytes between inputs", step, OpenEdgeInstruction.MaxImmediate))];
+            [.. _order.Select(o => walk.Moves(o) ?? throw new ArrayResourceException(Nest.Kernel, "bytes between inputs", step, OpenEdgeInstruction.MaxImmediate))];
         var pitch = _view.Step(Nest.Output, NestView.Pixel) * NestView.WordBytes;
         var (first, second) = (Stars.Where(s => s.Channel == 0).ToArray(), Stars.Where(s => s.Channel != 0).ToArray());
         var counter = Register(second[0].Centre, "positions");
@@ -401,14 +401,13 @@ public sealed class StarKernel : NestKernel
             new() { Cell = counter.Cell, Opcode = OpenEdgeOpcode.Bne, A = counter, B = ArrayOperand.Zero, Target = loop },
             .. _linesApart ? [] : (ArrayOperation[])[new() { Cell = lines.Cell, Opcode = OpenEdgeOpcode.Exit }],
         ]);
-        if (_linesApart)
+        if (back is { } toNext)
         {
             // the pointers are behind the first slot of the position behind the line
-            var back = (_view.Step(_input, NestView.Line) * NestView.WordBytes) - (iterations * step);
             p.Block("line");
             p.Step(
             [
-                .. first.Select(s => LoadStream(s.Centre, back - moves[s.Stream][0], null, Input)),
+                .. first.Select(s => LoadStream(s.Centre, toNext - moves[s.Stream][0], null, Input)),
                 Binary(OpenEdgeOpcode.SAdd, counter.Cell, ArrayOperand.Zero, ArrayOperand.Immediate, counter, iterations),
                 Add(lines, lines, -1),
             ]);

@@ -22,7 +22,8 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     public int Passes => Slots.Count;
 
     /// <summary>
-    /// Splits the products of a cell into two sums, none of which may exceed the <see cref="Capacity"/>; both have at least one product.
+    /// Splits the products of a cell into two sums, none of which may exceed the <see cref="Capacity"/>; both have at least one product. They take turns as
+    /// far as that is possible: the less the code of passes differs, the less of it is loaded.
     /// </summary>
     /// <param name="weights">The cell's weights by slot.</param>
     /// <param name="first">The slot whose product the first sum begins with, those before it belong to the second; -1 where any may.</param>
@@ -37,7 +38,13 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         var all = (1 << weights.Length) - 1;
         Span<int> sums = stackalloc int[1 << MostSlots];
         sums[0] = 0;
-        (int Largest, int Mask)? best = null;
+        (int Turns, int Largest, int Mask)? best = null;
+        var turns = 0;
+        for (var slot = Math.Max(first, 0); slot < weights.Length; slot += 2)
+        {
+            turns |= 1 << slot;
+        }
+
         var total = 0;
         foreach (var weight in weights)
         {
@@ -49,9 +56,10 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             sums[mask] = sums[mask & (mask - 1)] + Math.Abs(weights[System.Numerics.BitOperations.TrailingZeroCount(mask)]);
             var begins = first < 0 || System.Numerics.BitOperations.TrailingZeroCount(mask) == first;
             var largest = Math.Max(sums[mask], total - sums[mask]);
-            if (begins && largest <= Capacity && (best is null || largest < best.Value.Largest))
+            var split = (System.Numerics.BitOperations.PopCount((uint)(mask ^ turns)), largest, mask);
+            if (begins && largest <= Capacity && (best is not { } known || split.CompareTo(known) < 0))
             {
-                best = (largest, mask);
+                best = split;
             }
         }
 
@@ -116,15 +124,14 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     private const int Words = (Capacity / WordBits) + 1;
 
     /// <summary>Plans the passes of a few channels; null where no plan of at most <paramref name="mostPasses"/> was found.</summary>
-    /// <param name="offsets">Distance of each item's input from the first, in bytes; the read pointer moves from slot to slot by a 13-bit constant.</param>
-    /// <param name="step">Bytes from a position to the next.</param>
+    /// <param name="walk">Where the items' inputs lie.</param>
     /// <param name="weights">Weights by cell and item.</param>
     /// <param name="firsts">For each cell the slot with which its first sum begins, or -1.</param>
     /// <param name="limits">Slots of a stream, at least and at most.</param>
     /// <param name="mostPasses">Passes at most.</param>
-    public static StarPlan? Make(IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, (int Fewest, int Most) limits, int mostPasses)
+    public static StarPlan? Make(StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, (int Fewest, int Most) limits, int mostPasses)
     {
-        var items = offsets.Count;
+        var items = walk.Offsets.Count;
         var fewest = (items + (Streams * limits.Most) - 1) / (Streams * limits.Most);
         for (var passes = fewest; passes <= mostPasses; passes++)
         {
@@ -132,7 +139,7 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             var slots = Math.Max(limits.Fewest, (items + groups - 1) / groups);
             for (var attempt = 0; attempt < Attempts; attempt++)
             {
-                if (Share(offsets, step, weights, firsts, groups, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)
+                if (Share(walk, weights, firsts, groups, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)
                 {
                     return new([.. Enumerable.Range(0, passes).Select(p => shared[(p * Streams)..((p + 1) * Streams)])]);
                 }
@@ -152,8 +159,9 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     private const int Slack = 10;
 
     private static IReadOnlyList<int>[]? Share(
-        IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, int groups, int slots, uint seed)
+        StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, int groups, int slots, uint seed)
     {
+        var offsets = walk.Offsets;
         // dealt in the order of addresses, so that every group has items all over
         var order = Enumerable.Range(0, offsets.Count).OrderBy(i => offsets[i]).ThenBy(i => i).ToArray();
         var group = new int[groups * slots];
@@ -238,7 +246,7 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         var result = new IReadOnlyList<int>[groups];
         for (var g = 0; g < groups; g++)
         {
-            if (Ordered(group[(g * slots)..((g + 1) * slots)], offsets, step, weights, firsts, random) is not { } ordered)
+            if (Ordered(group[(g * slots)..((g + 1) * slots)], walk, weights, firsts, random) is not { } ordered)
             {
                 return null;
             }
@@ -250,11 +258,11 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     }
 
     /// <summary>The items in an order in which the pointer's moves fit and every cell can split its weights.</summary>
-    private static int[]? Ordered(int[] items, IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, Lfsr random)
+    private static int[]? Ordered(int[] items, StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, Lfsr random)
     {
         // up with every other item, down with the rest; slots without an item lie between them and stay where the pointer is
         const int Turns = 40;
-        var sorted = items.Where(i => i >= 0).OrderBy(i => offsets[i]).ThenBy(i => i).ToArray();
+        var sorted = items.Where(i => i >= 0).OrderBy(i => walk.Offsets[i]).ThenBy(i => i).ToArray();
         var empty = items.Length - sorted.Length;
         for (var turn = 0; turn < Turns; turn++)
         {
@@ -268,7 +276,7 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             for (var rotation = 0; rotation < cycle.Count; rotation++)
             {
                 int[] order = [.. cycle[rotation..], .. cycle[..rotation]];
-                if (CanSplitAll(order, weights, firsts) && Moves(order, offsets, step) is not null)
+                if (CanSplitAll(order, weights, firsts) && walk.Moves(order) is not null)
                 {
                     return order;
                 }
@@ -296,26 +304,6 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         }
 
         return true;
-    }
-
-    /// <summary>Bytes by which the read pointer moves behind each slot's load, or null where a move doesn't fit an instruction.</summary>
-    /// <param name="order">Items by slot, -1 for none.</param>
-    /// <param name="offsets">Each item's distance, in bytes.</param>
-    /// <param name="step">Bytes from a position to the next.</param>
-    public static int[]? Moves(IReadOnlyList<int> order, IReadOnlyList<int> offsets, int step)
-    {
-        var at = Places(order, offsets);
-        var moves = Enumerable.Range(0, at.Length).Select(i => i + 1 < at.Length ? at[i + 1] - at[i] : at[0] + step - at[i]).ToArray();
-        return moves.All(m => ArrayPrograms.ArrayProgramBuilder.FitsImmediate(m)) ? moves : null;
-    }
-
-    /// <summary>Where each slot loads; one without an item loads what the one before loaded, or the first item.</summary>
-    /// <param name="order">Items by slot, -1 for none.</param>
-    /// <param name="offsets">Each item's distance.</param>
-    public static int[] Places(IReadOnlyList<int> order, IReadOnlyList<int> offsets)
-    {
-        var last = order.Where(i => i >= 0).Select(i => offsets[i]).FirstOrDefault();
-        return [.. order.Select(i => last = i < 0 ? last : offsets[i])];
     }
 
     /// <summary>A linear feedback shift register of 32 bits (taps 32, 22, 2, 1): the same numbers everywhere.</summary>

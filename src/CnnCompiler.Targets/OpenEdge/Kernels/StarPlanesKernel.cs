@@ -18,8 +18,11 @@ public sealed class StarPlanesKernel : NestKernel
     /// <summary>Name of the strategy behind cells that are channels: a word is made of a cell of each stream, not of three.</summary>
     public const string PointStrategy = "star-planes-of-channels";
 
-    /// <summary>Planes at most: they are added without a loop.</summary>
-    public const int MostPlanes = 10;
+    /// <summary>Planes at most.</summary>
+    public const int MostPlanes = 64;
+
+    /// <summary>Planes that are added without a loop.</summary>
+    private const int Unrolled = 10;
 
     private const string Planes = "planes";
     private const string Sums = "sums";
@@ -86,11 +89,31 @@ public sealed class StarPlanesKernel : NestKernel
         var loop = p.Block("position");
         p.Step(cells.Select(c => LoadStream(c, Increment(c, 0), sum[c.Index], Planes)));
         p.Count(position);
-        for (var plane = 1; plane < _planes; plane++)
+        void AddPlane(int plane)
         {
             ArrayOperation[] loaded = [.. cells.Select(c => LoadStream(c, Increment(c, plane), null, Planes))];
             p.Step(loaded);
             p.Step(cells.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], loaded[c.Index], sum[c.Index])));
+        }
+
+        if (_planes <= Unrolled)
+        {
+            for (var plane = 1; plane < _planes; plane++)
+            {
+                AddPlane(plane);
+            }
+        }
+        else
+        {
+            // the last one leads to the next position
+            var rest = Register(new(1, 1), "planes");
+            p.Set(rest, _planes - 2);
+            var planeBlock = p.Block("plane");
+            AddPlane(1);
+            p.Count(rest);
+            p.LoopWhileNotZero(rest, planeBlock);
+            p.Block("last plane");
+            AddPlane(_planes - 1);
         }
 
         var highs = cells.Where(c => c.Row % 2 != 0).ToArray();

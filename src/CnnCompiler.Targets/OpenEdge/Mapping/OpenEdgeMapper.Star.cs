@@ -10,7 +10,7 @@ namespace CnnCompiler.Targets.OpenEdge.Mapping;
 public sealed partial class OpenEdgeMapper
 {
     /// <summary>Passes of an operator that are offered at most: each has code of its own.</summary>
-    private const int MostStarPasses = 160;
+    private const int MostStarPasses = 320;
 
     /// <summary>A convolution's loops along the line and of its items, and the plan of every two or six output channels. Where cells are channels there is no loop along the line (-1).</summary>
     private sealed record StarShape(int Along, int[] Items, int Pitch, IReadOnlyList<StarPlan> Plans);
@@ -66,11 +66,13 @@ public sealed partial class OpenEdgeMapper
         }
 
         int[] offsets = [.. places.Select(p => p.Offset)];
-        if (!isLinear && !StarKernel.FitsLines(lineStep, step, positions.Lines, positions.Pixels, (offsets.Max() - offsets.Min()) / NestView.WordBytes))
+        var back = isLinear ? null : StarKernel.Back(lineStep, step, positions.Lines, positions.Pixels);
+        if (!isLinear && back is null)
         {
             return null;
         }
 
+        var walk = new StarWalk(offsets, (int)(step * NestView.WordBytes), back);
         var plans = new List<StarPlan>();
         var passes = 0;
         for (var from = 0; from < channels; from += channelsOfPass)
@@ -86,7 +88,7 @@ public sealed partial class OpenEdgeMapper
                 firsts.Add(StarKernel.FirstSlot(strategy, cell));
             }
 
-            if (_plans.Make(offsets, (int)(step * NestView.WordBytes), cells, firsts, (StarKernel.FewestSlots(strategy), mostSlots), StarPlanesKernel.MostPlanes) is not { } plan
+            if (_plans.Make(walk, cells, firsts, (StarKernel.FewestSlots(strategy), mostSlots), StarPlanesKernel.MostPlanes) is not { } plan
                 || (passes += plan.Passes) > MostStarPasses)
             {
                 return null;

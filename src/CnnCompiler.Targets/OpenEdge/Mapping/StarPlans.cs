@@ -13,13 +13,13 @@ public sealed class StarPlans
     public int Count => _plans.Count;
 
     /// <inheritdoc cref="StarPlan.Make"/>
-    public StarPlan? Make(IReadOnlyList<int> offsets, int step, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, (int Fewest, int Most) limits, int mostPasses)
+    public StarPlan? Make(StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, (int Fewest, int Most) limits, int mostPasses)
     {
-        int[] content = [step, limits.Fewest, limits.Most, mostPasses, offsets.Count, firsts.Count, .. offsets, .. firsts, .. weights.SelectMany(w => w)];
+        int[] content = [walk.Step, walk.Back is null ? 0 : 1, walk.Back ?? 0, limits.Fewest, limits.Most, mostPasses, walk.Offsets.Count, firsts.Count, .. walk.Offsets, .. firsts, .. weights.SelectMany(w => w)];
         var key = Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(content.AsSpan())));
         if (!_plans.TryGetValue(key, out var plan))
         {
-            _plans.Add(key, plan = StarPlan.Make(offsets, step, weights, firsts, limits, mostPasses));
+            _plans.Add(key, plan = StarPlan.Make(walk, weights, firsts, limits, mostPasses));
         }
 
         return plan;

@@ -6,6 +6,7 @@ using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
+using CnnCompiler.Targets.OpenEdge.Emission;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Selection;
@@ -16,7 +17,7 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// data, so the others take as long as the second (on banked buses up to bank conflicts, which depend on addresses). Around that the host model of
 /// <c>openedge-system.md</c> is applied: a launch's parameters are copied while the launch before runs, so the longer of the two counts (and on
 /// a shared bus the copied words slow the array down); registers and overhead come on top. Where parameters and code are taken to lie in RAM from the
-/// beginning, nothing is copied. Loading code where it changes isn't counted, but for kernels that have code of their own.
+/// beginning, nothing is copied. Loading code where it changes isn't counted, but for kernels that have code of their own, of which the words count that differ.
 /// </summary>
 /// <param name="machine">The machine.</param>
 /// <param name="store">Costs of other compilations; null for none.</param>
@@ -25,13 +26,17 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     private const long MaxCycles = 1L << 40;
     private const int KernelId = 1;
 
+    /// <summary>The last nest with code of its own: mostly the one before the next.</summary>
+    private (MappedNest? Nest, ArrayAssembly? Code) _last;
+
     private MeasuredCosts Measured { get; init; } = new(store);
 
     /// <summary>Cost of all launches of a nest, host included, or <see cref="NestCost.Illegal"/> where it exceeds the array.</summary>
     /// <param name="nest">The nest.</param>
     /// <param name="program">Its program.</param>
     /// <param name="withEnergy">True where energies are asked for, too.</param>
-    public NestCost Cost(MappedNest nest, MappedProgram program, bool withEnergy = false)
+    /// <param name="before">The nest before it, whose code context memory holds; null where that isn't known.</param>
+    public NestCost Cost(MappedNest nest, MappedProgram program, bool withEnergy = false, MappedNest? before = null)
     {
         try
         {
@@ -40,7 +45,7 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
             var (first, next) = ArrayCycles(code, kernel, data);
             var launch = kernel.Launch(0, data.Parameters, data);
             var marks = Enumerable.Range(0, kernel.Launches).Sum(i => (long)kernel.Launch(i, data.Parameters, data).Marks.Count) * machine.Host.FlashToRam;
-            var words = code.Rows.Sum(r => (long)r.Count);
+            var load = kernel.HasCodeOfItsOwn ? LoadOf(nest, code, program, before) : null;
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
             var starts = kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite));
             var onArray = withEnergy ? ArrayEnergy(code, kernel, data) : 0;
@@ -48,30 +53,44 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
             return withEnergy ? new(inRam, fromFlash, Energy(ParameterPlace.Ram, inRam), Energy(ParameterPlace.Flash, fromFlash)) : new(inRam, fromFlash);
 
             int Copied(ParameterPlace place) => place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
-            int Fetch(ParameterPlace place) => kernel.StaysInFlash && place == ParameterPlace.Flash ? machine.Host.FlashToContext : machine.Host.RamToContext;
+            bool IsFetched(ParameterPlace place) => kernel.StaysInFlash && place == ParameterPlace.Flash;
+            long Loading(ParameterPlace place) => load is null ? 0 : IsFetched(place) ? load.Words.CyclesFromFlash(machine.Host) : load.Packed.CyclesFromRam(machine.Host);
 
             long Cycles(ParameterPlace place)
             {
-                var load = kernel.HasCodeOfItsOwn ? Math.Max(0, (words * Fetch(place)) - next) : 0;
                 var copied = Copied(place);
                 var copy = (long)copied * machine.Host.FlashToRam;
                 var slower = machine.Bus.Kind == BusKind.Shared ? copied : 0;
-                return marks + load + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy)) + starts;
+                var loaded = machine.Bus.Kind == BusKind.Shared && load is not null ? load.Words.Moved : 0;
+                return marks + loaded + Math.Max(0, Loading(place) - next) + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy)) + starts;
             }
 
             long Energy(ParameterPlace place, long cycles)
             {
                 var copied = Copied(place) * (long)kernel.Launches;
-                var loaded = kernel.HasCodeOfItsOwn ? words : 0;
-                var codeFromFlash = kernel.StaysInFlash && place == ParameterPlace.Flash ? loaded : 0;
-                var work = starts + (copied * machine.Host.FlashToRam) + (loaded * Fetch(place));
-                return onArray + HostEnergy(cycles, first + ((kernel.Launches - 1L) * next), work, copied + codeFromFlash, copied + loaded - codeFromFlash, loaded);
+                var form = IsFetched(place) ? load?.Words : load?.Packed;
+                var (loaded, codeFromFlash) = (form?.Data.Length ?? 0, IsFetched(place) ? form?.Data.Length ?? 0 : 0);
+                var work = starts + (copied * machine.Host.FlashToRam) + Loading(place);
+                return onArray + HostEnergy(cycles, first + ((kernel.Launches - 1L) * next), work, copied + codeFromFlash, copied + loaded - codeFromFlash, form?.ContextWords(Cell.Side) ?? 0);
             }
         }
         catch (ArrayResourceException)
         {
             return NestCost.Illegal;
         }
+    }
+
+    /// <summary>What of a nest's own code is loaded behind the nest before.</summary>
+    private CodeLoad LoadOf(MappedNest nest, ArrayAssembly code, MappedProgram program, MappedNest? before)
+    {
+        var context = new ContextContents(machine.Rows);
+        if (before is not null)
+        {
+            context.Load((ReferenceEquals(_last.Nest, before) ? _last.Code! : ArrayAssembler.Assemble(Compile(before, program).Kernel.Program, machine)).Rows);
+        }
+
+        _last = (nest, code);
+        return CodeLoad.Of(0, code.Rows, code.Steps, Cell.Side, context.Word);
     }
 
     /// <summary>Cycles of all launches of a nest on the array alone.</summary>

@@ -82,12 +82,20 @@ public sealed class MappingMeasurements
     private static Dictionary<string, (NestCost Own, NestCost Copies)> Measure(MappedProgram program, Func<string, bool> isMeasured, KernelTimer timer, bool withEnergy, CancellationToken cancellation)
     {
         var cycles = new Dictionary<string, (NestCost Own, NestCost Copies)>(StringComparer.Ordinal);
-        foreach (var nest in program.Steps.OfType<MappedNest>().Where(n => isMeasured(n.Origin.Value.Layer)))
+        MappedNest? before = null;
+        foreach (var nest in program.Steps.OfType<MappedNest>())
         {
             cancellation.ThrowIfCancellationRequested();
             var layer = nest.Origin.Value.Layer;
+            var last = before;
+            before = nest;
+            if (!isMeasured(layer))
+            {
+                continue;
+            }
+
             var (own, copies) = cycles.GetValueOrDefault(layer);
-            var cost = timer.Cost(nest, program, withEnergy);
+            var cost = timer.Cost(nest, program, withEnergy, last);
             cycles[layer] = OpenEdgeMapper.IsPaddingOfInput(nest) ? (own, copies.Plus(cost)) : (own.Plus(cost), copies);
         }
 
