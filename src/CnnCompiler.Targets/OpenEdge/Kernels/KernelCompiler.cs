@@ -35,6 +35,7 @@ public static class KernelCompiler
         CombineKernel.Strategy => new CombineKernel(nest),
         ConstantKernel.Strategy => new ConstantKernel(nest),
         AddKernel.Strategy => new AddKernel(nest),
+        AddShortKernel.Strategy => new AddShortKernel(nest),
         PointKernel.Strategy => new PointKernel(nest),
         FillKernel.Strategy => new FillKernel(nest),
         FillRunsKernel.Strategy => new FillRunsKernel(nest),
