@@ -21,10 +21,13 @@ public sealed class AddShortKernel : NestKernel
     /// <summary>Elements of a pair of columns at a time.</summary>
     private const int Group = 2 * Cell.Side;
 
+    /// <summary>The access that is written; the operands are those before.</summary>
+    private const int Written = 2;
+
     private readonly RequantizeForm _form;
     private readonly ShortAddition _short;
     private readonly MappedAccess[] _accesses;
-    private readonly Walk _walk;
+    private readonly PairWalk _walk;
 
     /// <summary>Compiles a nest.</summary>
     public AddShortKernel(MappedNest nest)
@@ -33,7 +36,7 @@ public sealed class AddShortKernel : NestKernel
         _form = ScalarForms.AsRequantize(nest.Post) ?? throw new InvalidOperationException($"{nest.Name} is no requantisation");
         _short = ShortAddition.Of(nest) ?? throw new InvalidOperationException($"{nest.Name} has no short form");
         _accesses = Accesses(nest);
-        _walk = Walk.Of(nest) ?? throw new InvalidOperationException($"{nest.Name} has no lines that its code can follow");
+        _walk = WalkOf(nest) ?? throw new InvalidOperationException($"{nest.Name} has no lines that its code can follow");
         Program = Build();
     }
 
@@ -50,18 +53,18 @@ public sealed class AddShortKernel : NestKernel
     public override int ParameterWords => 0;
 
     /// <inheritdoc/>
-    public override IEnumerable<(string Buffer, int Words)> Extents => Enumerable.Range(0, 2).Select(a => (_accesses[a].Target, NestView.Base(_accesses[a]) + _walk.Reach(a)));
+    public override IEnumerable<(string Buffer, int Words)> Extents => Enumerable.Range(0, Written).Select(a => (_accesses[a].Target, NestView.Base(_accesses[a]) + Reach(a)));
 
     /// <summary>True where a sum has a short form, and lines that the kernel can follow.</summary>
-    public static bool Fits(MappedNest nest) => Walk.Of(nest) is not null && ShortAddition.Of(nest) is not null;
+    public static bool Fits(MappedNest nest) => WalkOf(nest) is not null && ShortAddition.Of(nest) is not null;
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
         LaunchPointer? At(int access, int column) => new(
-            false, data.AddressOf(_accesses[access].Target) + ((NestView.Base(_accesses[access]) + _walk.Start(access, column)) * (long)NestView.WordBytes));
+            false, data.AddressOf(_accesses[access].Target) + ((NestView.Base(_accesses[access]) + Start(access, column)) * (long)NestView.WordBytes));
         var columns = Enumerable.Range(0, Cell.Side);
-        return new([], [.. columns.Select(c => At(c % 2, c))], [.. columns.Select(c => At(Walk.Written, c))]);
+        return new([], [.. columns.Select(c => At(c % 2, c))], [.. columns.Select(c => At(Written, c))]);
     }
 
     private static MappedAccess[] Accesses(MappedNest nest) => [nest.Operands[0], nest.Operands[1], nest.Output];
@@ -99,11 +102,11 @@ public sealed class AddShortKernel : NestKernel
         p.LoopWhileNotZero(group, groups);
 
         var store = p.Block("store");
-        void Stores(int gap) => Each((c, i) => StoreStream(c, code[i], _walk.Next(Walk.Written, c.Row, Cell.Side) + (c.Row == Cell.Side - 1 ? gap : 0), Output));
+        void Stores(int gap) => Each((c, i) => StoreStream(c, code[i], Next(_walk, Written, c.Row, Cell.Side) + (c.Row == Cell.Side - 1 ? gap : 0), Output));
         Stores(0);
 
         p.Begin(groups);
-        ArrayOperation[] Loads(int half) => Each((c, _) => LoadStream(c, _walk.Next(c.Column % 2, (half * Cell.Side) + c.Row, Group), null, Input));
+        ArrayOperation[] Loads(int half) => Each((c, _) => LoadStream(c, Next(_walk, c.Column % 2, (half * Cell.Side) + c.Row, Group), null, Input));
         var codes = Loads(0);
         Each((c, i) => Binary(OpenEdgeOpcode.SMul, c, codes[i], weight[i], partial[i]));
         p.Count(group);
@@ -116,7 +119,7 @@ public sealed class AddShortKernel : NestKernel
         p.LoopWhileNotZero(group, store);
 
         p.Block("line end");
-        Stores(_walk.Gap(Walk.Written));
+        Stores(_walk.Gap(Written));
         if (_walk.Lines > 1)
         {
             p.Set(group, _walk.Groups);
@@ -129,88 +132,45 @@ public sealed class AddShortKernel : NestKernel
         return p.Build();
     }
 
-    /// <summary>How pairs of columns go through the elements.</summary>
-    /// <param name="Lines">Lines of a pair.</param>
-    /// <param name="Groups">Groups of eight elements that a pair does on a line.</param>
-    /// <param name="LineOfSecond">First line of the second pair.</param>
-    /// <param name="PixelOfSecond">Its first element on a line.</param>
-    /// <param name="PixelSteps">For each operand and the output, elements of the buffer from one element of a line to the next.</param>
-    /// <param name="LineSteps">The same from line to line.</param>
-    private sealed record Walk(int Lines, int Groups, int LineOfSecond, int PixelOfSecond, int[] PixelSteps, int[] LineSteps)
+    /// <summary>The shortest way through the elements, or null where there is none.</summary>
+    private static PairWalk? WalkOf(MappedNest nest)
     {
-        /// <summary>The access that is written.</summary>
-        public const int Written = 2;
-
-        /// <summary>Loads that lead to the next line at most: one row counts.</summary>
-        private const int MostMoves = Cell.Side - 1;
-
-        /// <summary>The shortest way, or null where there is none.</summary>
-        public static Walk? Of(MappedNest nest)
+        var loops = PointLines.JoinedLoops(nest, Accesses(nest));
+        if (loops.Count is not (1 or 2))
         {
-            var loops = PointLines.JoinedLoops(nest, Accesses(nest));
-            if (loops.Count is not (1 or 2))
-            {
-                return null;
-            }
-
-            var (pixels, pixelSteps) = loops[^1];
-            var (lines, lineSteps) = loops.Count == 2 ? loops[0] : (1, new int[pixelSteps.Length]);
-            var groups = (pixels + (2 * Group) - 1) / (2 * Group);
-            var half = (lines + 1) / 2;
-            Walk[] walks =
-            [
-                .. groups * Group <= pixels ? [new(lines, groups, 0, pixels - (groups * Group), pixelSteps, lineSteps)] : (Walk[])[],
-                .. pixels % Group == 0 ? [new(half, pixels / Group, lines - half, 0, pixelSteps, lineSteps)] : (Walk[])[],
-            ];
-            return walks.Where(w => w.IsNear).MinBy(w => (long)w.Lines * w.Groups);
+            return null;
         }
 
-        /// <summary>True where all increments fit an instruction.</summary>
-        private bool IsNear =>
-            PixelSteps.All(s => FitsImmediate((Group + 1L) * s * NestView.WordBytes) && FitsImmediate((1L - Group) * s * NestView.WordBytes))
-            && FitsImmediate(Next(Written, Cell.Side - 1, Cell.Side) + (long)Gap(Written))
-            && Enumerable.Range(0, Written).All(a => Moves(a).Length <= MostMoves);
+        var (pixels, pixelSteps) = loops[^1];
+        var (lines, lineSteps) = loops.Count == 2 ? loops[0] : (1, new int[pixelSteps.Length]);
+        return PairWalk.Of(Group, pixels, pixelSteps, lines, lineSteps).FirstOrDefault(IsNear);
+    }
 
-        /// <summary>First element of a column's access, from the nest's first one.</summary>
-        public int Start(int access, int column)
-        {
-            var isSecond = column >= 2;
-            var pixel = (isSecond ? PixelOfSecond : 0) + (column % 2 == 0 ? 0 : Cell.Side);
-            return ((isSecond ? LineOfSecond : 0) * LineSteps[access]) + (pixel * PixelSteps[access]);
-        }
+    /// <summary>True where all increments fit an instruction, and one row is left to count between lines.</summary>
+    private static bool IsNear(PairWalk walk) =>
+        walk.PixelSteps.All(s => FitsImmediate((Group + 1L) * s * NestView.WordBytes) && FitsImmediate((1L - Group) * s * NestView.WordBytes))
+        && FitsImmediate(Next(walk, Written, Cell.Side - 1, Cell.Side) + (long)walk.Gap(Written))
+        && Enumerable.Range(0, Written).All(a => walk.Moves(a).Length < Cell.Side);
 
-        /// <summary>Bytes from an access of a group to the column's next one. The second operand's elements are the upper four, then the lower four.</summary>
-        /// <param name="access">The access.</param>
-        /// <param name="index">Which one of the column's.</param>
-        /// <param name="count">How many of a group are the column's.</param>
-        public int Next(int access, int index, int count)
-        {
-            var step = PixelSteps[access] * NestView.WordBytes;
-            int Place(int i) => (i / count * Group) + (access == 1 ? (i + Cell.Side) % count : i % count);
-            return (Place(index + 1) - Place(index)) * step;
-        }
+    /// <summary>First element of a column's access, from the nest's first one.</summary>
+    private int Start(int access, int column) => _walk.Start(access, column) + (column % 2 == 0 ? 0 : Cell.Side * _walk.PixelSteps[access]);
 
-        /// <summary>Bytes from behind a line to the next one.</summary>
-        public int Gap(int access) => Lines == 1 ? 0 : checked((LineSteps[access] - (Groups * Group * PixelSteps[access])) * NestView.WordBytes);
+    /// <summary>Bytes from an access of a group to the column's next one. The second operand's elements are the upper four, then the lower four.</summary>
+    /// <param name="walk">The way.</param>
+    /// <param name="access">The access.</param>
+    /// <param name="index">Which one of the column's.</param>
+    /// <param name="count">How many of a group are the column's.</param>
+    private static int Next(PairWalk walk, int access, int index, int count)
+    {
+        int Place(int i) => (i / count * Group) + (access == 1 ? (i + Cell.Side) % count : i % count);
+        return (Place(index + 1) - Place(index)) * walk.PixelSteps[access] * NestView.WordBytes;
+    }
 
-        /// <summary>The gap of an operand in increments.</summary>
-        public int[] Moves(int operand)
-        {
-            var moves = new List<int>();
-            for (var left = Gap(operand); left != 0; left -= moves[^1])
-            {
-                moves.Add(Math.Clamp(left, OpenEdgeInstruction.MinImmediate, OpenEdgeInstruction.MaxImmediate));
-            }
-
-            return [.. moves];
-        }
-
-        /// <summary>Elements of an operand from the nest's first one that are read, those that only lead to the next line included.</summary>
-        public int Reach(int operand)
-        {
-            var line = Groups * Group * PixelSteps[operand];
-            var behind = Moves(operand).SkipLast(1).Aggregate((At: 0, Most: 0), (sum, m) => (sum.At + m, Math.Max(sum.Most, sum.At + m))).Most / NestView.WordBytes;
-            return Enumerable.Range(0, Cell.Side).Where(c => c % 2 == operand).Max(c => Start(operand, c)) + ((Lines - 1) * LineSteps[operand]) + line + behind + 1;
-        }
+    /// <summary>Elements of an operand from the nest's first one that are read, those that only lead to the next line included.</summary>
+    private int Reach(int operand)
+    {
+        var behind = _walk.Moves(operand).SkipLast(1).Aggregate((At: 0, Most: 0), (sum, m) => (sum.At + m, Math.Max(sum.Most, sum.At + m))).Most / NestView.WordBytes;
+        return Enumerable.Range(0, Cell.Side).Where(c => c % 2 == operand).Max(c => Start(operand, c))
+            + ((_walk.Lines - 1) * _walk.LineSteps[operand]) + (_walk.Groups * Group * _walk.PixelSteps[operand]) + behind + 1;
     }
 }

@@ -16,6 +16,7 @@ public static class KernelCompiler
         DirectKernel.Strategy => new DirectKernel(nest, data),
         StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),
         StarPlanesKernel.Strategy or StarPlanesKernel.PointStrategy => new StarPlanesKernel(nest),
+        StarCodesKernel.Strategy or StarCodesKernel.PointStrategy => new StarCodesKernel(nest, data),
         Published.WeightParallelKernel.Strategy => new Published.WeightParallelKernel(nest),
         Published.ChannelParallelKernel.Strategy or Published.ChannelParallelKernel.PatchStrategy => new Published.ChannelParallelKernel(nest),
         Published.InputParallelKernel.Strategy => new Published.InputParallelKernel(nest),
