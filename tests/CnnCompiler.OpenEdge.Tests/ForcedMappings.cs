@@ -1,4 +1,5 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
@@ -17,10 +18,7 @@ internal static class ForcedMappings
     {
         var diagnostics = new DiagnosticBag();
         var gconv = LowerToGconv.Lower(network, diagnostics)!;
-        var defaults = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, diagnostics, default);
-        Assert.True(defaults is not null, string.Join('\n', diagnostics.Diagnostics));
-        var choices = defaults.Decisions.Where(d => d.Candidates.Any(c => c.Name == candidate))
-            .Aggregate(MappingChoices.Defaults, (all, d) => all.With(d.Key, candidate));
+        var choices = Choices(gconv, candidate);
         var mapping = OpenEdgeMapper.Map(gconv, choices, diagnostics, default);
         Assert.True(mapping is not null, string.Join('\n', diagnostics.Diagnostics));
         diagnostics.Report(MappedVerifier.Check(mapping.Program));
@@ -31,5 +29,14 @@ internal static class ForcedMappings
         Assert.All(expected.Zip(mapped), pair => Assert.Equal(pair.First.Bytes.ToArray(), pair.Second.Bytes.ToArray()));
         Assert.Null(AllLevels.ImageDifference(image, inputs, expected));
         return [.. mapping.Program.Steps.OfType<MappedNest>().Where(n => n.Kernel == kernel)];
+    }
+
+    /// <summary>A candidate wherever there is one.</summary>
+    public static MappingChoices Choices(GconvProgram gconv, string candidate)
+    {
+        var diagnostics = new DiagnosticBag();
+        var defaults = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, diagnostics, default);
+        Assert.True(defaults is not null, string.Join('\n', diagnostics.Diagnostics));
+        return defaults.Decisions.Where(d => d.Candidates.Any(c => c.Name == candidate)).Aggregate(MappingChoices.Defaults, (all, d) => all.With(d.Key, candidate));
     }
 }

@@ -1,6 +1,8 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
 
@@ -70,6 +72,63 @@ public class StarTests
                 Assert.NotEmpty(ForcedMappings.Check(network, "starpoint-w", StarKernel.PointStrategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]));
             }
         }
+    }
+
+    /// <summary>Candidate, height, width, input and output channels, kernel height and width, stride, padding, and whether codes are made at once.</summary>
+    public static TheoryData<string, int, int, int, int, int, int, int, int, bool> Layers() => new()
+    {
+        { "star-w", 6, 7, 16, 4, 3, 3, 1, 1, true },
+        { "star-w", 5, 4, 3, 7, 3, 3, 1, 1, true },
+        { "star-w", 7, 5, 8, 3, 3, 3, 1, 0, true },
+        { "star-w", 4, 13, 12, 3, 3, 2, 1, 1, true },
+        { "star-w", 5, 6, 28, 3, 3, 3, 1, 1, true },
+        { "star-w", 9, 8, 6, 5, 5, 3, 1, 1, true },
+        { "star-w", 32, 3, 4, 2, 3, 3, 1, 1, true },
+        { "star-w", 4, 4, 40, 2, 3, 3, 1, 1, false },
+        { "starpoint-w", 6, 7, 16, 4, 1, 1, 1, 0, true },
+        { "starpoint-w", 5, 5, 33, 7, 1, 1, 1, 0, true },
+        { "starpoint-w", 9, 8, 6, 6, 3, 3, 2, 1, true },
+        { "starpoint-w", 12, 11, 3, 13, 2, 4, 3, 1, true },
+        { "starpoint-w", 8, 2, 24, 5, 1, 1, 1, 0, true },
+        { "starpoint-w", 8, 1, 24, 5, 1, 1, 1, 0, false },
+    };
+
+    [Theory]
+    [MemberData(nameof(Layers))]
+    public void Codes_that_are_made_of_what_the_passes_leave_are_exact_on_every_machine(
+        string candidate, int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int stride, int padding, bool atOnce)
+    {
+        var strategy = candidate == "star-w" ? StarCodesKernel.Strategy : StarCodesKernel.PointStrategy;
+        foreach (var weights in (ReadOnlySpan<string>)["small", "all", "signs"])
+        {
+            foreach (var behind in (ReadOnlySpan<bool>)[false, true])
+            {
+                var network = Layer(height, width, channels, outputs, kernelHeight, kernelWidth, 1, padding, weights, stride, FusedActivation.Relu);
+                network = behind ? WithWindow(network) : network;
+                var diagnostics = new DiagnosticBag();
+                var choices = ForcedMappings.Choices(LowerToGconv.Lower(network, diagnostics)!, candidate);
+                var levels = AllLevels.Compile(network, choices, diagnostics);
+                Assert.True(levels is not null, string.Join('\n', diagnostics.Diagnostics));
+                var kernels = levels.Mapped.Steps.OfType<MappedNest>().Where(n => n.Origin.Value.Layer == "y").Select(n => n.Kernel).ToArray();
+                Assert.True(weights != "small" || kernels.Contains(strategy) == atOnce, string.Join(' ', kernels));
+                var shape = network.Inputs[0].Type.Shape;
+                foreach (var codes in (ReadOnlySpan<string>)["highest", "lowest", "all", "signs"])
+                {
+                    var values = Enumerable.Range(0, (int)shape.Elements).Select(i => Extreme(codes, i)).ToArray();
+                    Assert.Null(levels.FirstDifference([Tensor.From<sbyte>(ElementType.Int8, shape, values)]));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Where_values_below_zero_have_an_offset_of_their_own_sums_are_written_first()
+    {
+        var network = Layer(6, 7, 16, 4, 3, 3, 1, 1, "small");
+        var shape = network.Inputs[0].Type.Shape;
+        Tensor[] inputs = [Tensor.From<sbyte>(ElementType.Int8, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(i => Extreme("all", i))])];
+        Assert.NotEmpty(ForcedMappings.Check(network, "star-w", StarPlanesKernel.Strategy, inputs));
+        Assert.Empty(ForcedMappings.Check(network, "star-w", StarCodesKernel.Strategy, inputs));
     }
 
     [Fact]
@@ -171,7 +230,8 @@ public class StarTests
     };
 
     internal static NetworkGraph Layer(
-        int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int dilation, int padding, string weights, int stride = 1)
+        int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int dilation, int padding, string weights, int stride = 1,
+        FusedActivation activation = FusedActivation.None)
     {
         var scale = 0.5f * 0.1f * channels * kernelHeight * kernelWidth * 255 * 127 / 100;
         int Out(int size, int kernel, int gap) => ((size + (2 * padding) - (gap * (kernel - 1)) - 1) / stride) + 1;
@@ -191,9 +251,37 @@ public class StarTests
                     new(dilation, 1),
                     new(padding, padding, padding, padding),
                     1,
-                    FusedActivation.None,
+                    activation,
                     RoundingScheme.TfliteDouble),
             ],
             ["y"]);
+    }
+
+    /// <summary>The network with a convolution behind that reads beyond the border, so that its result lies in a halo.</summary>
+    private static NetworkGraph WithWindow(NetworkGraph network)
+    {
+        var type = network.Layers[0].Type;
+        var shape = type.Shape;
+        return network with
+        {
+            Layers =
+            [
+                .. network.Layers,
+                new Conv2D(
+                    "z",
+                    ["y"],
+                    new(ElementType.Int8, Shape.Of(1, shape[1], shape[2], 1), Quantization.PerTensor(100f, 3)),
+                    Tensor.From<sbyte>(ElementType.Int8, Shape.Of(1, 3, 3, shape[3]), [.. Enumerable.Range(0, 9 * shape[3]).Select(i => Extreme("all", i))]),
+                    Quantization.PerTensor(0.1f, 0),
+                    null,
+                    new(1, 1),
+                    new(1, 1),
+                    new(1, 1, 1, 1),
+                    1,
+                    FusedActivation.None,
+                    RoundingScheme.TfliteDouble),
+            ],
+            Outputs = ["y", "z"],
+        };
     }
 }

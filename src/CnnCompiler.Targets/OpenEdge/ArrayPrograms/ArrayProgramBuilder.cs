@@ -12,9 +12,14 @@ public sealed class ArrayProgramBuilder(string name)
     public ArrayBlock Current => _blocks[^1];
 
     /// <summary>Starts a block.</summary>
-    public ArrayBlock Block(string blockName)
+    public ArrayBlock Block(string blockName) => Begin(Later(blockName));
+
+    /// <summary>A block that branches lead to and that <see cref="Begin"/> starts later.</summary>
+    public static ArrayBlock Later(string blockName) => new(blockName);
+
+    /// <summary>Starts a block.</summary>
+    public ArrayBlock Begin(ArrayBlock block)
     {
-        var block = new ArrayBlock(blockName);
         _blocks.Add(block);
         return block;
     }
@@ -42,19 +47,20 @@ public sealed class ArrayProgramBuilder(string name)
         return operation;
     }
 
-    /// <summary>register := value, in one step where it fits 13 bits, else in three.</summary>
-    public void Set(VirtualRegister register, int value)
+    /// <summary>register := value, in one step where it fits 13 bits, in three where it fits 25, else in five.</summary>
+    public void Set(VirtualRegister register, int value) => Make(register.Cell, value, register);
+
+    /// <summary>A constant in ROUT, and in a register.</summary>
+    private ArrayOperation Make(Cell cell, int value, VirtualRegister? register)
     {
         if (FitsImmediate(value))
         {
-            Do(Binary(OpenEdgeOpcode.SAdd, register.Cell, ArrayOperand.Zero, ArrayOperand.Immediate, register, value));
-            return;
+            return Do(Binary(OpenEdgeOpcode.SAdd, cell, ArrayOperand.Zero, ArrayOperand.Immediate, register, value));
         }
 
         const int LowBits = 12;
-        var high = Do(Binary(OpenEdgeOpcode.SAdd, register.Cell, ArrayOperand.Zero, ArrayOperand.Immediate, null, CheckedImmediate(value >> LowBits)));
-        var shifted = Do(Binary(OpenEdgeOpcode.Sll, register.Cell, high, ArrayOperand.Immediate, null, LowBits));
-        Do(Binary(OpenEdgeOpcode.SAdd, register.Cell, shifted, ArrayOperand.Immediate, register, value & ((1 << LowBits) - 1)));
+        var shifted = Do(Binary(OpenEdgeOpcode.Sll, cell, Make(cell, value >> LowBits, null), ArrayOperand.Immediate, null, LowBits));
+        return Do(Binary(OpenEdgeOpcode.SAdd, cell, shifted, ArrayOperand.Immediate, register, value & ((1 << LowBits) - 1)));
     }
 
     /// <summary>register += value, in as many steps as 13-bit constants need.</summary>

@@ -94,20 +94,7 @@ public sealed class PointLines
     /// <param name="accesses">The accesses that get addresses.</param>
     public static PointLines OfLines(MappedNest nest, MappedAccess[] accesses)
     {
-        var loops = new List<(int Extent, int[] Steps)>();
-        foreach (var (loop, index) in nest.Loops.Select((l, i) => (l, i)).Where(l => l.l.Extent > 1))
-        {
-            var steps = accesses.Select(a => checked((int)a.Element.Coefficients[index])).ToArray();
-            if (loops.Count > 0 && loops[^1].Steps.Zip(steps).All(s => s.First == s.Second * loop.Extent))
-            {
-                loops[^1] = (loops[^1].Extent * loop.Extent, steps);
-            }
-            else
-            {
-                loops.Add((loop.Extent, steps));
-            }
-        }
-
+        var loops = JoinedLoops(nest, accesses);
         var longest = loops.Count == 0 ? -1 : loops.IndexOf(loops.MaxBy(l => (IsNear(l.Steps), l.Extent)));
         var (pixels, pixelSteps) = longest < 0 ? (1, new int[accesses.Length]) : loops[longest];
         var starts = Enumerate(loops.Where((_, i) => i != longest), accesses.Length);
@@ -123,6 +110,26 @@ public sealed class PointLines
         }
 
         return new(accesses, pixels, pixelSteps, starts, new int[accesses.Length]);
+    }
+
+    /// <summary>The loops of a nest with more than one iteration, outermost first, neighbours joined where every access is regular over both; steps in elements.</summary>
+    public static List<(int Extent, int[] Steps)> JoinedLoops(MappedNest nest, MappedAccess[] accesses)
+    {
+        var loops = new List<(int Extent, int[] Steps)>();
+        foreach (var (loop, index) in nest.Loops.Select((l, i) => (l, i)).Where(l => l.l.Extent > 1))
+        {
+            var steps = accesses.Select(a => checked((int)a.Element.Coefficients[index])).ToArray();
+            if (loops.Count > 0 && loops[^1].Steps.Zip(steps).All(s => s.First == s.Second * loop.Extent))
+            {
+                loops[^1] = (loops[^1].Extent * loop.Extent, steps);
+            }
+            else
+            {
+                loops.Add((loop.Extent, steps));
+            }
+        }
+
+        return loops;
     }
 
     /// <summary>True where an address reaches the next element of a line in few constant increments: lines along other loops cost code.</summary>

@@ -107,7 +107,7 @@ public sealed record ShortRequantization(int Shift, IReadOnlyList<ShortChannel> 
                 continue;
             }
 
-            var (below, above) = (Interval.All, Interval.All);
+            var (below, above) = (OffsetInterval.All, OffsetInterval.All);
             foreach (var (value, code) in points)
             {
                 var product = ((long)value - channel.Bias) * multiplier >> ProductBits;
@@ -136,21 +136,6 @@ public sealed record ShortRequantization(int Shift, IReadOnlyList<ShortChannel> 
         }
 
         return two;
-    }
-
-    /// <summary>The offsets that are left.</summary>
-    private readonly record struct Interval(long Least, long Most)
-    {
-        private const long Limit = 1L << 30;
-
-        /// <summary>Everything that leaves room for the product.</summary>
-        public static Interval All => new(-Limit, Limit);
-
-        /// <summary>One of them, or null where there is none.</summary>
-        public int? Middle => Least <= Most ? (int)((Least + Most) >> 1) : null;
-
-        /// <summary>Those that are also in another one.</summary>
-        public Interval And(long least, long most) => new(Math.Max(Least, least), Math.Min(Most, most));
     }
 
     /// <summary>Values with their codes such that between neighbours of the same sign the code doesn't change: the ends, those around zero, each value at which the code rises and the one before.</summary>
@@ -208,7 +193,9 @@ public sealed record ShortRequantization(int Shift, IReadOnlyList<ShortChannel> 
     /// <param name="values">Values.</param>
     /// <param name="low">Lowest code.</param>
     /// <param name="high">Highest code.</param>
-    public static ArrayOperation[] Clamp(ArrayProgramBuilder p, ArrayOperation[] values, int low, int high)
+    /// <param name="destination">Register that a code also goes to, by its cell, or null for ROUT alone.</param>
+    public static ArrayOperation[] Clamp(
+        ArrayProgramBuilder p, ArrayOperation[] values, int low, int high, Func<Cell, VirtualRegister>? destination = null)
     {
         ArrayOperation[] Each(ArrayOperation[] from, Func<ArrayOperation, ArrayOperation> make)
         {
@@ -220,6 +207,6 @@ public sealed record ShortRequantization(int Shift, IReadOnlyList<ShortChannel> 
         var atLeast = Each(values, v => SelectOnSign(v.Cell, v, ArrayOperand.Zero, v));
         var belowHigh = Each(atLeast, v => Binary(OpenEdgeOpcode.SAdd, v.Cell, v, ArrayOperand.Immediate, null, low - high));
         var atMost = Each(belowHigh, v => SelectOnSign(v.Cell, v, v, ArrayOperand.Zero));
-        return Each(atMost, v => Binary(OpenEdgeOpcode.SAdd, v.Cell, v, ArrayOperand.Immediate, null, high));
+        return Each(atMost, v => Binary(OpenEdgeOpcode.SAdd, v.Cell, v, ArrayOperand.Immediate, destination?.Invoke(v.Cell), high));
     }
 }

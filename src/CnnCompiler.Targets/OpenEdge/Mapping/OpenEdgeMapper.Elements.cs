@@ -194,6 +194,12 @@ public sealed partial class OpenEdgeMapper
         {
             var (buffer, element) = Output(operation);
             var nest = new MappedNest(operation.Name, AddKernel.Strategy, map.Loops, [], operands.ToEquatableArray(), new(buffer.Name, map.Map(element)), GconvReduction.None, term, operation.Post);
+            if (AddShortKernel.Fits(nest))
+            {
+                Add(nest with { Kernel = AddShortKernel.Strategy }, operation.Origin.Value);
+                return null;
+            }
+
             if (AddKernel.LargestSum(nest) < RequantizeTail.Bound)
             {
                 Add(nest, operation.Origin.Value);

@@ -65,11 +65,15 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>The element written, over the operator's loops, in the operator's own buffer or in the one it writes a part of.</summary>
-    private (MappedBuffer Buffer, AffineExpression Element) Output(GconvOperator operation)
+    private (MappedBuffer Buffer, AffineExpression Element) Output(GconvOperator operation) =>
+        (BufferFor(operation.Destination ?? operation.Name, operation.Origin.Value), OutputPlace(operation).Element);
+
+    /// <summary>The element written, of a buffer that needn't be there yet.</summary>
+    private (string Buffer, AffineExpression Element) OutputPlace(GconvOperator operation)
     {
-        var buffer = BufferFor(operation.Destination ?? operation.Name, operation.Origin.Value);
-        var layout = buffer.Layout;
-        return (buffer, LoopMap.Flatten(operation.OutputIndex, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count));
+        var tensor = operation.Destination ?? operation.Name;
+        var (name, layout) = _bufferOf.TryGetValue(tensor, out var known) ? (known, _buffers[known].Layout) : (tensor, _layouts.Of(tensor));
+        return (name, LoopMap.Flatten(operation.OutputIndex, layout.Pitch.Select(p => (long)p).ToArray(), layout.Origin, operation.Loops.Count));
     }
 
     private static LoopMap Identity(GconvOperator operation)

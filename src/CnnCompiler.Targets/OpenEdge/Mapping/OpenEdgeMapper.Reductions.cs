@@ -165,9 +165,13 @@ public sealed partial class OpenEdgeMapper
 
         // sliding code holds the weights of its channels: a nest for every sixteen
         var starred = contraction.Strategy is StarKernel.Strategy or StarKernel.PointStrategy;
-        var sums = starred ? AddStarSums(contraction, first, count, suffix)
+        if ((starred ? AddStarSums(contraction, first, count, suffix)
             : sliding ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
-            : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy);
+            : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy)) is not { } sums)
+        {
+            return;
+        }
+
         var skipped = sliding ? (SumsUnderWay(operation, contraction.Shape, contraction.Positions) - 1) * sums.Layout.Pitch[4] : 0;
         AffineExpression SumOf(LoopMap map, int from) =>
             SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from }
@@ -280,13 +284,7 @@ public sealed partial class OpenEdgeMapper
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
                 new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
-                new ScalarClamp(
-                    new ScalarBinary(
-                        ScalarBinaryOperator.Add,
-                        new ScalarRequantize(Ir.Network.RoundingScheme.TfliteDouble, new ScalarAccumulator(), new ScalarExtra(2), new ScalarExtra(3)),
-                        new ScalarLiteral(form.ZeroPoint)),
-                    new ScalarLiteral(form.Low),
-                    new ScalarLiteral(form.High)));
+                Requantized(new ScalarAccumulator(), form));
         }
     }
 

@@ -107,8 +107,11 @@ public sealed partial class OpenEdgeMapper
         select new Spread(
             MappingCandidates.Of(strategy == StarKernel.Strategy ? "star" : "starpoint", operation, positions.PixelLoop), strategy, Halved(positions));
 
-    /// <summary>The sums of some output channels, [quad][line][position][half][lane], lines as long as the packed input's: a few channels after the other.</summary>
-    private MappedBuffer AddStarSums(Contraction contraction, int first, int count, string suffix)
+    /// <summary>
+    /// The sums of some output channels, [quad][line][position][half][lane], lines as long as the packed input's: a few channels after the other. Null where
+    /// codes are made of what the passes leave, so that there are no sums.
+    /// </summary>
+    private MappedBuffer? AddStarSums(Contraction contraction, int first, int count, string suffix)
     {
         var (operation, positions) = (contraction.Operation, contraction.Positions);
         var star = StarOf(operation, contraction.Shape, positions, first, count, contraction.Channels.Loop, contraction.Strategy)!;
@@ -117,17 +120,8 @@ public sealed partial class OpenEdgeMapper
         const int Record = HalvesKernel.Halves * LoopMap.Lanes;
         var quads = (count + LoopMap.Lanes - 1) / LoopMap.Lanes;
         var line = star.Pitch * Record;
-        int[] shape = [1, quads, positions.Outer, positions.Lines, positions.Pixels, LoopMap.Lanes];
-        var sums = AddBuffer(
-            $"{operation.Name}{suffix}.sums",
-            BufferRole.Accumulator,
-            new(
-                shape.ToEquatableArray(),
-                1,
-                new int[shape.Length].ToEquatableArray(),
-                new int[shape.Length].ToEquatableArray(),
-                [quads * positions.Lines * line, positions.Lines * line, LoopMap.Lanes, line, Record, 1],
-                null));
+        var codes = StarCodes(contraction, first, count, suffix, star);
+        var sums = codes is null ? AddSums() : null;
         var extents = star.Items.Select(l => operation.Loops[l].Extent).ToArray();
         var items = extents.Aggregate(1, (n, e) => n * e);
         for (var group = 0; group < star.Plans.Count; group++)
@@ -137,31 +131,11 @@ public sealed partial class OpenEdgeMapper
             var channels = Math.Min(channelsOfPass, count - from);
             var name = FormattableString.Invariant($"{suffix}.{group}");
             var planes = AddBuffer(
-                $"{operation.Name}.planes{name}", BufferRole.Accumulator, BufferLayout.Dense([ahead + all, plan.Passes, channelsOfPass, HalvesKernel.Halves], 1));
-            var pixel = plan.Passes * words;
-            LoopMap Map(int start, int lanes)
-            {
-                var map = new LoopMap(operation.Loops.Count);
-                map.Add(NestView.Lane, lanes, reduced: false, contraction.Channels.Loop);
-                map.Offset(contraction.Channels.Loop, first + start);
-                AddPositions(map, positions);
-                return map;
-            }
-
-            AffineExpression Plane(LoopMap map, int constant) => map.Over(loop => loop switch
-            {
-                NestView.Line => star.Pitch * pixel,
-                NestView.Pixel => pixel,
-                PlanesKernel.Plane => words,
-                NestView.Lane => HalvesKernel.Halves,
-                NestView.OuterLine => 1,
-                _ => 0,
-            }) with { Constant = constant + (ahead * pixel) };
-
+                PlanesOf(operation, name), BufferRole.Accumulator, BufferLayout.Dense([ahead + all, plan.Passes, channelsOfPass, HalvesKernel.Halves], 1));
             var places = AddConstant($"{operation.Name}.places{name}", Places(plan, items));
             for (var pass = 0; pass < plan.Passes; pass++)
             {
-                var map = Map(from, channelsOfPass);
+                var map = StarMap(contraction, first + from, channelsOfPass);
                 if (star.Along >= 0)
                 {
                     map.Add(DirectKernel.Along, operation.Loops[star.Along].Extent, reduced: true, star.Along);
@@ -184,7 +158,7 @@ public sealed partial class OpenEdgeMapper
                         new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
                         new(places, place),
                     ],
-                    new(planes.Name, Plane(map, pass * words)),
+                    new(planes.Name, PlaneElement(map, star, plan, contraction.Strategy, pass * words)),
                     GconvReduction.Add,
                     new ScalarBinary(
                         ScalarBinaryOperator.Multiply,
@@ -199,9 +173,17 @@ public sealed partial class OpenEdgeMapper
                 });
             }
 
+            if (sums is null)
+            {
+                // the first ones fill the halo before
+                _ = BufferFor(operation.Destination ?? operation.Name, operation.Origin.Value);
+                _steps.AddRange(codes![(from / StarKernel.PairChannels)..((from + channels + 1) / StarKernel.PairChannels)]);
+                continue;
+            }
+
             for (var start = 0; start < channels; start += StarKernel.PairChannels)
             {
-                var adding = Map(from + start, StarKernel.PairChannels);
+                var adding = StarMap(contraction, first + from + start, StarKernel.PairChannels);
                 adding.Add(PlanesKernel.Plane, plan.Passes, reduced: true, -1);
                 var (quad, lane) = ((from + start) / LoopMap.Lanes, (from + start) % LoopMap.Lanes);
                 _steps.Add(new MappedNest(
@@ -209,7 +191,7 @@ public sealed partial class OpenEdgeMapper
                     contraction.Strategy == StarKernel.PointStrategy ? StarPlanesKernel.PointStrategy : StarPlanesKernel.Strategy,
                     adding.Loops,
                     [new(adding.Over(loop => loop == NestView.Lane ? 1 : 0), Math.Min(StarKernel.PairChannels, channels - start))],
-                    [new(planes.Name, Plane(adding, start * HalvesKernel.Halves))],
+                    [new(planes.Name, PlaneElement(adding, star, plan, contraction.Strategy, start * HalvesKernel.Halves))],
                     new(sums.Name, SumElement(adding, sums) with { Constant = ((long)quad * sums.Layout.Pitch[1]) + lane }),
                     GconvReduction.Add,
                     new ScalarExtra(0),
@@ -221,6 +203,21 @@ public sealed partial class OpenEdgeMapper
         }
 
         return sums;
+
+        MappedBuffer AddSums()
+        {
+            int[] shape = [1, quads, positions.Outer, positions.Lines, positions.Pixels, LoopMap.Lanes];
+            return AddBuffer(
+                $"{operation.Name}{suffix}.sums",
+                BufferRole.Accumulator,
+                new(
+                    shape.ToEquatableArray(),
+                    1,
+                    new int[shape.Length].ToEquatableArray(),
+                    new int[shape.Length].ToEquatableArray(),
+                    [quads * positions.Lines * line, positions.Lines * line, LoopMap.Lanes, line, Record, 1],
+                    null));
+        }
 
         static string Item(int index) => FormattableString.Invariant($"item{index}");
     }
