@@ -8,6 +8,7 @@ namespace CnnCompiler.Interpreter.Systolic;
 internal sealed class AffineAccess
 {
     private readonly (int Loop, long Coefficient)[] _terms;
+    private readonly (int Loop, long Coefficient)[][] _termsOfDimension;
     private readonly long[][] _coefficients;
     private readonly long[] _constants;
     private readonly int[] _extents;
@@ -25,6 +26,7 @@ internal sealed class AffineAccess
         _extents = [.. access.Dimensions.Select(dimension => dimension.Extent)];
         _constants = [.. access.Dimensions.Select(dimension => dimension.Constant)];
         _coefficients = [.. access.Dimensions.Select(dimension => dimension.Coefficients.ToArray())];
+        _termsOfDimension = [.. _coefficients.Select(row => row.Select((coefficient, loop) => (loop, coefficient)).Where(term => term.coefficient != 0).ToArray())];
         _divisors = [.. access.Dimensions.Select(dimension => dimension.Divisor)];
         Divides = _divisors.Any(divisor => divisor > 1);
         _strides = new long[_extents.Length];
@@ -84,13 +86,41 @@ internal sealed class AffineAccess
     public long At(int dimension, ReadOnlySpan<int> loops)
     {
         var index = _constants[dimension];
-        var coefficients = _coefficients[dimension];
-        for (var loop = 0; loop < coefficients.Length; loop++)
+        foreach (var (loop, coefficient) in _termsOfDimension[dimension])
         {
-            index += coefficients[loop] * loops[loop];
+            index += coefficient * loops[loop];
         }
 
         return index;
+    }
+
+    /// <summary>What the access meets along a loop that stands at 0, the others standing still; not where it <see cref="Divides"/>.</summary>
+    /// <param name="loops">Values of the loops.</param>
+    /// <param name="loop">The loop, or -1 for none: the one element.</param>
+    /// <param name="extent">Its extent.</param>
+    public AffineRun Along(ReadOnlySpan<int> loops, int loop, int extent)
+    {
+        var (first, end) = (0L, (long)extent);
+        for (var d = 0; d < _extents.Length && Access.Outside != SystolicOutside.Never; d++)
+        {
+            var (index, coefficient) = (At(d, loops), loop < 0 ? 0 : _coefficients[d][loop]);
+            if (coefficient < 0)
+            {
+                // seen from the other end of the dimension
+                (index, coefficient) = (_extents[d] - 1 - index, -coefficient);
+            }
+
+            if (coefficient == 0)
+            {
+                end = (ulong)index < (ulong)_extents[d] ? end : 0;
+                continue;
+            }
+
+            first = Math.Max(first, index >= 0 ? 0 : (-index + coefficient - 1) / coefficient);
+            end = Math.Min(end, index >= _extents[d] ? 0 : ((_extents[d] - 1 - index) / coefficient) + 1);
+        }
+
+        return new((int)Math.Min(first, end), (int)end, Flat(loops), loop < 0 ? 0 : FlatCoefficient(loop));
     }
 
     /// <summary>The element, or the fill value; <paramref name="skipped"/> where the tap is to be skipped.</summary>
@@ -117,7 +147,8 @@ internal sealed class AffineAccess
         return Fill;
     }
 
-    private long Fill => _element.IsReal() ? BitConverter.DoubleToInt64Bits(Access.FillValue) : Access.FillValue;
+    /// <summary>Value of a tap outside the tensor.</summary>
+    public long Fill => _element.IsReal() ? BitConverter.DoubleToInt64Bits(Access.FillValue) : Access.FillValue;
 
     /// <summary>The element at an index inside the tensor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -194,6 +225,13 @@ internal sealed class AffineAccess
     }
 }
 
+/// <summary>Elements along a loop.</summary>
+/// <param name="First">Value of the loop at the first one inside the tensor.</param>
+/// <param name="End">Value behind the last one inside; not above <paramref name="First"/> where none is.</param>
+/// <param name="Flat">Element index at value 0, wherever it lies.</param>
+/// <param name="Step">Elements from a value to the next.</param>
+internal readonly record struct AffineRun(int First, int End, long Flat, long Step);
+
 /// <summary>Some of an operator's loops, stepped as one.</summary>
 internal sealed class LoopSet
 {
@@ -211,6 +249,12 @@ internal sealed class LoopSet
     /// <summary>Product of the extents.</summary>
     public long Trips { get; }
 
+    /// <summary>The loop that runs fastest, or -1, and its extent, 1 where there is none.</summary>
+    public (int Loop, int Extent) Fastest => _loops.Length == 0 ? (-1, 1) : (_loops[^1], _extents[^1]);
+
+    /// <summary>Steps to the next trip of all loops but the fastest.</summary>
+    public bool NextOfOthers(Span<int> values) => Next(values, _loops.Length - 2);
+
     /// <summary>Sets the loops to the values of a trip, the last loop fastest.</summary>
     public void Set(long trip, Span<int> values)
     {
@@ -222,9 +266,11 @@ internal sealed class LoopSet
     }
 
     /// <summary>Steps to the next trip; false, and the first one, after the last.</summary>
-    public bool Next(Span<int> values)
+    public bool Next(Span<int> values) => Next(values, _loops.Length - 1);
+
+    private bool Next(Span<int> values, int last)
     {
-        for (var i = _loops.Length - 1; i >= 0; i--)
+        for (var i = last; i >= 0; i--)
         {
             if (++values[_loops[i]] < _extents[i])
             {

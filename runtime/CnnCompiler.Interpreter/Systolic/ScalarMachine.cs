@@ -15,7 +15,7 @@ internal sealed class ScalarMachine(IReadOnlyList<ScalarInstruction> program)
     private readonly long[] _stack = new long[Math.Max(1, ScalarInstructionSet.StackDepth(program))];
 
     /// <summary>The operand that the program is nothing but, or null.</summary>
-    public ScalarOpcode? Single => _code.Length == 1 && _code[0].Opcode <= ScalarOpcode.TapCount ? _code[0].Opcode : null;
+    public ScalarOpcode? Single { get; } = program is [{ Opcode: <= ScalarOpcode.TapCount } only] ? only.Opcode : null;
 
     /// <summary>Runs the program; null in <paramref name="fault"/> stays where there is a result, else it says why there is none.</summary>
     /// <param name="operands">The values it may use: integers, or the bits of reals.</param>

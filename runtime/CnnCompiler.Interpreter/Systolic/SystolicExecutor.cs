@@ -134,13 +134,9 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
     /// <summary>The vector unit: every output element, its taps, its post program.</summary>
     private void RunVector(SystolicOperator operation, OutputUnit output)
     {
+        var unit = new VectorUnit(operation, memory);
         var loops = new int[operation.Loops.Count];
-        var (parallel, reduced) = (new LoopSet(operation.Loops, SystolicRole.Group, SystolicRole.Column, SystolicRole.Position), new LoopSet(operation.Loops, SystolicRole.Row));
-        var input = new AffineAccess(operation.Input, loops.Length, memory);
-        var kernel = operation.Kernel is { } access ? new AffineAccess(access, loops.Length, memory) : null;
-        var (pre, main) = (new ScalarMachine(operation.Pre), new ScalarMachine(operation.Main));
-        var real = operation.Accumulator.IsReal();
-        var low = real ? 0 : operation.Accumulator.Range().Min;
+        var parallel = new LoopSet(operation.Loops, SystolicRole.Group, SystolicRole.Column, SystolicRole.Position);
         var sinceCheck = 0;
         do
         {
@@ -151,42 +147,8 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
             }
 
             output.MoveTo(loops);
-            string? fault = null;
-            var taps = 0L;
-            Int128 sum = operation.Reduce == SystolicReduction.Maximum ? low : 0;
-            var sumOfReals = operation.Reduce == SystolicReduction.Maximum ? double.NegativeInfinity : 0;
-            do
-            {
-                var element = input.Read(loops, out var skipped);
-                if (skipped)
-                {
-                    continue;
-                }
-
-                taps++;
-                element = pre.Single is not null ? element : pre.Run(new(element, 0, 0, 0), output.Extras, output.Tables, ref fault);
-                var term = main.Single == ScalarOpcode.Input ? element : main.Run(new(element, kernel?.Read(loops, out _) ?? 0, 0, 0), output.Extras, output.Tables, ref fault);
-                if (real)
-                {
-                    var value = BitConverter.Int64BitsToDouble(term);
-                    sumOfReals = operation.Reduce switch
-                    {
-                        SystolicReduction.Add => sumOfReals + value,
-                        SystolicReduction.Maximum => Math.Max(sumOfReals, value),
-                        _ => value,
-                    };
-                    continue;
-                }
-
-                sum = operation.Reduce switch
-                {
-                    SystolicReduction.Add => sum + term,
-                    SystolicReduction.Maximum => Int128.Max(sum, term),
-                    _ => term,
-                };
-            }
-            while (reduced.Next(loops));
-            Finish(operation, output, loops, real ? BitConverter.DoubleToInt64Bits(sumOfReals) : sum, taps, fault);
+            var sum = unit.Sum(loops, output, out var taps, out var fault);
+            Finish(operation, output, loops, sum, taps, fault);
         }
         while (parallel.Next(loops));
     }
