@@ -14,6 +14,9 @@ internal sealed class VectorUnit
     private readonly bool _isReal;
     private readonly long _low;
 
+    /// <summary>What is taken from every input before it is multiplied with its weight; null where taps are anything but such products.</summary>
+    private readonly long? _offset;
+
     public VectorUnit(SystolicOperator operation, byte[] memory)
     {
         var loops = operation.Loops.Count;
@@ -24,7 +27,23 @@ internal sealed class VectorUnit
         _reduced = new LoopSet(operation.Loops, SystolicRole.Row);
         _isReal = operation.Accumulator.IsReal();
         _low = _isReal ? 0 : operation.Accumulator.Range().Min;
+        _offset = _reduction == SystolicReduction.Add && !_isReal && operation.Kernel is { } weights && IsShort(operation.Input) && IsShort(weights)
+            && operation.Main is [{ Opcode: ScalarOpcode.Input }, { Opcode: ScalarOpcode.Kernel }, { Opcode: ScalarOpcode.Multiply }]
+                ? Subtrahend(operation.Pre)
+                : null;
     }
+
+    /// <summary>True where values are so short that no sum of as many products as a loop has trips leaves 64 bits.</summary>
+    private static bool IsShort(SystolicAccess access) =>
+        access.Element is SystolicElement.Int8 or SystolicElement.UInt8 or SystolicElement.Int16 && access.FillValue is >= short.MinValue and <= short.MaxValue;
+
+    private static long? Subtrahend(IReadOnlyList<ScalarInstruction> program) => program switch
+    {
+        [{ Opcode: ScalarOpcode.Input }] => 0,
+        [{ Opcode: ScalarOpcode.Input }, { Opcode: ScalarOpcode.Literal, Value: >= short.MinValue and <= short.MaxValue } literal, { Opcode: ScalarOpcode.Subtract }] => literal.Value,
+        [{ Opcode: ScalarOpcode.Input }, { Opcode: ScalarOpcode.Literal, Value: >= short.MinValue and <= short.MaxValue } literal, { Opcode: ScalarOpcode.Add }] => -literal.Value,
+        _ => null,
+    };
 
     /// <summary>The reduced value, or the bits of a real one.</summary>
     /// <param name="loops">Values of the loops; the reduced ones are 0, and 0 again afterwards.</param>
@@ -75,6 +94,20 @@ internal sealed class VectorUnit
         var kernel = _kernel?.Along(loops, fastest, extent) ?? default;
         var skips = _input.Access.Outside == SystolicOutside.Skip;
         var (first, end) = skips ? (input.First, input.End) : (0, extent);
+        if (_offset is { } offset)
+        {
+            var products = 0L;
+            for (var tap = first; tap < end; tap++)
+            {
+                var element = tap >= input.First && tap < input.End ? _input.Load(input.Flat + (tap * input.Step)) : _input.Fill;
+                products += (element - offset) * (tap >= kernel.First && tap < kernel.End ? _kernel!.Load(kernel.Flat + (tap * kernel.Step)) : _kernel!.Fill);
+            }
+
+            state.Taps += Math.Max(0, end - first);
+            state.Sum += products;
+            return;
+        }
+
         for (var tap = first; tap < end; tap++)
         {
             var element = tap >= input.First && tap < input.End ? _input.Load(input.Flat + (tap * input.Step)) : _input.Fill;
