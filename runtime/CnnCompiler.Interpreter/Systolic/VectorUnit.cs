@@ -17,6 +17,9 @@ internal sealed class VectorUnit
     /// <summary>What is taken from every input before it is multiplied with its weight; null where taps are anything but such products.</summary>
     private readonly long? _offset;
 
+    /// <summary>True where taps are products of real inputs and weights.</summary>
+    private readonly bool _areRealProducts;
+
     public VectorUnit(SystolicOperator operation, byte[] memory)
     {
         var loops = operation.Loops.Count;
@@ -31,6 +34,8 @@ internal sealed class VectorUnit
             && operation.Main is [{ Opcode: ScalarOpcode.Input }, { Opcode: ScalarOpcode.Kernel }, { Opcode: ScalarOpcode.Multiply }]
                 ? Subtrahend(operation.Pre)
                 : null;
+        _areRealProducts = _reduction == SystolicReduction.Add && _isReal && operation.Kernel is not null && operation.Pre is [{ Opcode: ScalarOpcode.Input }]
+            && operation.Main is [{ Opcode: ScalarOpcode.Input }, { Opcode: ScalarOpcode.Kernel }, { Opcode: ScalarOpcode.MultiplyReal }];
     }
 
     /// <summary>True where values are so short that no sum of as many products as a loop has trips leaves 64 bits.</summary>
@@ -99,8 +104,7 @@ internal sealed class VectorUnit
             var products = 0L;
             for (var tap = first; tap < end; tap++)
             {
-                var element = tap >= input.First && tap < input.End ? _input.Load(input.Flat + (tap * input.Step)) : _input.Fill;
-                products += (element - offset) * (tap >= kernel.First && tap < kernel.End ? _kernel!.Load(kernel.Flat + (tap * kernel.Step)) : _kernel!.Fill);
+                products += (Element(tap) - offset) * Weight(tap);
             }
 
             state.Taps += Math.Max(0, end - first);
@@ -108,12 +112,25 @@ internal sealed class VectorUnit
             return;
         }
 
+        if (_areRealProducts)
+        {
+            for (var tap = first; tap < end; tap++)
+            {
+                state.SumOfReals += BitConverter.Int64BitsToDouble(Element(tap)) * BitConverter.Int64BitsToDouble(Weight(tap));
+            }
+
+            state.Taps += Math.Max(0, end - first);
+            return;
+        }
+
         for (var tap = first; tap < end; tap++)
         {
-            var element = tap >= input.First && tap < input.End ? _input.Load(input.Flat + (tap * input.Step)) : _input.Fill;
-            var weight = _kernel is null ? 0 : tap >= kernel.First && tap < kernel.End ? _kernel.Load(kernel.Flat + (tap * kernel.Step)) : _kernel.Fill;
-            Add(element, weight, output, ref state);
+            Add(Element(tap), _kernel is null ? 0 : Weight(tap), output, ref state);
         }
+
+        long Element(int tap) => tap >= input.First && tap < input.End ? _input.Load(input.Flat + (tap * input.Step)) : _input.Fill;
+
+        long Weight(int tap) => tap >= kernel.First && tap < kernel.End ? _kernel!.Load(kernel.Flat + (tap * kernel.Step)) : _kernel!.Fill;
     }
 
     private void Add(long element, long weight, OutputUnit output, ref State state)
