@@ -58,6 +58,55 @@ public class ShortRequantizationTests
         Assert.True(ShortRequantization.Find([channel], -128, -128, 127)!.HasOneOffset);
     }
 
+    [Theory]
+    [MemberData(nameof(Outputs))]
+    public void Every_value_of_a_channel_gets_its_code_around_zero(int zeroPoint, int low, int high)
+    {
+        var (found, asked) = (0, 0);
+        var seed = 3u;
+        for (var turn = 2; turn < 62; turn++)
+        {
+            // channels of a layer that shifts right: few have other multipliers
+            var channel = Next(ref seed, turn);
+            asked += channel.Shift is < -3 ? 1 : 0;
+            if (CentredRequantization.Find([channel], zeroPoint, low, high) is not { } form)
+            {
+                continue;
+            }
+
+            found += channel.Shift is < -3 ? 1 : 0;
+            for (long value = channel.Lowest; value <= channel.Highest; value++)
+            {
+                var code = Math.Clamp(FixedPoint.MultiplyByQuantizedMultiplier((int)value, channel.Multiplier, channel.Shift) + zeroPoint, low, high);
+                var actual = form.Code(0, (int)value - channel.Bias, high - low) + low;
+                if (code != actual)
+                {
+                    Assert.Fail($"{channel}: {value} is {code}, not {actual}");
+                }
+            }
+        }
+
+        Assert.True(found > asked * 3 / 4, $"only {found} of {asked} channels have a form around zero");
+    }
+
+    [Fact]
+    public void Around_zero_a_correction_takes_the_place_of_a_second_offset()
+    {
+        var channel = new RequantizedChannel(-300, 1_500_000_001, -8, -400_000, 400_000);
+        Assert.False(ShortRequantization.Find([channel], 0, -128, 127)!.HasOneOffset);
+        var form = CentredRequantization.Find([channel], 0, -128, 127)!;
+        foreach (var value in Enumerable.Range(-400_000, 800_001))
+        {
+            var code = Math.Clamp(FixedPoint.MultiplyByQuantizedMultiplier(value, channel.Multiplier, channel.Shift), -128, 127);
+            if (form.Code(0, value - channel.Bias, 255) - 128 != code)
+            {
+                Assert.Fail($"{value} is {code}, not {form.Code(0, value - channel.Bias, 255) - 128}");
+            }
+        }
+
+        Assert.Null(CentredRequantization.Find([channel with { Shift = 1, Lowest = -1000, Highest = 1000 }], 0, -128, 127));
+    }
+
     [Fact]
     public void A_channel_of_one_value_keeps_its_code_beside_others()
     {

@@ -74,14 +74,20 @@ public sealed class RequantizeShortKernel : NestKernel
     /// <summary>The short form of a nest's channels, in the order of groups, quads and lanes; null where there is none.</summary>
     /// <param name="nest">A requantisation with the ranges of its channels.</param>
     /// <param name="constant">Constants by name.</param>
-    public static ShortRequantization? FormOf(MappedNest nest, Func<string, Tensor> constant)
+    public static ShortRequantization? FormOf(MappedNest nest, Func<string, Tensor> constant) =>
+        ScalarForms.AsRequantize(nest.Post) is { } form && ChannelsOf(nest, constant) is { } channels ? ShortRequantization.Find(channels, form.ZeroPoint, form.Low, form.High) : null;
+
+    /// <summary>A nest's channels with the ranges of their values, in the order of groups, quads and lanes; null where it has no ranges.</summary>
+    /// <param name="nest">A requantisation.</param>
+    /// <param name="constant">Constants by name.</param>
+    internal static List<RequantizedChannel>? ChannelsOf(MappedNest nest, Func<string, Tensor> constant)
     {
-        var view = new NestView(nest);
-        if (ScalarForms.AsRequantize(nest.Post) is not { } form || nest.Operands.Count != Ranges + 2)
+        if (nest.Operands.Count != Ranges + 2)
         {
             return null;
         }
 
+        var view = new NestView(nest);
         var channels = new List<RequantizedChannel>();
         for (var group = 0; group < view.Extent(NestView.Group); group++)
         {
@@ -98,7 +104,7 @@ public sealed class RequantizeShortKernel : NestKernel
             }
         }
 
-        return ShortRequantization.Find(channels, form.ZeroPoint, form.Low, form.High);
+        return channels;
     }
 
     /// <summary>The rows that work: as many as need the fewest accesses and steps for all lines.</summary>

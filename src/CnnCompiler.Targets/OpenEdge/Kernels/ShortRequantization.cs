@@ -52,21 +52,7 @@ public sealed record ShortRequantization(int Shift, IReadOnlyList<ShortChannel> 
     /// <param name="high">Highest code.</param>
     public static ShortRequantization? Find(IReadOnlyList<RequantizedChannel> channels, int zeroPoint, int low, int high)
     {
-        var shift = MostBits;
-        foreach (var channel in channels)
-        {
-            if (channel.Lowest > channel.Highest || channel.Multiplier <= 0)
-            {
-                return null;
-            }
-
-            while (shift >= FewestBits && !Fits(channel, shift, zeroPoint, low))
-            {
-                shift--;
-            }
-        }
-
-        if (shift < FewestBits)
+        if (MostBitsOf(channels, zeroPoint, low) is not { } shift)
         {
             return null;
         }
@@ -96,9 +82,28 @@ public sealed record ShortRequantization(int Shift, IReadOnlyList<ShortChannel> 
 
     private static ShortChannel? Find(RequantizedChannel channel, int shift, int zeroPoint, int low, int high)
     {
+        ShortChannel? two = null;
+        foreach (var (multiplier, below, above) in Multipliers(channel, shift, zeroPoint, low, high))
+        {
+            if (below.And(above.Least, above.Most).Middle is { } both)
+            {
+                return new(multiplier, both, both, channel.Bias);
+            }
+
+            if (two is null && below.Middle is { } lower && above.Middle is { } upper)
+            {
+                two = new(multiplier, lower, upper, channel.Bias);
+            }
+        }
+
+        return two;
+    }
+
+    /// <summary>The multipliers that are tried, and the offsets that give all values below zero, and all others, their codes.</summary>
+    internal static IEnumerable<(int Multiplier, OffsetInterval Below, OffsetInterval Above)> Multipliers(RequantizedChannel channel, int shift, int zeroPoint, int low, int high)
+    {
         var nearest = (long)Math.Round(channel.Multiplier * Math.ScaleB(1, channel.Shift - 31 + ProductBits + shift));
         var points = Points(channel, zeroPoint, low, high);
-        ShortChannel? two = null;
         for (var i = 0; i <= 2 * Neighbours; i++)
         {
             var multiplier = nearest + ((i % 2 == 0 ? 1 : -1) * ((i + 1) / 2));
@@ -110,7 +115,7 @@ public sealed record ShortRequantization(int Shift, IReadOnlyList<ShortChannel> 
             var (below, above) = (OffsetInterval.All, OffsetInterval.All);
             foreach (var (value, code) in points)
             {
-                var product = ((long)value - channel.Bias) * multiplier >> ProductBits;
+                var product = Product((long)value - channel.Bias, multiplier);
                 var (least, most) = (
                     code > low ? ((long)(code - low) << shift) - product : long.MinValue,
                     code < high ? ((long)(code - low + 1) << shift) - product - 1 : long.MaxValue);
@@ -124,18 +129,31 @@ public sealed record ShortRequantization(int Shift, IReadOnlyList<ShortChannel> 
                 }
             }
 
-            if (below.And(above.Least, above.Most).Middle is { } both)
+            yield return ((int)multiplier, below, above);
+        }
+    }
+
+    /// <summary>What FXPMUL makes of a raw sum.</summary>
+    internal static long Product(long sum, long multiplier) => sum * multiplier >> ProductBits;
+
+    /// <summary>The most bits behind the point with which nothing of some channels leaves 32 bits; null where those are too few, or a channel has no values.</summary>
+    internal static int? MostBitsOf(IReadOnlyList<RequantizedChannel> channels, int zeroPoint, int low)
+    {
+        var shift = MostBits;
+        foreach (var channel in channels)
+        {
+            if (channel.Lowest > channel.Highest || channel.Multiplier <= 0)
             {
-                return new((int)multiplier, both, both, channel.Bias);
+                return null;
             }
 
-            if (two is null && below.Middle is { } lower && above.Middle is { } upper)
+            while (shift >= FewestBits && !Fits(channel, shift, zeroPoint, low))
             {
-                two = new((int)multiplier, lower, upper, channel.Bias);
+                shift--;
             }
         }
 
-        return two;
+        return shift < FewestBits ? null : shift;
     }
 
     /// <summary>Values with their codes such that between neighbours of the same sign the code doesn't change: the ends, those around zero, each value at which the code rises and the one before.</summary>

@@ -8,7 +8,7 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
 /// Adds up what the passes of a <see cref="StarKernel"/> leave side by side, takes it apart as <see cref="StarPlanesKernel"/> does, and requantises it with one
-/// multiplication an output (<see cref="ShortRequantization"/>, one offset). Columns work in pairs: the left one has T of two channels at two positions and makes codes
+/// multiplication an output (<see cref="ShortRequantization"/> with one offset, else <see cref="CentredRequantization"/>). Columns work in pairs: the left one has T of two channels at two positions and makes codes
 /// of the first half, the right one has H and those of the second half. Operands: planes, then as <see cref="RequantizeShortKernel"/>.
 /// </summary>
 public sealed class StarCodesKernel : NestKernel
@@ -19,8 +19,8 @@ public sealed class StarCodesKernel : NestKernel
     /// <summary>Name of the strategy behind cells that are channels.</summary>
     public const string PointStrategy = "star-codes-of-channels";
 
-    /// <summary>Planes at most: the code holds no more.</summary>
-    public const int MostPlanes = 4;
+    /// <summary>Planes at most: the code holds no more; one less where values below zero are corrected.</summary>
+    private const int MostPlanes = 4;
 
     private const string Parameters = "parameters";
     private const string Planes = "planes";
@@ -35,7 +35,7 @@ public sealed class StarCodesKernel : NestKernel
 
     private readonly NestView _view;
     private readonly RequantizeForm _form;
-    private readonly ShortRequantization _short;
+    private readonly Requantization _requantization;
     private readonly PairWalk _walk;
     private readonly int _planes;
 
@@ -45,7 +45,7 @@ public sealed class StarCodesKernel : NestKernel
     {
         _view = new(nest);
         _form = ScalarForms.AsRequantize(nest.Post) ?? throw new InvalidOperationException($"{nest.Name} is no requantisation");
-        _short = RequantizeShortKernel.FormOf(nest, data.Constant) is { HasOneOffset: true } form ? form : throw new InvalidOperationException($"{nest.Name} has no short form of one offset");
+        _requantization = Requantization.Of(nest, data.Constant) ?? throw new InvalidOperationException($"{nest.Name} has no requantisation in one multiplication");
         _walk = WalkOf(nest) ?? throw new InvalidOperationException($"{nest.Name} has no lines that its code can follow");
         _planes = _view.Extent(PlanesKernel.Plane);
         Program = Build();
@@ -65,11 +65,14 @@ public sealed class StarCodesKernel : NestKernel
 
     private int Channels => checked((int)Nest.Guards[0].Bound);
 
-    /// <summary>True where the channels have a short form of one offset and the code holds the planes and the way from line to line.</summary>
+    /// <summary>True where the channels have a requantisation in one multiplication and the code holds the planes and the way from line to line.</summary>
     /// <param name="nest">The nest.</param>
     /// <param name="constant">Constants by name.</param>
-    public static bool Fits(MappedNest nest, Func<string, Tensor> constant) =>
-        new NestView(nest).Extent(PlanesKernel.Plane) <= MostPlanes && WalkOf(nest) is not null && RequantizeShortKernel.FormOf(nest, constant) is { HasOneOffset: true };
+    public static bool Fits(MappedNest nest, Func<string, Tensor> constant)
+    {
+        var planes = new NestView(nest).Extent(PlanesKernel.Plane);
+        return planes <= MostPlanes && WalkOf(nest) is not null && Requantization.Of(nest, constant) is { } form && planes + (form.IsCentred ? 1 : 0) <= MostPlanes;
+    }
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
@@ -83,12 +86,12 @@ public sealed class StarCodesKernel : NestKernel
             var (planes, output) = (Nest.Operands[0], Nest.Output);
             read[column] = new(true, words.Count * NestView.WordBytes);
             write[column] = new(false, Address(output, _walk.Start(Written, column) + (half * _view.Step(output, NestView.OuterLine))));
-            ShortChannel[] channels = [.. Enumerable.Range(0, Cell.Side).Select(r => _short.Channels[Lane(r)])];
+            CentredChannel[] channels = [.. Enumerable.Range(0, Cell.Side).Select(r => _requantization.Channels[Lane(r)])];
             words.AddRange(channels.Select(c => (uint)c.Multiplier));
             words.AddRange(Enumerable.Range(0, Cell.Side).Select(r => Address(
                 planes,
                 _walk.Start(0, column) + (Pixel(r) * _walk.PixelSteps[0]) + (Lane(r) * _view.Step(planes, NestView.Lane)) + (half * _view.Step(planes, NestView.OuterLine)))));
-            words.AddRange(half == 0 ? [] : channels.Select(c => (uint)c.Above));
+            words.AddRange(half == 0 ? [] : channels.Select(c => (uint)c.Offset));
         }
 
         return new([.. words], read, write);
@@ -183,8 +186,16 @@ public sealed class StarCodesKernel : NestKernel
         // the left column has no register left for the offset: its neighbour shows it
         var shown = Each(highs, c => Move(c, offset[c.Index])).ToDictionary(o => o.Cell);
         p.Count(group);
-        var raised = Each(cells, c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], c.Column % 2 == 0 ? shown[High(c)] : offset[c.Index]));
-        var above = Each(cells, c => Binary(OpenEdgeOpcode.Sra, c, raised[c.Index], ArrayOperand.Immediate, null, _short.Shift));
+        var above = Each(cells, c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], c.Column % 2 == 0 ? shown[High(c)] : offset[c.Index], _requantization.IsCentred ? sum[c.Index] : null));
+        if (_requantization.IsCentred)
+        {
+            var corrections = Each(cells, c => SelectOnSign(c, above[c.Index], ArrayOperand.Immediate, ArrayOperand.Zero, null, -_requantization.Channels[Lane(c.Row)].Correction));
+            var corrected = Each(cells, c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], corrections[c.Index]));
+            var doubled = Each(cells, c => Binary(OpenEdgeOpcode.Sra, c, corrected[c.Index], ArrayOperand.Immediate, null, _requantization.Shift - 1));
+            above = Each(cells, c => Binary(OpenEdgeOpcode.SAdd, c, doubled[c.Index], ArrayOperand.Immediate, null, _requantization.Rounding));
+        }
+
+        above = Each(cells, c => Binary(OpenEdgeOpcode.Sra, c, above[c.Index], ArrayOperand.Immediate, null, _requantization.IsCentred ? 1 : _requantization.Shift));
         ShortRequantization.Clamp(p, above, _form.Low, _form.High, c => code[c.Index]);
         p.LoopWhileNotZero(group, store);
 
@@ -207,6 +218,26 @@ public sealed class StarCodesKernel : NestKernel
                 ? (Pixel(row) * _walk.PixelSteps[Written]) + (Lane(row) * _view.Step(Nest.Output, NestView.Lane))
                 : Group * _walk.PixelSteps[Written];
             Each(cells, c => StoreStream(c, code[c.Index], ((Place(c.Row + 1) - Place(c.Row)) * NestView.WordBytes) + (c.Row == Cell.Side - 1 ? gap : 0), Output));
+        }
+    }
+
+    /// <summary>One of the two forms with one multiplication.</summary>
+    /// <param name="Channels">The channels; without a correction where they have one offset.</param>
+    /// <param name="Shift">Bits behind the point.</param>
+    /// <param name="Rounding">Where it is centred, what is added before the last shift.</param>
+    /// <param name="IsCentred">True where values below zero are corrected.</param>
+    private sealed record Requantization(IReadOnlyList<CentredChannel> Channels, int Shift, int Rounding, bool IsCentred)
+    {
+        public static Requantization? Of(MappedNest nest, Func<string, Tensor> constant)
+        {
+            if (ScalarForms.AsRequantize(nest.Post) is not { } form || RequantizeShortKernel.ChannelsOf(nest, constant) is not { } channels)
+            {
+                return null;
+            }
+
+            return ShortRequantization.Find(channels, form.ZeroPoint, form.Low, form.High) is { HasOneOffset: true } one
+                ? new([.. one.Channels.Select(c => new CentredChannel(c.Multiplier, c.Above, 0))], one.Shift, 0, IsCentred: false)
+                : CentredRequantization.Find(channels, form.ZeroPoint, form.Low, form.High) is { } two ? new(two.Channels, two.Shift, two.Rounding, IsCentred: true) : null;
         }
     }
 }
