@@ -20,7 +20,7 @@ public sealed class StarCodesKernel : NestKernel
     public const string PointStrategy = "star-codes-of-channels";
 
     /// <summary>Planes at most: the code holds no more; one less where values below zero are corrected.</summary>
-    private const int MostPlanes = 4;
+    public const int MostPlanes = 4;
 
     private const string Parameters = "parameters";
     private const string Planes = "planes";

@@ -19,7 +19,11 @@ public sealed partial class OpenEdgeMapper
     private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels, int Distance = 0);
 
     /// <summary>A way to execute a reduction: the kernel and how it spreads the positions.</summary>
-    private sealed record Spread(MappingCandidate Candidate, string Strategy, Positions Positions);
+    private sealed record Spread(MappingCandidate Candidate, string Strategy, Positions Positions)
+    {
+        /// <summary>True where codes are made of sums that are stored, though they could be made at once.</summary>
+        public bool HasSums { get; init; }
+    }
 
     private string? MapContraction(GconvOperator operation, OperatorShape shape)
     {
@@ -28,10 +32,12 @@ public sealed partial class OpenEdgeMapper
             return "its channels are split over several loops";
         }
 
-        if (Choose(operation, ContractionSpreads(operation, shape, groups, channels)) is not var (_, strategy, positions))
+        if (Choose(operation, ContractionSpreads(operation, shape, groups, channels)) is not { } spread)
         {
             return "it has more than three dimensions of output positions";
         }
+
+        var (_, strategy, positions) = spread;
 
         // every group has one channel, which reads inputs of its own: channels take the place of groups
         var depthwise = strategy is WindowKernel.Strategy or SlidingKernel.Strategy;
@@ -86,6 +92,7 @@ public sealed partial class OpenEdgeMapper
             channelsOf)
         {
             Steps = steps,
+            HasSums = spread.HasSums,
         };
         var tile = ChannelsOfTile(contraction);
         var total = contraction.Channels.Extent;
@@ -117,6 +124,9 @@ public sealed partial class OpenEdgeMapper
     {
         /// <summary>Thresholds, where codes are found by them; else null.</summary>
         public ChannelSteps? Steps { get; init; }
+
+        /// <inheritdoc cref="Spread.HasSums"/>
+        public bool HasSums { get; init; }
     }
 
     /// <summary>Output channels that are summed before they are requantised: all, or as many whole quads as the accumulators may take.</summary>

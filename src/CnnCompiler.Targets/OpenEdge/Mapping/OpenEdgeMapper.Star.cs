@@ -103,9 +103,15 @@ public sealed partial class OpenEdgeMapper
     private IEnumerable<Spread> StarSpreads(GconvOperator operation, OperatorShape shape, int channelLoop, int channels, IEnumerable<Spread> spreads) =>
         from strategy in (string[])[StarKernel.Strategy, StarKernel.PointStrategy]
         from positions in spreads.Select(s => s.Positions).Where(p => CanHalve(operation, p))
-        where StarOf(operation, shape, Halved(positions), 0, channels, channelLoop, strategy) is not null
+        let star = StarOf(operation, shape, Halved(positions), 0, channels, channelLoop, strategy)
+        where star is not null
+        let canDoWithoutSums = ScalarForms.AsRequantize(operation.Post) is not null && star.Plans.All(plan => plan.Passes <= StarCodesKernel.MostPlanes)
+        from hasSums in canDoWithoutSums ? (bool[])[false, true] : [false]
         select new Spread(
-            MappingCandidates.Of(strategy == StarKernel.Strategy ? "star" : "starpoint", operation, positions.PixelLoop), strategy, Halved(positions));
+            MappingCandidates.Of((strategy == StarKernel.Strategy ? "star" : "starpoint") + (hasSums ? "sums" : string.Empty), operation, positions.PixelLoop), strategy, Halved(positions))
+        {
+            HasSums = hasSums,
+        };
 
     /// <summary>
     /// The sums of some output channels, [quad][line][position][half][lane], lines as long as the packed input's: a few channels after the other. Null where

@@ -11,7 +11,7 @@ public sealed partial class OpenEdgeMapper
     /// <summary>The nests that make codes of what the passes leave, one for every two output channels; null where one of them has no such kernel.</summary>
     private MappedNest[]? StarCodes(Contraction contraction, int first, int count, string suffix, StarShape star)
     {
-        if (contraction.Form is not { } form)
+        if (contraction.HasSums || contraction.Form is not { } form)
         {
             return null;
         }
