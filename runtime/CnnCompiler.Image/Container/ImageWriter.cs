@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Machines;
@@ -157,6 +158,11 @@ internal sealed class ByteWriter
 
         public Payload Words(ReadOnlySpan<uint> words)
         {
+            if (BitConverter.IsLittleEndian)
+            {
+                return Raw(MemoryMarshal.AsBytes(words));
+            }
+
             foreach (var word in words)
             {
                 Int((int)word);
