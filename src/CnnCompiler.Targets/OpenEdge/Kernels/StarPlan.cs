@@ -1,3 +1,5 @@
+using CnnCompiler.Image.OpenEdge;
+
 namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
@@ -136,12 +138,21 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         for (var passes = fewest; passes <= mostPasses; passes++)
         {
             var groups = passes * Streams;
-            var slots = Math.Max(limits.Fewest, (items + groups - 1) / groups);
-            for (var attempt = 0; attempt < Attempts; attempt++)
+// a region whose parts lie apart leaves few ways through it: where there is none, the parts are regions of their own
+            foreach (var reach in (int[])[OpenEdgeInstruction.MaxImmediate, OpenEdgeInstruction.MaxImmediate / 2])
             {
-                if (Share(walk, weights, firsts, groups, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)
+                if (Regions(walk, reach, groups, limits.Most) is not { } regions)
                 {
-                    return new([.. Enumerable.Range(0, passes).Select(p => shared[(p * Streams)..((p + 1) * Streams)])]);
+                    continue;
+                }
+
+                var slots = Math.Max(limits.Fewest, regions.Max(r => (r.Items.Length + r.Groups - 1) / r.Groups));
+                for (var attempt = 0; attempt < Attempts; attempt++)
+                {
+                    if (Share(walk, weights, firsts, regions, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)
+                    {
+                        return new([.. Enumerable.Range(0, passes).Select(p => shared[(p * Streams)..((p + 1) * Streams)])]);
+                    }
                 }
             }
         }
@@ -158,17 +169,50 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     /// <summary>Room that is left in a cell, so that its weights can be split in two.</summary>
     private const int Slack = 10;
 
-    private static IReadOnlyList<int>[]? Share(
-        StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, int groups, int slots, uint seed)
+    /// <summary>Items that a stream can walk through, and the groups that have them.</summary>
+    private readonly record struct Region(int[] Items, int FirstGroup, int Groups);
+
+    /// <summary>The items by regions that lie further apart than <paramref name="reach"/> bytes, each with its share of the groups; null where those can't hold them.</summary>
+    private static Region[]? Regions(StarWalk walk, int reach, int groups, int mostSlots)
     {
-        var offsets = walk.Offsets;
-        // dealt in the order of addresses, so that every group has items all over
-        var order = Enumerable.Range(0, offsets.Count).OrderBy(i => offsets[i]).ThenBy(i => i).ToArray();
-        var group = new int[groups * slots];
-        Array.Fill(group, -1);
+        var order = Enumerable.Range(0, walk.Offsets.Count).OrderBy(i => walk.Offsets[i]).ThenBy(i => i).ToArray();
+        var parts = new List<List<int>>();
         for (var i = 0; i < order.Length; i++)
         {
-            group[(i % groups * slots) + (i / groups)] = order[i];
+            if (i == 0 || walk.Offsets[order[i]] - walk.Offsets[order[i - 1]] > reach)
+            {
+                parts.Add([]);
+            }
+
+            parts[^1].Add(order[i]);
+        }
+
+        // one group more at a time where groups are fullest
+        var shares = parts.Select(_ => 1).ToArray();
+        for (var left = groups - parts.Count; left > 0; left--)
+        {
+            shares[Enumerable.Range(0, shares.Length).MaxBy(p => (double)parts[p].Count / shares[p])]++;
+        }
+
+        return parts.Count > groups || parts.Where((part, p) => part.Count > shares[p] * mostSlots).Any()
+            ? null
+            : [.. parts.Select((part, p) => new Region([.. part], shares.Take(p).Sum(), shares[p]))];
+    }
+
+    private static IReadOnlyList<int>[]? Share(StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, Region[] regions, int slots, uint seed)
+    {
+        // dealt in the order of addresses, so that every group has items all over its region
+        var groups = regions.Sum(r => r.Groups);
+        var group = new int[groups * slots];
+        var regionOf = new Region[groups];
+        Array.Fill(group, -1);
+        foreach (var region in regions)
+        {
+            Array.Fill(regionOf, region, region.FirstGroup, region.Groups);
+            for (var i = 0; i < region.Items.Length; i++)
+            {
+                group[((region.FirstGroup + (i % region.Groups)) * slots) + (i / region.Groups)] = region.Items[i];
+            }
         }
 
         var sums = new int[groups, weights.Count];
@@ -206,7 +250,8 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         var random = new Lfsr(seed);
         for (var exchange = 0; all > 0 && exchange < Exchanges * groups; exchange++)
         {
-            var (a, b) = (random.Next(groups), random.Next(groups));
+            var a = random.Next(groups);
+            var b = regionOf[a].FirstGroup + random.Next(regionOf[a].Groups);
             var before = a == b ? 0 : excesses[a] + excesses[b];
             if (before == 0)
             {
