@@ -17,8 +17,8 @@ public sealed class HalvesPairsKernel : NestKernel
     /// <summary>Bits between the two lanes of a word.</summary>
     private const int LaneBits = 16;
 
-    /// <summary>Fewer words cost more to begin with than they save.</summary>
-    private const int FewestWords = 256;
+    /// <summary>Fewer words save less than the longer code may take from flash beside a short launch before.</summary>
+    private const int FewestWords = 1500;
 
     private readonly PairStreams _streams;
 
