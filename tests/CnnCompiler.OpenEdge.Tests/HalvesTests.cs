@@ -34,6 +34,31 @@ public class HalvesTests
         Assert.True(halved > Count / 10, $"only {halved} convolutions were halved");
     }
 
+    /// <summary>Height, width, input and output channels, kernel, stride, dilation: lines that are one run, and lines with gaps, halves of which are whole or not.</summary>
+    public static TheoryData<int, int, int, int, int, int, int> Packed() => new()
+    {
+        { 33, 19, 8, 4, 3, 1, 1 },
+        { 24, 24, 8, 2, 1, 1, 1 },
+        { 41, 25, 5, 3, 3, 2, 1 },
+        { 27, 73, 3, 2, 1, 2, 1 },
+        { 24, 61, 7, 2, 2, 3, 1 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Packed))]
+    public void Pairs_of_columns_pack_inputs_of_every_shape_on_every_machine(int height, int width, int inputs, int outputs, int kernel, int stride, int dilation)
+    {
+        foreach (var candidate in (ReadOnlySpan<string>)["halves-h", "halves-w"])
+        {
+            var network = Convolution(height, width, inputs, outputs, kernel, stride, dilation, 1, "signs");
+            var diagnostics = new DiagnosticBag();
+            var levels = AllLevels.Compile(network, ForcedMappings.Choices(LowerToGconv.Lower(network, diagnostics)!, candidate), diagnostics);
+            Assert.True(levels is not null, string.Join('\n', diagnostics.Diagnostics));
+            Assert.Contains(HalvesPairsKernel.Strategy, levels.Mapped.Steps.OfType<MappedNest>().Select(n => n.Kernel));
+            Assert.Null(levels.FirstDifference(RandomNetworks.Inputs(network, height)));
+        }
+    }
+
     /// <summary>Height, width, input and output channels, kernel, stride, dilation, groups: odd lines, one line a column and less, taps that fill up no group.</summary>
     public static TheoryData<int, int, int, int, int, int, int, int> Shapes() => new()
     {
@@ -122,8 +147,8 @@ public class HalvesTests
     [Fact]
     public void Where_packed_inputs_do_not_fit_the_largest_are_given_up_first_and_named()
     {
-        var wide = Convolution(32, 32, 16, 4, 1, 1, 1, 1, "signs");
-        var narrow = (Conv2D)Convolution(32, 32, 4, 8, 3, 2, 1, 1, "signs").Layers[0] with { Name = "z", Inputs = ["y"] };
+        var wide = Convolution(32, 32, 16, 3, 1, 1, 1, 1, "signs");
+        var narrow = (Conv2D)Convolution(32, 32, 3, 8, 3, 2, 1, 1, "signs").Layers[0] with { Name = "z", Inputs = ["y"] };
         var network = wide with { Layers = [wide.Layers[0], narrow], Outputs = ["z"] };
         var gconv = LowerToGconv.Lower(network, new())!;
         var machine = BuiltInMachines.Default;

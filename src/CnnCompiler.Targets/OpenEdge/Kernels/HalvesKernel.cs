@@ -33,11 +33,8 @@ public sealed class HalvesKernel : NestKernel
     public HalvesKernel(MappedNest nest)
         : base(nest)
     {
-        var half = new NestView(nest).Step(nest.Operands[0], NestView.OuterLine);
-        var low = nest.Operands[0] with { Element = Without(nest, nest.Operands[0].Element, 1) };
-        var high = low with { Element = low.Element with { Constant = low.Element.Constant + half } };
-        MappedAccess[] accesses = [low, high, nest.Output with { Element = Without(nest, nest.Output.Element, Halves) }];
-        _lines = PointLines.OfLines(nest with { Loops = [.. nest.Loops.Select(l => l.Name == NestView.OuterLine ? l with { Extent = 1 } : l)] }, accesses);
+        var (one, accesses) = Split(nest);
+        _lines = PointLines.OfLines(one, accesses);
         Program = Build();
     }
 
@@ -56,6 +53,17 @@ public sealed class HalvesKernel : NestKernel
         (Nest.Operands[0].Target, Math.Max(_lines.Extent(0), _lines.Extent(1))),
         (Nest.Output.Target, _lines.Extent(2)),
     ];
+
+    /// <summary>A nest over the words alone, and its accesses: first half, second half, words.</summary>
+    public static (MappedNest Nest, MappedAccess[] Accesses) Split(MappedNest nest)
+    {
+        var half = new NestView(nest).Step(nest.Operands[0], NestView.OuterLine);
+        var low = nest.Operands[0] with { Element = Without(nest, nest.Operands[0].Element, 1) };
+        var high = low with { Element = low.Element with { Constant = low.Element.Constant + half } };
+        return (
+            nest with { Loops = [.. nest.Loops.Select(l => l.Name == NestView.OuterLine ? l with { Extent = 1 } : l)] },
+            [low, high, nest.Output with { Element = Without(nest, nest.Output.Element, Halves) }]);
+    }
 
     /// <summary>An affine function of a nest's loops in words: the half left out, everything else over the lanes of a word.</summary>
     /// <param name="nest">The nest.</param>

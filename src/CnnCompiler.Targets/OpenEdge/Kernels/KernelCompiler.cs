@@ -12,6 +12,7 @@ public static class KernelCompiler
     {
         ContractKernel.Strategy => new ContractKernel(nest),
         HalvesKernel.Strategy => new HalvesKernel(nest),
+        HalvesPairsKernel.Strategy => new HalvesPairsKernel(nest),
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         DirectKernel.Strategy => new DirectKernel(nest, data),
         StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),

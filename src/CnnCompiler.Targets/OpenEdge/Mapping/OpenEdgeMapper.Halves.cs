@@ -76,19 +76,15 @@ public sealed partial class OpenEdgeMapper
         long[] Pitch(IEnumerable<int> pitch) => [.. pitch.Select(p => (long)p)];
         var step = Enumerable.Range(0, dimensions).Sum(d => index[d].Coefficients[positions.LineLoop] * layout.Pitch[d]) * positions.Distance;
         var first = layout.Origin + Enumerable.Range(0, dimensions).Sum(d => ranges[d].Min * layout.Pitch[d]);
-        Add(
-            new(
-                target.Name,
-                HalvesKernel.Strategy,
-                map.Loops,
-                [],
-                [new(source, map.Map(new([.. Pitch(layout.Pitch), step], first)))],
-                new(target.Name, map.Map(new(Pitch(packed.Pitch).ToEquatableArray(), 0))),
-                GconvReduction.None,
-                new ScalarExtra(0),
-                new ScalarAccumulator()),
-            operation.Origin.Value);
+        AddHalves(map, new(source, map.Map(new([.. Pitch(layout.Pitch), step], first))), new(target.Name, map.Map(new(Pitch(packed.Pitch).ToEquatableArray(), 0))), operation.Origin.Value);
         return (target.Name, element);
+    }
+
+    /// <summary>The nest that packs halves.</summary>
+    private void AddHalves(LoopMap map, MappedAccess from, MappedAccess to, GconvOrigin origin)
+    {
+        var nest = new MappedNest(to.Target, HalvesKernel.Strategy, map.Loops, [], [from], to, GconvReduction.None, new ScalarExtra(0), new ScalarAccumulator());
+        Add(HalvesPairsKernel.Fits(nest) ? nest with { Kernel = HalvesPairsKernel.Strategy } : nest, origin);
     }
 
     /// <summary>How the part of the input that a halved operator reads lies packed, and the element that it reads in the first half, over its loops.</summary>

@@ -23,18 +23,7 @@ public sealed partial class OpenEdgeMapper
         map.Add("inner", positions.Lines, reduced: false, positions.LineLoop);
         map.Add("element", pairs, reduced: false, tapLoop);
         map.Add(NestView.OuterLine, HalvesKernel.Halves, reduced: false, tapLoop, pairs);
-        Add(
-            new(
-                target.Name,
-                HalvesKernel.Strategy,
-                map.Loops,
-                [],
-                [new(source, map.Map(element))],
-                new(target.Name, new(layout.Pitch.Select(p => (long)p).ToEquatableArray(), 0)),
-                GconvReduction.None,
-                new ScalarExtra(0),
-                new ScalarAccumulator()),
-            operation.Origin.Value);
+        AddHalves(map, new(source, map.Map(element)), new(target.Name, new(layout.Pitch.Select(p => (long)p).ToEquatableArray(), 0)), operation.Origin.Value);
         return target;
     }
 
