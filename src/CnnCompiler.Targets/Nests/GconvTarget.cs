@@ -1,4 +1,5 @@
 using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Passes.Algorithms;
 using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
@@ -17,6 +18,7 @@ public static class GconvTarget
     /// <param name="forced">Choices that the user made himself; there are none to make.</param>
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
+        new ConvolutionAlgorithms(),
         new WriteInPlace(Accepts),
         new FuseElementwise(Accepts),
         new MergeSiblings(Accepts),
