@@ -8,7 +8,8 @@ namespace CnnCompiler.Passes.Algorithms;
 /// <summary>What takes the place of a convolution.</summary>
 /// <param name="Steps">Operators and views; the last has the convolution's name, or is a piece of the tensor that the convolution writes a piece of.</param>
 /// <param name="Constants">Constants that they read besides the convolution's own.</param>
-public sealed record AlgorithmChain(EquatableArray<GconvStep> Steps, EquatableArray<GconvConstant> Constants);
+/// <param name="Product">Name of the operator that multiplies by the weights.</param>
+public sealed record AlgorithmChain(EquatableArray<GconvStep> Steps, EquatableArray<GconvConstant> Constants, string Product);
 
 /// <summary>
 /// Rewrites a convolution of integers into several general convolutions with the same integers: the same sums of products in another order. That every value inside fits its type follows from the
@@ -33,7 +34,15 @@ public sealed class ConvolutionRewrite
     }
 
     /// <summary>The algorithm for an operator of the chain, or null and why it can't be.</summary>
-    public AlgorithmChain? Try(GconvOperator operation, ConvolutionAlgorithm algorithm, out string refusal)
+    public AlgorithmChain? Try(GconvOperator operation, ConvolutionAlgorithm algorithm, out string refusal) => Make(operation, algorithm, isOutline: false, out refusal);
+
+    /// <summary>
+    /// What <see cref="Try"/> gives, as far as it is known without the weights: with the loops and indexes of that, types no wider, and weights of 0. For bounds of costs; null where there is no such
+    /// chain.
+    /// </summary>
+    public AlgorithmChain? Outline(GconvOperator operation, ConvolutionAlgorithm algorithm) => Make(operation, algorithm, isOutline: true, out _);
+
+    private AlgorithmChain? Make(GconvOperator operation, ConvolutionAlgorithm algorithm, bool isOutline, out string refusal)
     {
         if (ConvolutionNest.Of(operation, name => _types[name], _constants, out refusal) is not { } nest)
         {
@@ -44,15 +53,15 @@ public sealed class ConvolutionRewrite
         refusal = algorithm.Kind switch
         {
             AlgorithmKind.Patches => PatchRewrite.Apply(nest, chain),
-            AlgorithmKind.Taps => TapRewrite.Apply(nest, chain),
-            _ => TransformRewrite.Apply(nest, algorithm, chain),
+            AlgorithmKind.Taps => TapRewrite.Apply(nest, chain, isOutline),
+            _ => TransformRewrite.Apply(nest, algorithm, chain, isOutline),
         } ?? string.Empty;
         if (refusal.Length == 0 && chain.Steps.Find(step => !NetworkLimits.Allows(step.Type.Shape)) is { } large)
         {
             refusal = FormattableString.Invariant($"'{large.Name}' would be {large.Type.Shape}, beyond {NetworkLimits.Rank} dimensions or {NetworkLimits.Elements} elements");
         }
 
-        return refusal.Length == 0 ? new(chain.Steps.ToEquatableArray(), chain.Constants.ToEquatableArray()) : null;
+        return refusal.Length == 0 ? new(chain.Steps.ToEquatableArray(), chain.Constants.ToEquatableArray(), chain.Product) : null;
     }
 
     /// <summary>The chain with some of its operators, by name, replaced.</summary>
@@ -81,6 +90,9 @@ internal sealed class ChainPieces(GconvOperator operation, HashSet<string> names
 
     public List<GconvConstant> Constants { get; } = [];
 
+    /// <summary>Name of the operator that multiplies by the weights.</summary>
+    public string Product { get; private set; } = string.Empty;
+
     /// <summary>A name for a part of the operator.</summary>
     public string NameFor(string part)
     {
@@ -103,10 +115,11 @@ internal sealed class ChainPieces(GconvOperator operation, HashSet<string> names
 
     /// <summary>Adds a step.</summary>
     /// <param name="step">The step.</param>
-    /// <param name="multiplies">True for the one that has the operator's nominal MACs.</param>
+    /// <param name="multiplies">True for the one that multiplies by the weights: it has the operator's nominal MACs.</param>
     public void Add(GconvStep step, bool multiplies = false)
     {
         var origin = operation.Origin.Value;
+        Product = multiplies ? step.Name : Product;
         Steps.Add(step with { Origin = multiplies ? origin : origin with { Macs = 0 }, Span = operation.Span });
     }
 }

@@ -21,23 +21,8 @@ internal readonly record struct IntegerRange(Int128 Low, Int128 High)
     /// <summary>Products of a value and a factor.</summary>
     public static IntegerRange operator *(IntegerRange a, Int128 factor) => factor < 0 ? new(a.High * factor, a.Low * factor) : new(a.Low * factor, a.High * factor);
 
-    /// <summary>Sums of a value for each factor, times that.</summary>
-    public static IntegerRange Combination(ReadOnlySpan<int> factors, Func<int, IntegerRange> values)
-    {
-        var sum = Zero;
-        for (var i = 0; i < factors.Length; i++)
-        {
-            sum += values(i) * factors[i];
-        }
-
-        return sum;
-    }
-
     /// <summary>What holds both.</summary>
     public IntegerRange Union(IntegerRange other) => new(Int128.Min(Low, other.Low), Int128.Max(High, other.High));
-
-    /// <summary>Values of this range that a divisor divides, divided by it.</summary>
-    public IntegerRange DividedBy(int divisor) => new(Low / divisor, High / divisor);
 
     /// <summary>The narrowest type from i16 on that holds all values, or null where 64 bits do not.</summary>
     public ElementType? Narrowest(ElementType from = ElementType.Int16)

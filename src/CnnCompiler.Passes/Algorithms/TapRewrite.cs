@@ -10,9 +10,12 @@ namespace CnnCompiler.Passes.Algorithms;
 internal static class TapRewrite
 {
     /// <summary>Adds the steps; null, or why there are none.</summary>
-    public static string? Apply(ConvolutionNest nest, ChainPieces chain)
+    /// <param name="nest">The convolution.</param>
+    /// <param name="chain">Takes the steps.</param>
+    /// <param name="isOutline">True where the weights are not looked at.</param>
+    public static string? Apply(ConvolutionNest nest, ChainPieces chain, bool isOutline)
     {
-        if (Range(nest).Narrowest(ElementType.Int32) is not { } element)
+        if ((isOutline ? IntegerRange.Zero : Range(nest)).Narrowest(ElementType.Int32) is not { } element)
         {
             return "the products of a tap could exceed 64 bits";
         }

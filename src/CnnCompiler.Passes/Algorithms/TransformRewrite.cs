@@ -26,7 +26,11 @@ internal sealed class TransformRewrite
     private TransformRewrite(ConvolutionNest nest, TransformedAxis[] axes, ChainPieces chain) => (_nest, _operation, _axes, _chain) = (nest, nest.Operation, axes, chain);
 
     /// <summary>Adds the steps; null, or why there are none.</summary>
-    public static string? Apply(ConvolutionNest nest, ConvolutionAlgorithm algorithm, ChainPieces chain)
+    /// <param name="nest">The convolution.</param>
+    /// <param name="algorithm">The algorithm.</param>
+    /// <param name="chain">Takes the steps.</param>
+    /// <param name="isOutline">True where the weights are not looked at.</param>
+    public static string? Apply(ConvolutionNest nest, ConvolutionAlgorithm algorithm, ChainPieces chain, bool isOutline)
     {
         var axes = new List<TransformedAxis>();
         foreach (var (name, transform) in ((string, FilterTransform)[])[("h", algorithm.Rows), ("w", algorithm.Columns)])
@@ -49,40 +53,43 @@ internal sealed class TransformRewrite
             axes.Add(new(found, transform, nest.Operation.Loops[found.Tap].Extent, nest.Operation.Loops[found.Position].Extent));
         }
 
-        return new TransformRewrite(nest, [.. axes], chain).Run();
+        return new TransformRewrite(nest, [.. axes], chain).Run(isOutline);
     }
 
-    private string? Run()
+    private string? Run(bool isOutline)
     {
         if (Windows() is not var (windows, ranges))
         {
             return "its transformed input could exceed 64 bits";
         }
 
-        var weights = new TransformedWeights(_nest, _axes);
-        if (!NetworkLimits.Allows(weights.Shape) || weights.Work() is not { Values: { } values } worked)
+        // what sums of products are within where the first directions are transformed: none, one, ..., all; [channels, points]
+        var sums = new List<IntegerRange[]>();
+        Tensor? values = null;
+        for (var count = 0; count <= _axes.Length; count++)
         {
-            return "a transformed weight exceeds 32 bits, or there are too many of them";
+            var weights = new TransformedWeights(_nest, _axes[..count]);
+            if (!NetworkLimits.Allows(weights.Shape) || (isOutline ? weights.Outline() : weights.Work()) is not { Values: { } worked } sides)
+            {
+                return "a transformed weight exceeds 32 bits, or there are too many of them";
+            }
+
+            values = worked;
+            sums.Add([.. sides.Above.Select((above, i) => (ranges[count][i % weights.Points] * above) + (ranges[count][i % weights.Points] * sides.Below[i]))]);
         }
 
-        var sums = new IntegerRange[worked.Above.Length];
-        for (var i = 0; i < sums.Length; i++)
-        {
-            sums[i] = (ranges[i % weights.Points] * worked.Above[i]) + (ranges[i % weights.Points] * worked.Below[i]);
-        }
-
-        return Union(sums).Narrowest(ElementType.Int32) is not { } element || !Results(Products(windows, weights, values, element), sums) ? "its products or what they add up to could exceed 64 bits" : null;
+        return Union(sums[^1]).Narrowest(ElementType.Int32) is not { } element || !Results(Products(windows, values!, element), sums) ? "its products or what they add up to could exceed 64 bits" : null;
     }
 
-    /// <summary>The transformed windows, and what they are within for each point of all directions; null where 64 bits do not hold them.</summary>
-    private (LaidOut Windows, IntegerRange[] Ranges)? Windows()
+    /// <summary>The transformed windows, and what the input is within and each point where the first directions are transformed: one, ..., all; null where 64 bits do not hold them.</summary>
+    private (LaidOut Windows, List<IntegerRange[]> Ranges)? Windows()
     {
-        var (input, ranges) = (LaidOut.Of(_operation.Input.Tensor, _nest.Input), (IntegerRange[])[_nest.InputRange]);
+        var (input, ranges) = (LaidOut.Of(_operation.Input.Tensor, _nest.Input), new List<IntegerRange[]> { new[] { _nest.InputRange } });
         foreach (var axis in _axes)
         {
             var (transform, place) = (axis.Transform, input.PlaceOf(axis.Axis.Dimension));
-            ranges = [.. ranges.SelectMany(range => transform.Input.Chunk(transform.Window).Select(row => IntegerRange.Combination(row, _ => range)))];
-            if (Union(ranges).Narrowest() is not { } element)
+            ranges.Add([.. ranges[^1].SelectMany(range => transform.Input.Chunk(transform.Window).Select(row => row.Aggregate(IntegerRange.Zero, (sum, factor) => sum + (range * factor))))]);
+            if (Union(ranges[^1]).Narrowest() is not { } element)
             {
                 return null;
             }
@@ -119,7 +126,7 @@ internal sealed class TransformRewrite
     }
 
     /// <summary>The products of all points.</summary>
-    private LaidOut Products(LaidOut windows, TransformedWeights weights, Tensor values, ElementType element)
+    private LaidOut Products(LaidOut windows, Tensor values, ElementType element)
     {
         var builder = new LoopBuilder(_operation.Loops.Count);
         var own = new int[_operation.Loops.Count];
@@ -152,7 +159,7 @@ internal sealed class TransformRewrite
                 products.Type,
                 builder.Loops,
                 builder.Skipping(windows.Name, windows.Type.Shape, index.ToEquatableArray()),
-                new(_chain.Add("weights", values), [.. points.Select(builder.At), .. weights.Loops.Select(loop => builder.At(own[loop]))]),
+                new(_chain.Add("weights", values), [.. points.Select(builder.At), .. new TransformedWeights(_nest, _axes).Loops.Select(loop => builder.At(own[loop]))]),
                 [],
                 element,
                 Scalar.Input,
@@ -164,15 +171,13 @@ internal sealed class TransformRewrite
         return products;
     }
 
-    /// <summary>The results of products that are within ranges, [channels, points of all directions]; false where 64 bits do not hold them.</summary>
-    private bool Results(LaidOut products, IntegerRange[] ranges)
+    /// <summary>The results; false where 64 bits do not hold them. Transformed back, sums are those without the direction's transform, times its scale.</summary>
+    private bool Results(LaidOut products, List<IntegerRange[]> sums)
     {
         for (var a = _axes.Length - 1; a >= 0; a--)
         {
-            var transform = _axes[a].Transform;
-            var sums = ranges.Chunk(transform.Points).Select(points => Union([.. transform.Output.Chunk(transform.Points).Select(row => IntegerRange.Combination(row, p => points[p]))])).ToArray();
-            ranges = [.. sums.Select(sum => sum.DividedBy(transform.Scale))];
-            if (Union(sums).Narrowest(ElementType.Int32) is not { } accumulator || Union(ranges).Narrowest(ElementType.Int32) is not { } element)
+            var (transform, range) = (_axes[a].Transform, Union(sums[a]));
+            if ((range * transform.Scale).Narrowest(ElementType.Int32) is not { } accumulator || range.Narrowest(ElementType.Int32) is not { } element)
             {
                 return false;
             }

@@ -78,107 +78,110 @@ internal sealed class TransformedWeights
     public int Channels { get; }
 
     /// <summary>The weights, or null where 32 bits do not hold one; and the sum of those above and of those below 0 of each channel and point, [channels, points].</summary>
-    public (Tensor? Values, Int128[] Above, Int128[] Below) Work()
+    public (Tensor? Values, long[] Above, long[] Below) Work()
     {
         var values = new int[Shape.Elements];
-        var (above, below) = (new Int128[Channels * Points], new Int128[Channels * Points]);
-        var (first, steps) = _nest.WeightStrides();
-        var matrices = _axes.Select(axis => axis.Matrix()).ToArray();
-        var kept = Loops.Where(loop => RoundsOf(loop) is null).ToArray();
-        var strides = Strides();
-        var at = new int[kept.Length];
-        var (low, high) = (0L, 0L);
+        var (above, below) = (new long[Channels * Points], new long[Channels * Points]);
+        var (weight, steps) = _nest.WeightStrides();
+        var (weights, rows, taps) = (Weights(), Rows(), Taps(steps));
+        var kept = Kept(steps);
+        var (at, gathered) = (new int[kept.Length], new long[taps.Length]);
+        var (low, high, place, channel) = (0L, 0L, 0L, 0);
         while (true)
         {
-            var (weight, place, channel) = (first, 0L, 0);
-            for (var i = 0; i < kept.Length; i++)
+            for (var i = 0; i < taps.Length; i++)
             {
-                weight += steps[kept[i]] * at[i];
-                place += strides[_axes.Length + IndexOf(kept[i])] * at[i];
-                channel = IsParallel(kept[i]) ? (channel * _nest.Operation.Loops[kept[i]].Extent) + at[i] : channel;
+                gathered[i] = weights[weight + taps[i]];
             }
 
-            Transform(0, Gather(weight, steps), place, 0);
-            var next = kept.Length - 1;
-            for (; next >= 0 && ++at[next] == _nest.Operation.Loops[kept[next]].Extent; next--)
+            foreach (var row in rows)
             {
+                var value = 0L;
+                foreach (var (tap, factor) in row.Factors)
+                {
+                    value += factor * gathered[tap];
+                }
+
+                (low, high) = (Math.Min(low, value), Math.Max(high, value));
+                values[place + row.Place] = unchecked((int)value);
+                (value > 0 ? above : below)[channel + row.Point] += value;
+            }
+
+            var next = kept.Length - 1;
+            for (; next >= 0 && at[next] == kept[next].Extent - 1; next--)
+            {
+                Move(kept[next], -at[next]);
                 at[next] = 0;
             }
 
             if (next < 0)
             {
-                break;
+                return (low < int.MinValue || high > int.MaxValue ? null : Stored(values, low, high), above, below);
             }
 
-            void Transform(int axis, long[] taps, long to, int point)
-            {
-                if (axis == _axes.Length)
-                {
-                    var value = taps[0];
-                    (low, high) = (Math.Min(low, value), Math.Max(high, value));
-                    values[to] = unchecked((int)value);
-                    (value > 0 ? above : below)[(channel * Points) + point] += value;
-                    return;
-                }
-
-                var (own, matrix) = (_axes[axis], matrices[axis]);
-                var rest = taps.Length / own.Taps;
-                for (var row = 0; row < own.Rounds * own.Transform.Points; row++)
-                {
-                    var left = new long[rest];
-                    for (var tap = 0; tap < own.Taps; tap++)
-                    {
-                        var factor = matrix[(row * own.Taps) + tap];
-                        for (var i = 0; i < rest && factor != 0; i++)
-                        {
-                            left[i] += factor * taps[(tap * rest) + i];
-                        }
-                    }
-
-                    var (round, p) = (row / own.Transform.Points, row % own.Transform.Points);
-                    Transform(axis + 1, left, to + (strides[axis] * p) + (strides[_axes.Length + IndexOf(own.Axis.Tap)] * round), (point * own.Transform.Points) + p);
-                }
-            }
+            at[next]++;
+            Move(kept[next], 1);
         }
 
-        return (low < int.MinValue || high > int.MaxValue ? null : Stored(values, low, high), above, below);
+        void Move(Trip loop, int trips) => (weight, place, channel) = (weight + (loop.Weight * trips), place + (loop.Place * trips), channel + (loop.Channel * trips));
     }
+
+    /// <summary>What <see cref="Work"/> would give if all weights were 0.</summary>
+    public (Tensor? Values, long[] Above, long[] Below) Outline() => (new(ElementType.Int8, Shape, new byte[Shape.Elements]), new long[Channels * Points], new long[Channels * Points]);
 
     private Tensor Stored(int[] values, long low, long high) =>
         low >= sbyte.MinValue && high <= sbyte.MaxValue ? Tensor.From<sbyte>(ElementType.Int8, Shape, Array.ConvertAll(values, value => (sbyte)value))
         : low >= short.MinValue && high <= short.MaxValue ? Tensor.From<short>(ElementType.Int16, Shape, Array.ConvertAll(values, value => (short)value))
         : Tensor.From<int>(ElementType.Int32, Shape, values);
 
-    /// <summary>Taps of the transformed directions at the other loops' trips, less the weights' zero point.</summary>
-    private long[] Gather(long first, long[] steps)
+    /// <summary>The loops that are not transformed, in order.</summary>
+    private Trip[] Kept(long[] steps)
     {
-        var taps = new long[_axes.Aggregate(1, (product, axis) => product * axis.Taps)];
-        for (var i = 0; i < taps.Length; i++)
+        var (kept, channels) = (new List<Trip>(), Points);
+        foreach (var loop in Loops.Reverse().Where(loop => RoundsOf(loop) is null))
         {
-            var (at, rest) = (first, i);
-            for (var axis = _axes.Length - 1; axis >= 0; axis--)
-            {
-                at += steps[_axes[axis].Axis.Tap] * (rest % _axes[axis].Taps);
-                rest /= _axes[axis].Taps;
-            }
-
-            taps[i] = _nest.Weights.GetInteger(at) - _nest.WeightZero;
+            var extent = _nest.Operation.Loops[loop].Extent;
+            kept.Insert(0, new(extent, steps[loop], Stride(_axes.Length + IndexOf(loop)), IsParallel(loop) ? channels : 0));
+            channels *= IsParallel(loop) ? extent : 1;
         }
 
-        return taps;
+        return [.. kept];
     }
 
-    private long[] Strides()
+    /// <summary>All weights less their zero point.</summary>
+    private long[] Weights()
     {
-        var strides = new long[Shape.Rank];
-        var extent = 1L;
-        for (var d = Shape.Rank - 1; d >= 0; d--)
+        var weights = new long[_nest.Weights.Shape.Elements];
+        var codes = _nest.Weights.Element == ElementType.Int8 ? _nest.Weights.AsSpan<sbyte>() : [];
+        for (var i = 0; i < weights.Length; i++)
         {
-            (strides[d], extent) = (extent, extent * Shape[d]);
+            weights[i] = (codes.Length > 0 ? codes[i] : _nest.Weights.GetInteger(i)) - _nest.WeightZero;
         }
 
-        return strides;
+        return weights;
     }
+
+    /// <summary>Where the taps of the transformed directions lie, from the first one.</summary>
+    private long[] Taps(long[] steps) => _axes.Aggregate((long[])[0], (taps, axis) => [.. taps.SelectMany(tap => Enumerable.Range(0, axis.Taps).Select(i => tap + (steps[axis.Axis.Tap] * i)))]);
+
+    /// <summary>For each round and point of all directions where its weights lie, from the first one, the point's number, and what the taps are multiplied by.</summary>
+    private Row[] Rows()
+    {
+        Row[] rows = [new(0, 0, [(0, 1)])];
+        for (var a = 0; a < _axes.Length; a++)
+        {
+            var (axis, matrix, points) = (_axes[a], _axes[a].Matrix(), _axes[a].Transform.Points);
+            var (ofPoint, ofRound) = (Stride(a), Stride(_axes.Length + IndexOf(axis.Axis.Tap)));
+            rows = [.. rows.SelectMany(row => Enumerable.Range(0, axis.Rounds * points).Select(r => new Row(
+                row.Place + (ofPoint * (r % points)) + (ofRound * (r / points)),
+                (row.Point * points) + (r % points),
+                [.. row.Factors.SelectMany(factor => Enumerable.Range(0, axis.Taps).Select(tap => ((factor.Tap * axis.Taps) + tap, factor.Factor * matrix[(r * axis.Taps) + tap]))).Where(factor => factor.Item2 != 0)])))];
+        }
+
+        return rows;
+    }
+
+    private long Stride(int dimension) => AffineExpressions.Product(Shape.Dimensions.Skip(dimension + 1));
 
     private int IndexOf(int loop)
     {
@@ -196,4 +199,10 @@ internal sealed class TransformedWeights
     private TransformedAxis? RoundsOf(int loop) => Array.Find(_axes, axis => axis.Axis.Tap == loop);
 
     private bool IsParallel(int loop) => _nest.Operation.Loops[loop].Kind.IsParallel();
+
+    /// <summary>A loop: its trips, and how far one goes in the weights, the transformed ones and the channels.</summary>
+    private readonly record struct Trip(int Extent, long Weight, long Place, int Channel);
+
+    /// <summary>A round and point of all directions.</summary>
+    private sealed record Row(long Place, int Point, (int Tap, long Factor)[] Factors);
 }
