@@ -4,6 +4,7 @@ using CnnCompiler.Image.Nests;
 using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.Nests;
@@ -32,23 +33,23 @@ internal static class NestLevels
     }
 
     /// <summary>The image module; a refusal fails the test.</summary>
-    public static SystolicImageModule Compile(NetworkGraph network, MachineDescription machine)
+    public static SystolicImageModule Compile(NetworkGraph network, MachineDescription machine, IReadOnlyDictionary<string, string>? options = null, IReadOnlyList<ForcedChoice>? forced = null)
     {
         var diagnostics = new DiagnosticBag();
-        var context = new PassContext { Diagnostics = diagnostics, VerifyEach = true, Options = new Dictionary<string, string>(StringComparer.Ordinal) };
-        var module = PassRunner.Run(GconvTarget.Pipeline(machine, []), new NetworkModule(network), context);
+        var context = new PassContext { Diagnostics = diagnostics, VerifyEach = true, Options = options ?? new Dictionary<string, string>(StringComparer.Ordinal) };
+        var module = PassRunner.Run(GconvTarget.Pipeline(machine, forced ?? []), new NetworkModule(network), context);
         Assert.True(module is SystolicImageModule, $"{network.Name} on {machine.Name}: {string.Join('\n', diagnostics.Diagnostics)}");
         return (SystolicImageModule)module;
     }
 
     /// <summary>Runs network and image: equal values, and the counts that the model predicts.</summary>
-    public static SystolicImageModule Check(NetworkGraph network, MachineDescription machine, IReadOnlyList<Tensor> inputs)
+    public static SystolicImageModule Check(NetworkGraph network, MachineDescription machine, IReadOnlyList<Tensor> inputs, IReadOnlyDictionary<string, string>? options = null, IReadOnlyList<ForcedChoice>? forced = null)
     {
-        var image = Compile(network, machine);
+        var image = Compile(network, machine, options, forced);
         var diagnostics = new DiagnosticBag();
         var counted = new List<NestCounts>();
-        var options = new RunOptions { MaxCycles = long.MaxValue, AfterNest = (_, counts) => counted.Add(counts) };
-        var (expected, actual) = (new NetworkModule(network).Evaluate(inputs, diagnostics, default), image.Evaluate(inputs, options, diagnostics, default));
+        var running = new RunOptions { MaxCycles = long.MaxValue, AfterNest = (_, counts) => counted.Add(counts) };
+        var (expected, actual) = (new NetworkModule(network).Evaluate(inputs, diagnostics, default), image.Evaluate(inputs, running, diagnostics, default));
         Assert.True(expected is not null && actual is not null, $"{network.Name} on {machine.Name}: {string.Join('\n', diagnostics.Diagnostics)}");
         Assert.True(TranslationValidation.Difference(expected, actual) is var difference && difference is null, $"{network.Name} on {machine.Name}: {difference}");
         var predicted = image.Mapped.NestPredictions;

@@ -35,10 +35,14 @@ public sealed class AllLevels
 
     /// <summary>Compiles to every level with given choices, changed as far as the first machine's memory requires.</summary>
     public static AllLevels? Compile(
-        NetworkGraph network, MappingChoices choices, DiagnosticBag diagnostics, IReadOnlyList<MachineDescription>? machines = null)
+        NetworkGraph network, MappingChoices choices, DiagnosticBag diagnostics, IReadOnlyList<MachineDescription>? machines = null) =>
+        LowerToGconv.Lower(network, diagnostics) is { } gconv ? Compile(network, gconv, choices, diagnostics, machines) : null;
+
+    /// <summary>Compiles a chain of the network to the levels after it.</summary>
+    public static AllLevels? Compile(
+        NetworkGraph network, GconvProgram gconv, MappingChoices choices, DiagnosticBag diagnostics, IReadOnlyList<MachineDescription>? machines = null)
     {
-        if (LowerToGconv.Lower(network, diagnostics) is not { } gconv
-            || MappingSelector.Fit(gconv, choices, (machines ?? Machines)[0], diagnostics, default)?.Program is not { } mapped)
+        if (MappingSelector.Fit(gconv, choices, (machines ?? Machines)[0], diagnostics, default)?.Program is not { } mapped)
         {
             return null;
         }

@@ -23,7 +23,7 @@ internal static class PassesCommand
         foreach (var pass in CompilerPasses.All)
         {
             var description = pass.Description;
-            var options = description.Options.Select(option => $"{option.Name}={string.Join('|', option.Choices)} (default {option.Default}): {option.Summary}");
+            var options = description.Options.Select(option => $"{option.Name}={(option.Choices.Count > 0 ? string.Join('|', option.Choices) : "TEXT")} (default {option.Default}): {option.Summary}");
             table.AddRow([.. new[]
             {
                 description.Name, string.Join(", ", pass.Targets), description.From.Name(), description.To.Name(), string.Join("; ", options), description.Summary,

@@ -5,8 +5,8 @@ namespace CnnCompiler.Passes.Infrastructure;
 /// <summary>A setting of a pass. Command-line flags, help and docs derive from it.</summary>
 /// <param name="Name">Name in lower case with hyphens, unique in its pass.</param>
 /// <param name="Summary">One line for help.</param>
-/// <param name="Default">Value where none is given; one of <paramref name="Choices"/>.</param>
-/// <param name="Choices">All values.</param>
+/// <param name="Default">Value where none is given; one of <paramref name="Choices"/>, where there are any.</param>
+/// <param name="Choices">All values; none where the pass reads any text.</param>
 public sealed record PassOption(string Name, string Summary, string Default, EquatableArray<string> Choices);
 
 /// <summary>What a pass is: stated once, in its constructor.</summary>

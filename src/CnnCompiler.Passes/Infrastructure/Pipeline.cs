@@ -44,7 +44,7 @@ public sealed class Pipeline
             {
                 diagnostics.Report(PassDiagnostics.UnknownOption(key, declared.Keys.Order(StringComparer.Ordinal)));
             }
-            else if (!option.Choices.Contains(value, StringComparer.Ordinal))
+            else if (option.Choices.Count > 0 && !option.Choices.Contains(value, StringComparer.Ordinal))
             {
                 diagnostics.Report(PassDiagnostics.BadOptionValue(key, value, option.Choices));
             }

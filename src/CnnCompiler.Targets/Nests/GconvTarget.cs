@@ -1,8 +1,8 @@
 using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Passes.Algorithms;
 using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
-using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.Systolic;
@@ -14,9 +14,10 @@ public static class GconvTarget
 {
     /// <summary>The passes, in order.</summary>
     /// <param name="machine">The machine compiled for.</param>
-    /// <param name="forced">Choices that the user made himself; there are none to make.</param>
+    /// <param name="forced">Choices of algorithms that the user made himself.</param>
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
+        new ConvolutionAlgorithms(),
         new WriteInPlace(Accepts),
         new FuseElementwise(Accepts),
         new MergeSiblings(Accepts),
@@ -34,18 +35,19 @@ public static class GconvTarget
 
 /// <summary>The pass from the GCONV chain to loop nests on an accelerator.</summary>
 /// <param name="machine">The machine compiled for.</param>
-/// <param name="forced">Choices that the user made himself; there are none to make.</param>
+/// <param name="forced">Choices of algorithms that the user made himself.</param>
 public sealed class MapToNests(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) : Pass<GconvModule, SystolicModule>(
-    new("map-to-nests", "unrolls each general convolution on the array, tiles it for the buffers and orders its loops", IrLevel.Gconv, IrLevel.Mapped))
+    new("map-to-nests", "chooses algorithms of convolutions, unrolls each general convolution on the array, tiles it for the buffers and orders its loops", IrLevel.Gconv, IrLevel.Mapped, [Algorithms]))
 {
+    private const string Auto = "auto";
+    private static readonly PassOption Algorithms = new("algorithms", "convolutions become several operators where that is faster, or none does", Auto, [Auto, "direct"]);
+
     /// <inheritdoc/>
     protected override SystolicModule? Transform(GconvModule module, PassContext context)
     {
-        foreach (var choice in forced)
-        {
-            context.Diagnostics.Report(SelectionDiagnostics.UnknownVertex(choice.Vertex, []));
-        }
-
-        return forced.Count > 0 ? null : NestMapper.Map(module.Program, machine, context.Cancellation);
+        var plans = new NestPlans(machine);
+        return AlgorithmSelection.Choose(module.Program, plans, forced, context.Value(this, Algorithms) == Auto, context) is var (program, explanation)
+            ? NestMapper.Map(program, plans, context.Cancellation) with { Selection = explanation }
+            : null;
     }
 }

@@ -15,27 +15,22 @@ namespace CnnCompiler.Targets.Nests;
 internal static class NestMapper
 {
     /// <summary>The mapped program.</summary>
+    /// <param name="program">The chain.</param>
+    /// <param name="plans">Mappings on the machine, those found before too.</param>
+    /// <param name="cancellation">Ends early.</param>
     /// <exception cref="DiagnosticException">An operator can't run on such a machine.</exception>
-    public static SystolicModule Map(GconvProgram program, MachineDescription machine, CancellationToken cancellation)
+    public static SystolicModule Map(GconvProgram program, NestPlans plans, CancellationToken cancellation)
     {
-        var plans = new List<NestPlan>();
-        var known = new Dictionary<string, NestPlan?>(StringComparer.Ordinal);
+        var mapped = new List<NestPlan>();
         foreach (var (step, descriptor) in Descriptors(program))
         {
             cancellation.ThrowIfCancellationRequested();
-            var key = Key(descriptor);
-            if (!known.TryGetValue(key, out var plan))
-            {
-                plan = Best(descriptor, machine);
-                known.Add(key, plan);
-            }
-
-            plans.Add(plan is null
-                ? throw new DiagnosticException(SystolicDiagnostics.NoUnit(step, string.Create(CultureInfo.InvariantCulture, $"not even one element of each operand fits the buffers of {machine.Name}")))
-                : plan with { Operator = step.Name });
+            mapped.Add(plans.Of(descriptor) is { } plan
+                ? plan with { Operator = step.Name }
+                : throw new DiagnosticException(SystolicDiagnostics.NoUnit(step, string.Create(CultureInfo.InvariantCulture, $"not even one element of each operand fits the buffers of {plans.Machine.Name}"))));
         }
 
-        return new(program, [], machine) { Nests = plans.ToEquatableArray() };
+        return new(program, [], plans.Machine) { Nests = mapped.ToEquatableArray() };
     }
 
     /// <summary>
@@ -49,14 +44,15 @@ internal static class NestMapper
     {
         var plan = NestSearch.Best(operation, machine, patience: patience);
         var plain = GconvComparison.WithoutAdditions(machine);
-        return plan is null || plain == machine || NestSearch.Best(operation, plain, patience: patience) is not { } other || Cost(plan).CompareTo(Cost(other)) <= 0 ? plan : other;
+        return plan is null || plain == machine || NestSearch.Best(operation, plain, patience: patience) is not { } other || Cost(plan, operation, machine).CompareTo(Cost(other, operation, machine)) <= 0 ? plan : other;
+    }
 
-        (long Cycles, Int128 Energy) Cost(NestPlan of)
-        {
-            var nest = of.Encode(operation, machine);
-            var counts = NestModel.Count(nest, machine);
-            return (counts.Cycles(machine), NestSearch.Energy(nest, counts, machine));
-        }
+    /// <summary>Cycles of a mapping, and its energy in attojoules.</summary>
+    public static (long Cycles, Int128 Energy) Cost(NestPlan plan, SystolicOperator operation, MachineDescription machine)
+    {
+        var nest = plan.Encode(operation, machine);
+        var counts = NestModel.Count(nest, machine);
+        return (counts.Cycles(machine), NestSearch.Energy(nest, counts, machine));
     }
 
     /// <summary>The operators of a chain with their descriptors; addresses play no part.</summary>

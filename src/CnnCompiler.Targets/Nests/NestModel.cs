@@ -49,6 +49,15 @@ internal static class NestModel
     public static long PostCycles(SystolicOperator operation, long outputs, MachineDescription machine) =>
         Up(outputs, machine.Columns) * Up(Math.Max(1, ScalarInstructionSet.Operations(operation.Post)), machine.Systolic![SystolicKeys.OutputStages]);
 
+    /// <summary>No mapping takes fewer cycles: with every element of the array in use all the time, the units behind it, and what has to move.</summary>
+    public static long LeastCycles(SystolicOperator operation, MachineDescription machine)
+    {
+        var outputs = operation.Loops.Where(loop => loop.Role != SystolicRole.Row).Aggregate(1L, (product, loop) => product * loop.Extent);
+        return Math.Max(
+            Math.Max(Up(Taps(operation), (long)machine.Rows * machine.Columns) * CyclesPerTap(operation, machine), PostCycles(operation, outputs, machine)),
+            Up(LeastBytes(operation), machine.Systolic![SystolicKeys.OffChipBytes]));
+    }
+
     /// <summary>Trips of all loops.</summary>
     public static long Taps(SystolicOperator operation) => operation.Loops.Aggregate(1L, (product, loop) => product * loop.Extent);
 

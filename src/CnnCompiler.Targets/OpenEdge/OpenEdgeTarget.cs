@@ -1,3 +1,4 @@
+using CnnCompiler.Passes.Algorithms;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -15,6 +16,7 @@ public static class OpenEdgeTarget
     /// <param name="forced">Choices of kernels and layouts that the user made himself.</param>
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
+        new ConvolutionAlgorithms(),
         new MapToOpenEdge(machine, forced),
         new EmitImage(machine));
 }

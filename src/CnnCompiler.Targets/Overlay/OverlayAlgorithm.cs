@@ -2,6 +2,7 @@ using System.Globalization;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Overlay;
 using CnnCompiler.Image.Systolic;
+using CnnCompiler.Passes.Algorithms;
 using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Targets.Overlay;
@@ -20,10 +21,10 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
     private const int MostRounds = 1 << 12;
 
     /// <summary>Transform of rows.</summary>
-    public required WinogradTransform Vertical { get; init; }
+    public required FilterTransform Vertical { get; init; }
 
     /// <summary>Transform of columns.</summary>
-    public required WinogradTransform Horizontal { get; init; }
+    public required FilterTransform Horizontal { get; init; }
 
     /// <summary>First tap of each round, and the distance of its taps.</summary>
     public required (int Row, int Column)[] Taps { get; init; }
@@ -54,15 +55,15 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             return found;
         }
 
-        found.Add(Make("im2col", form, WinogradTransform.Plain, WinogradTransform.Plain, false));
+        found.Add(Make("im2col", form, FilterTransform.Plain, FilterTransform.Plain, false));
         if (form.Rows.Kernel * form.Columns.Kernel > 1 && form.Fill == form.Zero)
         {
-            found.Add(Make("kn2row", form, WinogradTransform.Plain, WinogradTransform.Plain, true));
+            found.Add(Make("kn2row", form, FilterTransform.Plain, FilterTransform.Plain, true));
         }
 
-        foreach (var transform in (WinogradTransform[])[WinogradTransform.Two, WinogradTransform.Four])
+        foreach (var transform in (FilterTransform[])[FilterTransform.Two, FilterTransform.Four])
         {
-            var (vertical, horizontal) = (form.Rows.Kernel > 1 ? transform : WinogradTransform.Plain, form.Columns.Kernel > 1 ? transform : WinogradTransform.Plain);
+            var (vertical, horizontal) = (form.Rows.Kernel > 1 ? transform : FilterTransform.Plain, form.Columns.Kernel > 1 ? transform : FilterTransform.Plain);
             if (vertical.Points * horizontal.Points > 1
                 && (form.Rows.Kernel == 1 || form.Rows.Dilation == 1) && (form.Columns.Kernel == 1 || form.Columns.Dilation == 1)
                 && Make(string.Create(CultureInfo.InvariantCulture, $"winograd-{vertical.Tile}x{horizontal.Tile}"), form, vertical, horizontal, false) is var algorithm
@@ -150,7 +151,7 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
         return Tensor.From<int>(ElementType.Int32, Shape.Of([rounds, Form.Groups, Form.Outputs]), values);
     }
 
-    private static OverlayAlgorithm Make(string name, ConvolutionForm form, WinogradTransform vertical, WinogradTransform horizontal, bool isSeparate)
+    private static OverlayAlgorithm Make(string name, ConvolutionForm form, FilterTransform vertical, FilterTransform horizontal, bool isSeparate)
     {
         var (rows, columns) = (Parts(form.Rows, vertical), Parts(form.Columns, horizontal));
         var parts = rows.SelectMany(_ => columns, (row, column) => (Row: row, Column: column)).ToArray();
@@ -162,7 +163,7 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
             form.Groups,
             [.. parts.Select(part => new OverlayRound(form.Rows.Offset + (form.Rows.Dilation * part.Row), form.Columns.Offset + (form.Columns.Dilation * part.Column)))],
             form.Fill);
-        var largest = LargestCode * WinogradTransform.Reach(vertical.Kernel, vertical.Taps) * WinogradTransform.Reach(horizontal.Kernel, horizontal.Taps);
+        var largest = LargestCode * FilterTransform.Reach(vertical.Kernel, vertical.Taps) * FilterTransform.Reach(horizontal.Kernel, horizontal.Taps);
         var geometry = new WindowGeometry(window);
         return new(name, form, window, isSeparate, largest <= LargestCode ? ElementType.Int8 : largest <= short.MaxValue ? ElementType.Int16 : ElementType.Int32)
         {
@@ -174,13 +175,13 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
         };
     }
 
-    private static OverlayAxis Axis(ConvolutionAxis axis, WinogradTransform transform) => new(axis.Input, axis.Output, axis.Step, transform.Tile, transform.Input, transform.Output, transform.Scale);
+    private static OverlayAxis Axis(ConvolutionAxis axis, FilterTransform transform) => new(axis.Input, axis.Output, axis.Step, transform.Tile, transform.Input, transform.Output, transform.Scale);
 
     /// <summary>
     /// First taps of a direction's parts. A transform takes r taps that lie a stride apart, so that the elements of its window do too: with stride s there are s phases of taps, each
     /// cut into ceil(taps / r) parts; what is missing in the last is 0.
     /// </summary>
-    private static List<int> Parts(ConvolutionAxis axis, WinogradTransform transform)
+    private static List<int> Parts(ConvolutionAxis axis, FilterTransform transform)
     {
         if (transform.Points == 1)
         {
@@ -231,10 +232,10 @@ internal sealed record OverlayAlgorithm(string Name, ConvolutionForm Form, Overl
     /// <summary>True where no number can leave its width: operands, sums, what is divided, and 16 bits of a stored window.</summary>
     private bool IsExact(SystolicDescription machine)
     {
-        Int128 left = LargestCode * WinogradTransform.Reach(Vertical.Input, Vertical.Points) * WinogradTransform.Reach(Horizontal.Input, Horizontal.Points);
-        Int128 right = LargestCode * WinogradTransform.Reach(Vertical.Kernel, Vertical.Taps) * WinogradTransform.Reach(Horizontal.Kernel, Horizontal.Taps);
+        Int128 left = LargestCode * FilterTransform.Reach(Vertical.Input, Vertical.Points) * FilterTransform.Reach(Horizontal.Input, Horizontal.Points);
+        Int128 right = LargestCode * FilterTransform.Reach(Vertical.Kernel, Vertical.Taps) * FilterTransform.Reach(Horizontal.Kernel, Horizontal.Taps);
         var sum = left * right * Terms * (IsSeparate ? Window.Rounds.Count : 1);
-        var back = sum * WinogradTransform.Reach(Vertical.Output, Vertical.Points) * WinogradTransform.Reach(Horizontal.Output, Horizontal.Points);
+        var back = sum * FilterTransform.Reach(Vertical.Output, Vertical.Points) * FilterTransform.Reach(Horizontal.Output, Horizontal.Points);
         return left < (Int128)1 << (int)Math.Min(machine[SystolicKeys.OperandBits], 16) - 1
             && right <= (Int128)1 << (int)machine[SystolicKeys.WeightBits] - 1
             && sum < (Int128)1 << (int)machine[SystolicKeys.SumBits] - 1

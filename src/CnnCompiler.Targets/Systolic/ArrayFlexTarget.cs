@@ -1,5 +1,6 @@
 using System.Globalization;
 using CnnCompiler.Core;
+using CnnCompiler.Passes.Algorithms;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -15,6 +16,7 @@ public static class ArrayFlexTarget
     /// <param name="forced">Choices that the user made himself.</param>
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
+        new ConvolutionAlgorithms(),
         new MapToSystolic(machine, forced),
         new EmitSystolicImage());
 }

@@ -136,7 +136,7 @@ internal sealed class ChainTensors
 
         foreach (var step in program.Steps)
         {
-            _types[step.Name] = (step.Type.Shape, step.Type.Element);
+            Add(step);
         }
     }
 
@@ -147,6 +147,8 @@ internal sealed class ChainTensors
     public Shape Shape(string name) => _types[name].Shape;
 
     public ElementType Element(string name) => _types[name].Element;
+
+    public void Add(GconvStep step) => _types[step.Name] = (step.Type.Shape, step.Type.Element);
 
     public void Add(GconvConstant constant)
     {

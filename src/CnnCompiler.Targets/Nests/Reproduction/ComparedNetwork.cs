@@ -1,6 +1,7 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Passes.Algorithms;
 using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Training;
@@ -55,7 +56,8 @@ public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNe
     /// <param name="otherwise">The chain as it would have been made without a step of its making, and that step's name.</param>
     public static GconvNetwork Of(string name, GconvProgram program, long layerCode = 0, (string Step, GconvProgram Program)? otherwise = null)
     {
-        var passes = GconvTarget.Pipeline(BuiltInMachines.Gconv[0], []).Passes.Where(pass => pass.Description is { From: IrLevel.Gconv, To: IrLevel.Gconv }).ToList();
+        // algorithms are rewrites that a user asks for: unasked the pass changes nothing
+        var passes = GconvTarget.Pipeline(BuiltInMachines.Gconv[0], []).Passes.Where(pass => pass.Description is { From: IrLevel.Gconv, To: IrLevel.Gconv } && pass is not ConvolutionAlgorithms).ToList();
         var variants = passes.Select(left => (left.Description.Name, After(program, [.. passes.Where(pass => pass != left)]))).ToList();
         if (otherwise is (var step, var other))
         {

@@ -20,8 +20,15 @@ public sealed partial class OpenEdgeMapper
         var (buffer, element) = Output(operation);
         MappedBuffer? halo = null;
         var map = new LoopMap(operation.Loops.Count);
-        var fills = operation.Input.OutOfRange == OutOfRange.Fill;
-        if (fills)
+        var source = (Buffer: _bufferOf[operation.Input.Tensor], Layout: LayoutOf(operation.Input.Tensor));
+        var inside = InsideOf(operation, TypeOf(operation.Input.Tensor).Shape);
+        if (inside is null)
+        {
+            // windows over a border: what is outside depends on several loops together, so the border is made before
+            source = PaddedInput(operation, 0);
+            inside = [.. operation.Loops.Select(l => (First: 0, Count: l.Extent))];
+        }
+        else if (operation.Input.OutOfRange == OutOfRange.Fill)
         {
             if (!buffer.Layout.IsDense)
             {
@@ -36,11 +43,6 @@ public sealed partial class OpenEdgeMapper
             Fill(buffer, code, operation.Origin.Value);
         }
 
-        if (InsideOf(operation, TypeOf(operation.Input.Tensor).Shape) is not { } inside)
-        {
-            return "what it reads of its input is no box";
-        }
-
         var empty = inside.Any(i => i.Count == 0);
         for (var i = 0; i < operation.Loops.Count && !empty; i++)
         {
@@ -50,7 +52,7 @@ public sealed partial class OpenEdgeMapper
 
         if (!empty)
         {
-            AddElements(operation, map, table, new(buffer.Name, map.Map(element)));
+            AddElements(operation, map, table, new(source.Buffer, map.Map(Element(operation, operation.Input, source.Layout))), new(buffer.Name, map.Map(element)));
         }
 
         if (halo is not null)
@@ -62,9 +64,8 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>The nest that copies elements, or looks them up.</summary>
-    private void AddElements(GconvOperator operation, LoopMap map, int[]? table, MappedAccess output)
+    private void AddElements(GconvOperator operation, LoopMap map, int[]? table, MappedAccess input, MappedAccess output)
     {
-        var input = new MappedAccess(_bufferOf[operation.Input.Tensor], map.Map(Element(operation, operation.Input, LayoutOf(operation.Input.Tensor))));
         if (table is null)
         {
             Add(new(operation.Name, PointKernel.Strategy, map.Loops, [], [input], output, GconvReduction.None, new ScalarExtra(0), operation.Post), operation.Origin.Value);

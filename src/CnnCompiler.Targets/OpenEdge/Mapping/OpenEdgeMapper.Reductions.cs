@@ -406,12 +406,19 @@ public sealed partial class OpenEdgeMapper
             : spreads[0];
     }
 
-    /// <summary>The operator's input inside the halo it needs: in place where its layout has it, else copied into a halo of its own.</summary>
+    /// <summary>The operator's input inside the halo it needs, of the value that the access fills with or else of <paramref name="fill"/>: in place where its layout has it, else copied into a halo of its own.</summary>
     private (string Buffer, BufferLayout Layout) PaddedInput(GconvOperator operation, int fill)
     {
         var tensor = operation.Input.Tensor;
         var layout = LayoutOf(tensor);
-        if (operation.Input.OutOfRange != OutOfRange.SkipTap || ValueLayouts.Covers(layout, operation))
+        fill = operation.Input.OutOfRange == OutOfRange.Fill ? operation.Input.FillValue : fill;
+        var isCovered = operation.Input.OutOfRange switch
+        {
+            OutOfRange.Never => true,
+            OutOfRange.SkipTap => ValueLayouts.Covers(layout, operation),
+            _ => layout.HaloFill == fill && ValueLayouts.Covers(layout, operation),
+        };
+        if (isCovered)
         {
             return (_bufferOf[tensor], layout);
         }
