@@ -98,7 +98,7 @@ public sealed class ImageEmitter
             try
             {
                 var kernel = KernelCompiler.Compile(nest, data);
-                compiled.Add(nest, (kernel, ArrayAssembler.Assemble(kernel.Program, machine)));
+                compiled.Add(nest, (kernel, KernelCompiler.Assemble(kernel, machine)));
             }
             catch (ArrayResourceException exception)
             {
@@ -175,7 +175,7 @@ public sealed class ImageEmitter
             foreach (var nest in program.Steps.OfType<MappedNest>())
             {
                 var kernel = KernelCompiler.Compile(nest, data);
-                compiled.Add(nest, (kernel, ArrayAssembler.Assemble(kernel.Program, machine)));
+                compiled.Add(nest, (kernel, KernelCompiler.Assemble(kernel, machine)));
             }
         }
         catch (ArrayResourceException)
@@ -251,7 +251,7 @@ public sealed class ImageEmitter
         try
         {
             return program.Steps.OfType<MappedNest>().Select(n => KernelCompiler.Compile(n, data))
-                .Select(k => ArrayAssembler.Assemble(k.Program, machine).Steps > 0 ? k.ParameterWords : 0).DefaultIfEmpty(0).Max();
+                .Select(k => KernelCompiler.Assemble(k, machine).Steps > 0 ? k.ParameterWords : 0).DefaultIfEmpty(0).Max();
         }
         catch (ArrayResourceException)
         {

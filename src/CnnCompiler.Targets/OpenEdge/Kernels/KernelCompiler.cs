@@ -1,14 +1,76 @@
+using System.Runtime.CompilerServices;
+using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
 
 namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
-/// <summary>The kernels of the target, by the name of their strategy.</summary>
+/// <summary>
+/// The kernels of the target, by the name of their strategy. A nest's kernel is needed many times while the mapping of its program is chosen: it is kept as
+/// long as the nest, and made again where a constant that went into it is another one.
+/// </summary>
 public static class KernelCompiler
 {
+    private static readonly ConditionalWeakTable<MappedNest, Compiled> Kernels = [];
+    private static readonly ConditionalWeakTable<NestKernel, Assembled> Codes = [];
+
     /// <summary>Compiles a nest with the kernel it names.</summary>
-    /// <exception cref="ArrayPrograms.ArrayResourceException">The nest exceeds the array.</exception>
+    /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
     /// <exception cref="InvalidOperationException">There is no kernel of that name.</exception>
-    public static NestKernel Compile(MappedNest nest, IKernelData data) => nest.Kernel switch
+    public static NestKernel Compile(MappedNest nest, IKernelData data)
+    {
+        if (Kernels.TryGetValue(nest, out var known) && known.Constants.All(c => ReferenceEquals(data.Constant(c.Name), c.Value)))
+        {
+            return known.Kernel;
+        }
+
+        var constants = new ReadConstants(data);
+        var kernel = Make(nest, constants);
+        Kernels.AddOrUpdate(nest, new(kernel, constants.Read));
+        return kernel;
+    }
+
+    /// <summary>The code of a kernel.</summary>
+    /// <exception cref="ArrayResourceException">The kernel exceeds the array.</exception>
+    public static ArrayAssembly Assemble(NestKernel kernel, MachineDescription machine)
+    {
+        if (Codes.TryGetValue(kernel, out var known) && ReferenceEquals(known.Machine, machine))
+        {
+            return known.Code;
+        }
+
+        var code = ArrayAssembler.Assemble(kernel.Program, machine);
+        Codes.AddOrUpdate(kernel, new(machine, code));
+        return code;
+    }
+
+    private sealed record Compiled(NestKernel Kernel, IReadOnlyList<(string Name, Tensor Value)> Constants);
+
+    private sealed record Assembled(MachineDescription Machine, ArrayAssembly Code);
+
+    /// <summary>Constants, and which of them were asked for.</summary>
+    private sealed class ReadConstants(IKernelData data) : IKernelData
+    {
+        private readonly List<(string Name, Tensor Value)> _read = [];
+
+        public IReadOnlyList<(string Name, Tensor Value)> Read => _read;
+
+        public int AddressOf(string buffer) => data.AddressOf(buffer);
+
+        public Tensor Constant(string name)
+        {
+            var value = data.Constant(name);
+            if (_read.All(r => r.Name != name))
+            {
+                _read.Add((name, value));
+            }
+
+            return value;
+        }
+    }
+
+    private static NestKernel Make(MappedNest nest, IKernelData data) => nest.Kernel switch
     {
         ContractKernel.Strategy => new ContractKernel(nest),
         HalvesKernel.Strategy => new HalvesKernel(nest),

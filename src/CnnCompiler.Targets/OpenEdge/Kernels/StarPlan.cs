@@ -38,7 +38,7 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         }
 
         var all = (1 << weights.Length) - 1;
-        Span<int> sums = stackalloc int[1 << MostSlots];
+        Span<int> sums = stackalloc int[all + 1];
         sums[0] = 0;
         (int Turns, int Largest, int Mask)? best = null;
         var turns = 0;

@@ -10,7 +10,7 @@ namespace CnnCompiler.Targets.OpenEdge.Mapping;
 public sealed partial class OpenEdgeMapper
 {
     /// <summary>Passes of an operator that are offered at most: each has code of its own.</summary>
-    private const int MostStarPasses = 320;
+    private const int MostStarPasses = 640;
 
     /// <summary>A convolution's loops along the line and of its items, and the plan of every two or six output channels. Where cells are channels there is no loop along the line (-1).</summary>
     private sealed record StarShape(int Along, int[] Items, int Pitch, IReadOnlyList<StarPlan> Plans);

@@ -100,7 +100,7 @@ public sealed class MappingComparison
             array += timer.ArrayCycles(nest, program);
             launches += kernel.Launches;
             femtojoules += cost.EnergyInRam;
-            words += (kernel.Launches * (long)kernel.ParameterWords) + (kernel.HasCodeOfItsOwn ? ArrayAssembler.Assemble(kernel.Program, machine).Rows.Sum(r => (long)r.Count) : 0);
+            words += (kernel.Launches * (long)kernel.ParameterWords) + (kernel.HasCodeOfItsOwn ? KernelCompiler.Assemble(kernel, machine).Rows.Sum(r => (long)r.Count) : 0);
             buffers.UnionWith(nest.Operands.Select(o => o.Target).Append(nest.Output.Target));
         }
 

@@ -29,7 +29,7 @@ public sealed partial class KernelTimer
     public (long Cycles, long Femtojoules) ArrayCost(MappedNest nest, MappedProgram program)
     {
         var (kernel, data) = Compile(nest, program);
-        var code = ArrayAssembler.Assemble(kernel.Program, machine);
+        var code = KernelCompiler.Assemble(kernel, machine);
         var (first, next) = ArrayCycles(code, kernel, data);
         return (first + ((kernel.Launches - 1L) * next), ArrayEnergy(code, kernel, data));
     }

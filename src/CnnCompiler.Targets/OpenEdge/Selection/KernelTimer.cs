@@ -26,9 +26,6 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     private const long MaxCycles = 1L << 40;
     private const int KernelId = 1;
 
-    /// <summary>The last nest with code of its own: mostly the one before the next.</summary>
-    private (MappedNest? Nest, ArrayAssembly? Code) _last;
-
     private MeasuredCosts Measured { get; init; } = new(store);
 
     /// <summary>Cost of all launches of a nest, host included, or <see cref="NestCost.Illegal"/> where it exceeds the array.</summary>
@@ -41,11 +38,11 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
         try
         {
             var (kernel, data) = Compile(nest, program);
-            var code = ArrayAssembler.Assemble(kernel.Program, machine);
+            var code = KernelCompiler.Assemble(kernel, machine);
             var (first, next) = ArrayCycles(code, kernel, data);
             var launch = kernel.Launch(0, data.Parameters, data);
             var marks = Enumerable.Range(0, kernel.Launches).Sum(i => (long)kernel.Launch(i, data.Parameters, data).Marks.Count) * machine.Host.FlashToRam;
-            var load = kernel.HasCodeOfItsOwn ? LoadOf(nest, code, program, before) : null;
+            var load = kernel.HasCodeOfItsOwn ? LoadOf(code, program, before) : null;
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
             var starts = kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite));
             var onArray = withEnergy ? ArrayEnergy(code, kernel, data) : 0;
@@ -81,15 +78,14 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     }
 
     /// <summary>What of a nest's own code is loaded behind the nest before.</summary>
-    private CodeLoad LoadOf(MappedNest nest, ArrayAssembly code, MappedProgram program, MappedNest? before)
+    private CodeLoad LoadOf(ArrayAssembly code, MappedProgram program, MappedNest? before)
     {
         var context = new ContextContents(machine.Rows);
         if (before is not null)
         {
-            context.Load((ReferenceEquals(_last.Nest, before) ? _last.Code! : ArrayAssembler.Assemble(Compile(before, program).Kernel.Program, machine)).Rows);
+            context.Load(KernelCompiler.Assemble(Compile(before, program).Kernel, machine).Rows);
         }
 
-        _last = (nest, code);
         return CodeLoad.Of(0, code.Rows, code.Steps, Cell.Side, context.Word);
     }
 
@@ -98,7 +94,7 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     public long ArrayCycles(MappedNest nest, MappedProgram program)
     {
         var (kernel, data) = Compile(nest, program);
-        var (first, next) = ArrayCycles(ArrayAssembler.Assemble(kernel.Program, machine), kernel, data);
+        var (first, next) = ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, data);
         return first + ((kernel.Launches - 1L) * next);
     }
 
