@@ -39,13 +39,14 @@ internal sealed record PairWalk(int Lines, int Groups, int Group, int LineOfSeco
     /// <summary>Bytes from behind a line to the next one.</summary>
     public int Gap(int access) => Lines == 1 ? 0 : checked((LineSteps[access] - (Groups * Group * PixelSteps[access])) * NestView.WordBytes);
 
-    /// <summary>A gap in increments of an instruction.</summary>
+    /// <summary>A gap in increments of an instruction, each of whole words: every one of them is a load.</summary>
     public int[] Moves(int access)
     {
+        const int Most = OpenEdgeInstruction.MaxImmediate / NestView.WordBytes * NestView.WordBytes;
         var moves = new List<int>();
         for (var left = Gap(access); left != 0; left -= moves[^1])
         {
-            moves.Add(Math.Clamp(left, OpenEdgeInstruction.MinImmediate, OpenEdgeInstruction.MaxImmediate));
+            moves.Add(Math.Clamp(left, OpenEdgeInstruction.MinImmediate, Most));
         }
 
         return [.. moves];

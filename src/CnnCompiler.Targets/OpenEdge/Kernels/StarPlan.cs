@@ -135,6 +135,12 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     {
         var items = walk.Offsets.Count;
         var fewest = (items + (Streams * limits.Most) - 1) / (Streams * limits.Most);
+        foreach (var cell in weights)
+        {
+            // two sums a stream
+            fewest = Math.Max(fewest, (cell.Sum(Math.Abs) + (2 * Streams * Capacity) - 1) / (2 * Streams * Capacity));
+        }
+
         for (var passes = fewest; passes <= mostPasses; passes++)
         {
             var groups = passes * Streams;
@@ -232,12 +238,14 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             }
         }
 
+        // room for splits is left only where there is enough of it
+        var limit = weights.All(cell => cell.Sum(Math.Abs) <= groups * (long)((2 * Capacity) - Slack)) ? (2 * Capacity) - Slack : 2 * Capacity;
         int Excess(int g)
         {
             var excess = 0;
             for (var c = 0; c < weights.Count; c++)
             {
-                excess += Math.Max(0, sums[g, c] - (2 * Capacity) + Slack);
+                excess += Math.Max(0, sums[g, c] - limit);
             }
 
             return excess;
