@@ -14,7 +14,7 @@ namespace CnnCompiler.Cli.Tests;
 public class ZooLevelTests
 {
     private const int LongestText = 200_000;
-    private const int MostOperators = 25;
+    private const int MostOperators = 20;
     private const string Digest = "SHA-256 ";
     private const int LinesOfLongText = 200;
 

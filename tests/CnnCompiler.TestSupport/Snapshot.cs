@@ -8,6 +8,9 @@ public static class Snapshot
 {
     private const string AcceptVariable = "CNNC_ACCEPT";
 
+    /// <summary>True where accepted texts are written instead of compared.</summary>
+    public static bool Accepts { get; } = Environment.GetEnvironmentVariable(AcceptVariable) == "1";
+
     /// <summary>Fails where the file differs from the text; with CNNC_ACCEPT=1 writes the text into the file instead.</summary>
     /// <param name="path">Path below the root of the repository, with '/'.</param>
     /// <param name="actual">The text, with \n line ends.</param>
@@ -22,7 +25,7 @@ public static class Snapshot
         {
             File.Delete(received);
         }
-        else if (Environment.GetEnvironmentVariable(AcceptVariable) == "1")
+        else if (Accepts)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
             File.WriteAllText(file, actual);
