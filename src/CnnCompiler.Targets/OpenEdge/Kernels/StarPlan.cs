@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using CnnCompiler.Image.OpenEdge;
 
 namespace CnnCompiler.Targets.OpenEdge.Kernels;
@@ -134,17 +135,12 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
     public static StarPlan? Make(StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, (int Fewest, int Most) limits, int mostPasses)
     {
         var items = walk.Offsets.Count;
-        var fewest = (items + (Streams * limits.Most) - 1) / (Streams * limits.Most);
-        foreach (var cell in weights)
-        {
-            // two sums a stream
-            fewest = Math.Max(fewest, (cell.Sum(Math.Abs) + (2 * Streams * Capacity) - 1) / (2 * Streams * Capacity));
-        }
-
+        var fewest = Math.Max((items + (Streams * limits.Most) - 1) / (Streams * limits.Most), weights.Max(FewestPasses));
+        var magnitudes = Magnitudes(weights, items);
         for (var passes = fewest; passes <= mostPasses; passes++)
         {
             var groups = passes * Streams;
-// a region whose parts lie apart leaves few ways through it: where there is none, the parts are regions of their own
+            // a region whose parts lie apart leaves few ways through it: where there is none, the parts are regions of their own
             foreach (var reach in (int[])[OpenEdgeInstruction.MaxImmediate, OpenEdgeInstruction.MaxImmediate / 2])
             {
                 if (Regions(walk, reach, groups, limits.Most) is not { } regions)
@@ -155,7 +151,7 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
                 var slots = Math.Max(limits.Fewest, regions.Max(r => (r.Items.Length + r.Groups - 1) / r.Groups));
                 for (var attempt = 0; attempt < Attempts; attempt++)
                 {
-                    if (Share(walk, weights, firsts, regions, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)
+                    if (Share(walk, weights, magnitudes, firsts, regions, slots, (uint)((passes * Attempts) + attempt + 1)) is { } shared)
                     {
                         return new([.. Enumerable.Range(0, passes).Select(p => shared[(p * Streams)..((p + 1) * Streams)])]);
                     }
@@ -164,6 +160,37 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         }
 
         return null;
+    }
+
+    /// <summary>Passes that a cell's weights need at least: for their sum, and because a sum holds n weights of more than capacity / (n + 1) at most.</summary>
+    private static int FewestPasses(int[] weights)
+    {
+        const int Sums = 2 * Streams;
+        var fewest = (weights.Sum(Math.Abs) + (Sums * Capacity) - 1) / (Sums * Capacity);
+        for (var held = 1; held < MostSlots; held++)
+        {
+            var heavy = weights.Count(w => Math.Abs(w) > Capacity / (held + 1));
+            fewest = Math.Max(fewest, (heavy + (Sums * held) - 1) / (Sums * held));
+        }
+
+        return fewest;
+    }
+
+    /// <summary>Magnitudes of the weights by item and cell, cells filled up to whole vectors; the last item is the one of an empty slot.</summary>
+    private static Vector256<int>[] Magnitudes(IReadOnlyList<int[]> weights, int items)
+    {
+        var width = (weights.Count + Vector256<int>.Count - 1) / Vector256<int>.Count;
+        var magnitudes = new Vector256<int>[(items + 1) * width];
+        for (var cell = 0; cell < weights.Count; cell++)
+        {
+            for (var item = 0; item < items; item++)
+            {
+                ref var vector = ref magnitudes[(item * width) + (cell / Vector256<int>.Count)];
+                vector = vector.WithElement(cell % Vector256<int>.Count, Math.Abs(weights[cell][item]));
+            }
+        }
+
+        return magnitudes;
     }
 
     /// <summary>Different beginnings of the search that are tried.</summary>
@@ -205,13 +232,16 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             : [.. parts.Select((part, p) => new Region([.. part], shares.Take(p).Sum(), shares[p]))];
     }
 
-    private static IReadOnlyList<int>[]? Share(StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, Region[] regions, int slots, uint seed)
+    private static IReadOnlyList<int>[]? Share(
+        StarWalk walk, IReadOnlyList<int[]> weights, Vector256<int>[] magnitudes, IReadOnlyList<int> firsts, Region[] regions, int slots, uint seed)
     {
         // dealt in the order of addresses, so that every group has items all over its region
+        var none = walk.Offsets.Count;
+        var width = magnitudes.Length / (none + 1);
         var groups = regions.Sum(r => r.Groups);
         var group = new int[groups * slots];
         var regionOf = new Region[groups];
-        Array.Fill(group, -1);
+        Array.Fill(group, none);
         foreach (var region in regions)
         {
             Array.Fill(regionOf, region, region.FirstGroup, region.Groups);
@@ -221,38 +251,25 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             }
         }
 
-        var sums = new int[groups, weights.Count];
+        // room for splits is left only where there is enough of it
+        var limit = Vector256.Create(weights.All(cell => cell.Sum(Math.Abs) <= groups * (long)((2 * Capacity) - Slack)) ? (2 * Capacity) - Slack : 2 * Capacity);
+        var sums = new Vector256<int>[groups * width];
+        var excesses = new int[groups];
+        var all = 0;
         for (var g = 0; g < groups; g++)
         {
-            for (var s = 0; s < slots; s++)
+            for (var w = 0; w < width; w++)
             {
-                Add(g, group[(g * slots) + s], 1);
-            }
-        }
+                for (var s = 0; s < slots; s++)
+                {
+                    sums[(g * width) + w] += magnitudes[(group[(g * slots) + s] * width) + w];
+                }
 
-        void Add(int g, int item, int sign)
-        {
-            for (var c = 0; item >= 0 && c < weights.Count; c++)
-            {
-                sums[g, c] += sign * Math.Abs(weights[c][item]);
-            }
-        }
-
-        // room for splits is left only where there is enough of it
-        var limit = weights.All(cell => cell.Sum(Math.Abs) <= groups * (long)((2 * Capacity) - Slack)) ? (2 * Capacity) - Slack : 2 * Capacity;
-        int Excess(int g)
-        {
-            var excess = 0;
-            for (var c = 0; c < weights.Count; c++)
-            {
-                excess += Math.Max(0, sums[g, c] - limit);
+                excesses[g] += Excess(sums[(g * width) + w], limit);
             }
 
-            return excess;
+            all += excesses[g];
         }
-
-        var excesses = Enumerable.Range(0, groups).Select(Excess).ToArray();
-        var all = excesses.Sum();
 
         // items of neighbouring groups in the same place lie near each other: exchanging them keeps the distances between slots short
         var random = new Lfsr(seed);
@@ -267,33 +284,46 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
             }
 
             var place = random.Next(slots);
-            Exchange(a, b, place);
-            var (left, right) = (Excess(a), Excess(b));
+            ref var x = ref group[(a * slots) + place];
+            ref var y = ref group[(b * slots) + place];
+            ReadOnlySpan<Vector256<int>> ofX = magnitudes.AsSpan(x * width, width);
+            ReadOnlySpan<Vector256<int>> ofY = magnitudes.AsSpan(y * width, width);
+            var sumsA = sums.AsSpan(a * width, width);
+            var sumsB = sums.AsSpan(b * width, width);
+            var (left, right) = (0, 0);
+            for (var w = 0; w < width; w++)
+            {
+                var change = ofY[w] - ofX[w];
+                left += Excess(sumsA[w] + change, limit);
+                right += Excess(sumsB[w] - change, limit);
+            }
+
             if (left + right > before)
             {
-                Exchange(a, b, place);
                 continue;
             }
 
+            for (var w = 0; w < width; w++)
+            {
+                var change = ofY[w] - ofX[w];
+                sumsA[w] += change;
+                sumsB[w] -= change;
+            }
+
+            (x, y) = (y, x);
             (excesses[a], excesses[b]) = (left, right);
             all += left + right - before;
         }
 
-        void Exchange(int a, int b, int place)
-        {
-            ref var x = ref group[(a * slots) + place];
-            ref var y = ref group[(b * slots) + place];
-            Add(a, x, -1);
-            Add(b, y, -1);
-            (x, y) = (y, x);
-            Add(a, x, 1);
-            Add(b, y, 1);
-        }
-
         // within the slack a split may still be found, past the lanes' capacity never
-        if (sums.Cast<int>().Any(sum => sum > 2 * Capacity))
+        if (Array.Exists(sums, sum => Vector256.GreaterThanAny(sum, Vector256.Create(2 * Capacity))))
         {
             return null;
+        }
+
+        for (var i = 0; i < group.Length; i++)
+        {
+            group[i] = group[i] == none ? -1 : group[i];
         }
 
         var result = new IReadOnlyList<int>[groups];
@@ -309,6 +339,9 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
 
         return result;
     }
+
+    /// <summary>By how much sums are above a limit, together.</summary>
+    private static int Excess(Vector256<int> sums, Vector256<int> limit) => Vector256.Sum(Vector256.Max(sums - limit, Vector256<int>.Zero));
 
     /// <summary>The items in an order in which the pointer's moves fit and every cell can split its weights.</summary>
     private static int[]? Ordered(int[] items, StarWalk walk, IReadOnlyList<int[]> weights, IReadOnlyList<int> firsts, Lfsr random)
@@ -359,19 +392,28 @@ public sealed record StarPlan(IReadOnlyList<IReadOnlyList<IReadOnlyList<int>>> S
         return true;
     }
 
-    /// <summary>A linear feedback shift register of 32 bits (taps 32, 22, 2, 1): the same numbers everywhere.</summary>
+    /// <summary>A linear feedback shift register of 32 bits (taps 32, 22, 2, 1), sixteen steps a number: the same numbers everywhere.</summary>
     private sealed class Lfsr(uint seed)
     {
+        private const int StepsOfTable = 8;
+        private static readonly uint[] Steps = [.. Enumerable.Range(0, 1 << StepsOfTable).Select(low => Step((uint)low))];
         private uint _state = (seed * 2654435761u) | 1;
 
         public int Next(int below)
         {
-            for (var i = 0; i < 16; i++)
+            _state = (_state >> StepsOfTable) ^ Steps[(byte)_state];
+            _state = (_state >> StepsOfTable) ^ Steps[(byte)_state];
+            return (int)(_state % (uint)below);
+        }
+
+        private static uint Step(uint state)
+        {
+            for (var i = 0; i < StepsOfTable; i++)
             {
-                _state = (_state >> 1) ^ ((_state & 1) * 0x80200003u);
+                state = (state >> 1) ^ ((state & 1) * 0x80200003u);
             }
 
-            return (int)(_state % (uint)below);
+            return state;
         }
     }
 }
