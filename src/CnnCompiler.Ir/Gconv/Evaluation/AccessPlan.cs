@@ -9,20 +9,29 @@ namespace CnnCompiler.Ir.Gconv.Evaluation;
 /// </summary>
 internal sealed class AccessPlan
 {
-    private readonly AffineExpression[] _index;
+    private readonly int _loops;
     private readonly int[] _extents;
+    private readonly int[] _divisors;
     private readonly long[] _strides;
-    private readonly int[] _parallel;
-    private readonly int[] _reduced;
+    private readonly long[] _constants;
+    private readonly long[] _coefficients;
+    private readonly Term[] _parallel;
+    private readonly Term[] _reduced;
+    private readonly int[] _reducedEnds;
     private readonly long[] _base;
 
     public AccessPlan(EquatableArray<AffineExpression> index, Shape shape, LoopNest nest)
     {
-        _index = [.. index];
+        _loops = nest.Extents.Length;
         _extents = [.. shape.Dimensions];
-        (_parallel, _reduced) = (nest.Parallel, nest.Reduced);
-        _base = new long[_index.Length];
-        _strides = new long[_index.Length];
+        _divisors = [.. index.Select(expression => expression.Divisor)];
+        _constants = [.. index.Select(expression => expression.Constant)];
+        _coefficients = [.. index.SelectMany(expression => expression.Coefficients)];
+        _parallel = Terms(index, nest.Parallel);
+        _reduced = Terms(index, nest.Reduced);
+        _reducedEnds = [.. Enumerable.Range(0, index.Count).Select(d => _reduced.Count(term => term.Dimension <= d))];
+        _base = new long[index.Count];
+        _strides = new long[index.Count];
         var stride = 1L;
         for (var d = _strides.Length - 1; d >= 0; d--)
         {
@@ -31,16 +40,16 @@ internal sealed class AccessPlan
         }
     }
 
-    public int Rank => _index.Length;
+    public int Rank => _base.Length;
 
     /// <summary>Index along a dimension at the first tap of the current output element.</summary>
     public long Base(int dimension) => _base[dimension];
 
     public int Extent(int dimension) => _extents[dimension];
 
-    public long Coefficient(int dimension, int loop) => _index[dimension].Coefficients[loop];
+    public long Coefficient(int dimension, int loop) => _coefficients[(dimension * _loops) + loop];
 
-    public int Divisor(int dimension) => _index[dimension].Divisor;
+    public int Divisor(int dimension) => _divisors[dimension];
 
     public long Stride(int dimension) => _strides[dimension];
 
@@ -48,9 +57,9 @@ internal sealed class AccessPlan
     public long FlatStep(int loop, long steps)
     {
         var sum = 0L;
-        for (var d = 0; d < _index.Length; d++)
+        for (var d = 0; d < _base.Length; d++)
         {
-            sum += _index[d].Coefficients[loop] * steps / _index[d].Divisor * _strides[d];
+            sum += Coefficient(d, loop) * steps / _divisors[d] * _strides[d];
         }
 
         return sum;
@@ -71,16 +80,10 @@ internal sealed class AccessPlan
     /// <summary>Takes the values of the parallel loops.</summary>
     public void MoveTo(ReadOnlySpan<int> loops)
     {
-        for (var d = 0; d < _index.Length; d++)
+        _constants.CopyTo(_base, 0);
+        foreach (ref readonly var term in _parallel.AsSpan())
         {
-            var expression = _index[d];
-            var value = expression.Constant;
-            foreach (var loop in _parallel)
-            {
-                value += expression.Coefficients[loop] * loops[loop];
-            }
-
-            _base[d] = value;
+            _base[term.Dimension] += term.Coefficient * loops[term.Loop];
         }
     }
 
@@ -88,18 +91,18 @@ internal sealed class AccessPlan
     public bool TryLocate(ReadOnlySpan<int> loops, out long flat)
     {
         flat = 0;
-        for (var d = 0; d < _index.Length; d++)
+        var next = 0;
+        for (var d = 0; d < _base.Length; d++)
         {
-            var expression = _index[d];
             var value = _base[d];
-            foreach (var loop in _reduced)
+            for (; next < _reducedEnds[d]; next++)
             {
-                value += expression.Coefficients[loop] * loops[loop];
+                value += _reduced[next].Coefficient * loops[_reduced[next].Loop];
             }
 
-            if (expression.Divisor != 1)
+            if (_divisors[d] != 1)
             {
-                (value, var remainder) = Math.DivRem(value, expression.Divisor);
+                (value, var remainder) = Math.DivRem(value, _divisors[d]);
                 if (remainder != 0)
                 {
                     return false;
@@ -116,6 +119,12 @@ internal sealed class AccessPlan
 
         return true;
     }
+
+    /// <summary>What the loops listed add to the index, by dimension.</summary>
+    private static Term[] Terms(EquatableArray<AffineExpression> index, int[] loops) =>
+        [.. Enumerable.Range(0, index.Count).SelectMany(d => loops.Where(loop => index[d].Coefficients[loop] != 0).Select(loop => new Term(d, loop, index[d].Coefficients[loop])))];
+
+    private readonly record struct Term(int Dimension, int Loop, long Coefficient);
 }
 
 /// <summary>The loops of an operator, told apart.</summary>

@@ -73,21 +73,26 @@ internal sealed class OperatorEvaluation
                 sinceCheck = 0;
             }
 
-            _input.Plan.MoveTo(loops);
-            _kernel?.Plan.MoveTo(loops);
-            _output.MoveTo(loops);
-            for (var i = 0; i < _extra.Length; i++)
-            {
-                _extra[i].Plan.MoveTo(loops);
-                _extraValues[i] = _tables[i].Row > 0 ? _extra[i].Position(loops) : _extra[i].Read(loops, out _);
-            }
-
-            var accumulator = _real ? ReduceReal(loops, out var taps) : ReduceInteger(loops, out taps);
-            var value = Run(_post, "post", new(0, 0, accumulator, taps));
-            _output.TryLocate(loops, out var position);
-            Write(output, position, value);
+            RunElement(loops, output);
         }
         while (_nest.Next(_nest.Parallel, loops));
+    }
+
+    private void RunElement(Span<int> loops, Span<byte> output)
+    {
+        _input.Plan.MoveTo(loops);
+        _kernel?.Plan.MoveTo(loops);
+        _output.MoveTo(loops);
+        for (var i = 0; i < _extra.Length; i++)
+        {
+            _extra[i].Plan.MoveTo(loops);
+            _extraValues[i] = _tables[i].Row > 0 ? _extra[i].Position(loops) : _extra[i].Read(loops, out _);
+        }
+
+        var accumulator = _real ? ReduceReal(loops, out var taps) : ReduceInteger(loops, out taps);
+        var value = Run(_post, "post", new(0, 0, accumulator, taps));
+        _output.TryLocate(loops, out var position);
+        Write(output, position, value);
     }
 
     private long ReduceInteger(Span<int> loops, out long taps)
@@ -200,12 +205,13 @@ internal sealed class OperatorEvaluation
     private void Write(Span<byte> output, long position, long value)
     {
         var index = (int)position;
-        if (!_operator.Type.Element.IsReal())
+        var element = _operator.Type.Element;
+        if ((value < _outputRange.Min || value > _outputRange.Max) && !element.IsReal())
         {
-            Within(value, _outputRange, "the result", _operator.Type.Element);
+            throw new DiagnosticException(GconvDiagnostics.ValueOutOfRange(_operator, "the result", value, element.Name()));
         }
 
-        switch (_operator.Type.Element)
+        switch (element)
         {
             case ElementType.Float32:
                 MemoryMarshal.Cast<byte, float>(output)[index] = (float)ScalarProgram.Real(value);
