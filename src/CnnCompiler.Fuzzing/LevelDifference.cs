@@ -43,7 +43,7 @@ public static class LevelDifference
             return null;
         }
 
-        for (var i = 0L; i < expected.Shape.Elements; i++)
+        for (long i = 0, elements = expected.Shape.Elements; i < elements; i++)
         {
             if (expected.Element.IsReal())
             {

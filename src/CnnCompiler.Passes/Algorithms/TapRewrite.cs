@@ -85,7 +85,7 @@ internal static class TapRewrite
         var terms = AffineExpressions.Product(Enumerable.Range(0, operation.Loops.Count)
             .Where(loop => operation.Loops[loop].Kind == LoopKind.KernelSize && nest.Axes.All(axis => axis.Tap != loop)).Select(loop => operation.Loops[loop].Extent));
         var weights = IntegerRange.Zero;
-        for (var i = 0L; i < nest.Weights.Shape.Elements; i++)
+        for (long i = 0, elements = nest.Weights.Shape.Elements; i < elements; i++)
         {
             var weight = nest.Weights.GetInteger(i) - nest.WeightZero;
             weights = weights.Union(new(weight, weight));

@@ -26,18 +26,7 @@ public sealed partial class OpenEdgeMapper
         return positions with { Outer = HalvesKernel.Halves, Lines = lines, Distance = positions.Lines - lines };
     }
 
-    /// <summary>Largest magnitude of an operator's weights.</summary>
-    private long LargestWeight(GconvOperator operation)
-    {
-        var weights = _constants[operation.Kernel!.Tensor];
-        long largest = 0;
-        for (var i = 0L; i < weights.Shape.Elements; i++)
-        {
-            largest = Math.Max(largest, Math.Abs(weights.GetInteger(i)));
-        }
-
-        return largest;
-    }
+    private long LargestWeight(GconvOperator operation) => WeightFacts.Of(ConstantOf(operation.Kernel!)).Largest;
 
     /// <summary>With an odd number of lines the second half does not write the middle one again.</summary>
     private static IEnumerable<MappedGuard> HalvesGuards(LoopMap map, Positions positions) =>

@@ -536,7 +536,8 @@ public sealed partial class OpenEdgeMapper
         var biases = bias < 0 ? new int[multipliers.Length] : ConstantOf(operation.Extra[bias]).AsSpan<int>().ToArray();
         var zero = new OperatorShape(operation, _constants.ContainsKey).InputZeroPoint!.Value;
         var reach = Math.Max(sbyte.MaxValue - zero, zero - sbyte.MinValue);
-        var (sums, magnitudes) = WeightSums(operation, multiplier, multipliers.Length);
+        var (sums, magnitudes) = WeightFacts.Of(ConstantOf(operation.Kernel!)).Sums(
+            operation.Loops, ConstantElement(operation, operation.Extra[multiplier]), ConstantElement(operation, operation.Kernel!), multipliers.Length);
         var (lowest, highest) = (new int[multipliers.Length], new int[multipliers.Length]);
         var largest = 0L;
         for (var channel = 0; channel < multipliers.Length; channel++)
@@ -584,34 +585,4 @@ public sealed partial class OpenEdgeMapper
     /// <param name="Lowest">Smallest value of each channel's sums with their bias.</param>
     /// <param name="Highest">Largest value.</param>
     private sealed record Folded(Tensor Bias, Tensor Multiplier, Tensor Shift, long Bound, Tensor Lowest, Tensor Highest);
-
-    /// <summary>For each channel the sum of its weights and of their magnitudes.</summary>
-    private (long[] Sums, long[] Magnitudes) WeightSums(GconvOperator operation, int channelOperand, int channels)
-    {
-        var weights = ConstantOf(operation.Kernel!);
-        var channelOf = ConstantElement(operation, operation.Extra[channelOperand]);
-        var weightOf = ConstantElement(operation, operation.Kernel!);
-        var (sums, magnitudes) = (new long[channels], new long[channels]);
-
-        // loops over positions reach neither weights nor channels
-        var loops = Enumerable.Range(0, operation.Loops.Count).Where(i => operation.Loops[i].Kind != LoopKind.OutputPosition).ToArray();
-        Visit(0, channelOf.Constant, weightOf.Constant);
-        return (sums, magnitudes);
-
-        void Visit(int depth, long channel, long weight)
-        {
-            if (depth == loops.Length)
-            {
-                var value = weights.GetInteger(weight);
-                sums[channel] += value;
-                magnitudes[channel] += Math.Abs(value);
-                return;
-            }
-
-            for (var i = 0; i < operation.Loops[loops[depth]].Extent; i++)
-            {
-                Visit(depth + 1, channel + (i * channelOf.Coefficients[loops[depth]]), weight + (i * weightOf.Coefficients[loops[depth]]));
-            }
-        }
-    }
 }
