@@ -40,7 +40,7 @@ public class HalvesTests
         { 33, 19, 8, 4, 3, 1, 1 },
         { 24, 24, 8, 2, 1, 1, 1 },
         { 41, 25, 5, 3, 3, 2, 1 },
-        { 27, 73, 3, 2, 1, 2, 1 },
+        { 27, 73, 3, 2, 2, 2, 1 },
         { 24, 61, 7, 2, 2, 3, 1 },
     };
 
@@ -57,6 +57,20 @@ public class HalvesTests
             Assert.Contains(HalvesPairsKernel.Strategy, levels.Mapped.Steps.OfType<MappedNest>().Select(n => n.Kernel));
             Assert.Null(levels.FirstDifference(RandomNetworks.Inputs(network, height)));
         }
+    }
+
+    [Theory]
+    [InlineData(27, 15, 5, 1, 2, 1, 7, 8)]
+    [InlineData(14, 9, 3, 2, 3, 3, 4, 4)]
+    public void Of_what_no_tap_reads_nothing_is_packed(int height, int width, int inputs, int kernel, int stride, int dilation, int lines, int columns)
+    {
+        var network = Convolution(height, width, inputs, 4, kernel, stride, dilation, 1, "signs");
+        var diagnostics = new DiagnosticBag();
+        var levels = AllLevels.Compile(network, ForcedMappings.Choices(LowerToGconv.Lower(network, diagnostics)!, "halves-w"), diagnostics)!;
+        var packed = levels.Mapped.Buffers.Single(b => b.Layout.Lanes == HalvesKernel.Halves);
+        Assert.Equal(lines, packed.Layout.Shape[1]);
+        Assert.Equal(columns, packed.Layout.Shape[2]);
+        Assert.Null(levels.FirstDifference(RandomNetworks.Inputs(network, height)));
     }
 
     /// <summary>Height, width, input and output channels, kernel, stride, dilation, groups: odd lines, one line a column and less, taps that fill up no group.</summary>

@@ -14,6 +14,9 @@ internal sealed record CodeForm(uint[] Data, bool IsPatch, bool IsPacked, long M
     /// <summary>Writes of context memory behind the code: the configuration word, and one more.</summary>
     private const int Configuration = 2;
 
+    /// <summary>Words that the host moves: beside the array, each takes a cycle of a shared bus.</summary>
+    public long BusWords => Moved + Immediates;
+
     /// <summary>A kernel as a whole.</summary>
     public static CodeForm Whole(uint[] words) => new(words, IsPatch: false, IsPacked: false, words.Length + Configuration, 0);
 

@@ -299,7 +299,7 @@ public sealed class ImageEmitter
         return best;
 
         ResidentCode[] Codes(Func<CodeLoad, CodeForm> form) =>
-            [.. _codes.Select(code => new ResidentCode(form(code).Data.Length, form(code).CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host)))];
+            [.. _codes.Select(code => new ResidentCode(form(code).Data.Length, form(code).CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host), form(code).BusWords, code.Words.BusWords))];
 
         long Lost(ParameterPlan plan) => plan.Exposed + (_machine.Bus.Kind == BusKind.Shared ? plan.BusWordsBefore.Sum() : 0);
     }

@@ -83,7 +83,7 @@ internal sealed class ParameterPlan
             var isInRam = launches[launch].Code >= 0 && (inRam.HasCode(launches[launch].Code) || plan.CodeAddresses[launch] is not null);
             var available = Room(launch);
             var room = available - (isInRam ? code.CyclesFromRam : code.CyclesFromFlash);
-            long moved = code.Words;
+            var moved = isInRam ? code.BusWordsFromRam : code.BusWordsFromFlash;
             while (next < jobs.Length && (jobs[next].Launch == launch || room >= host.FlashToRam))
             {
                 var job = jobs[next];

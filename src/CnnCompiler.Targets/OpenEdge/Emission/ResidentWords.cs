@@ -13,7 +13,9 @@ internal readonly record struct ResidentLaunch(int Code, int ParameterWords, int
 /// <param name="Words">Words in RAM.</param>
 /// <param name="CyclesFromRam">Host cycles of loading them from there.</param>
 /// <param name="CyclesFromFlash">Host cycles of loading the code from flash.</param>
-internal readonly record struct ResidentCode(int Words, long CyclesFromRam, long CyclesFromFlash);
+/// <param name="BusWordsFromRam">Words that it moves to load them from RAM.</param>
+/// <param name="BusWordsFromFlash">Words that it moves to load the code from flash.</param>
+internal readonly record struct ResidentCode(int Words, long CyclesFromRam, long CyclesFromFlash, long BusWordsFromRam, long BusWordsFromFlash);
 
 /// <summary>
 /// Chooses the parameter blocks and the code that lie in RAM from the beginning, as constants of the image, in room that no buffer ever uses: the host

@@ -1,3 +1,4 @@
+using System.Numerics;
 using CnnCompiler.Core;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
@@ -52,7 +53,7 @@ public sealed partial class OpenEdgeMapper
     {
         var index = operation.Input.Index;
         var dimensions = index.Count;
-        var ((packed, ranges), element) = PackedInput(operation, positions);
+        var (packed, ranges, element) = PackedInput(operation, positions);
         var target = AddBuffer(HalvesOf(operation.Name), BufferRole.Activation, packed);
 
         var map = new LoopMap(dimensions + 1);
@@ -64,8 +65,8 @@ public sealed partial class OpenEdgeMapper
         map.Add(NestView.OuterLine, HalvesKernel.Halves, reduced: false, dimensions);
         long[] Pitch(IEnumerable<int> pitch) => [.. pitch.Select(p => (long)p)];
         var step = Enumerable.Range(0, dimensions).Sum(d => index[d].Coefficients[positions.LineLoop] * layout.Pitch[d]) * positions.Distance;
-        var first = layout.Origin + Enumerable.Range(0, dimensions).Sum(d => ranges[d].Min * layout.Pitch[d]);
-        AddHalves(map, new(source, map.Map(new([.. Pitch(layout.Pitch), step], first))), new(target.Name, map.Map(new(Pitch(packed.Pitch).ToEquatableArray(), 0))), operation.Origin.Value);
+        var first = layout.Origin + Enumerable.Range(0, dimensions).Sum(d => ranges[d].First * layout.Pitch[d]);
+        AddHalves(map, new(source, map.Map(new([.. Pitch(layout.Pitch.Select((p, d) => p * ranges[d].Step)), step], first))), new(target.Name, map.Map(new(Pitch(packed.Pitch).ToEquatableArray(), 0))), operation.Origin.Value);
         return (target.Name, element);
     }
 
@@ -76,8 +77,11 @@ public sealed partial class OpenEdgeMapper
         Add(HalvesPairsKernel.Fits(nest) ? nest with { Kernel = HalvesPairsKernel.Strategy } : nest, origin);
     }
 
-    /// <summary>How the part of the input that a halved operator reads lies packed, and the element that it reads in the first half, over its loops.</summary>
-    private static ((BufferLayout Layout, (long Min, long Max)[] Ranges) Packed, AffineExpression Element) PackedInput(GconvOperator operation, Positions positions)
+    /// <summary>
+    /// How the part of the input that a halved operator reads lies packed: along each dimension from the first index that is read, every step-th one; and the element that it reads in the
+    /// first half, over its loops.
+    /// </summary>
+    private static (BufferLayout Layout, (long First, int Step)[] Ranges, AffineExpression Element) PackedInput(GconvOperator operation, Positions positions)
     {
         var index = operation.Input.Index;
         var halved = operation with
@@ -85,8 +89,13 @@ public sealed partial class OpenEdgeMapper
             Loops = operation.Loops.Select((l, i) => i == positions.LineLoop ? l with { Extent = positions.Lines } : l).ToEquatableArray(),
         };
         var ranges = index.Select(i => OperatorShape.Range(halved, i)).ToArray();
-        var packed = BufferLayout.Dense([.. ranges.Select(r => (int)(r.Max - r.Min + 1)), HalvesKernel.Halves], HalvesKernel.Halves);
-        var shifted = index.Select((i, d) => i with { Constant = i.Constant - ranges[d].Min }).ToEquatableArray();
-        return ((packed, ranges), LoopMap.Flatten(shifted, [.. packed.Pitch.Select(p => (long)p)], 0, operation.Loops.Count));
+        int[] steps = [.. index.Select(i => i.Divisor > 1 ? 1 : Math.Max(1, (int)i.Coefficients.Where((_, loop) => halved.Loops[loop].Extent > 1).Aggregate(BigInteger.Zero, (divisor, c) => BigInteger.GreatestCommonDivisor(divisor, c))))];
+        var packed = BufferLayout.Dense([.. ranges.Select((r, d) => (int)((r.Max - r.Min) / steps[d]) + 1), HalvesKernel.Halves], HalvesKernel.Halves);
+        var shifted = index.Select((i, d) => i with
+        {
+            Constant = (i.Constant - ranges[d].Min) / steps[d],
+            Coefficients = i.Coefficients.Select(c => c / steps[d]).ToEquatableArray(),
+        }).ToEquatableArray();
+        return (packed, [.. ranges.Select((r, d) => (r.Min, steps[d]))], LoopMap.Flatten(shifted, [.. packed.Pitch.Select(p => (long)p)], 0, operation.Loops.Count));
     }
 }

@@ -27,7 +27,7 @@ public sealed partial class OpenEdgeMapper
     {
         var isPoint = strategy == StarKernel.PointStrategy;
         var channelsOfPass = StarKernel.Channels(strategy);
-        var (_, element) = PackedInput(operation, positions);
+        var (_, _, element) = PackedInput(operation, positions);
         var words = element.Coefficients.Select(c => c / HalvesKernel.Halves).ToArray();
         var step = positions.PixelLoop < 0 ? 0 : words[positions.PixelLoop];
         var reduced = shape.Loops(LoopKind.KernelSize).ToArray();

@@ -51,21 +51,22 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
 
             int Copied(ParameterPlace place) => place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
             bool IsFetched(ParameterPlace place) => kernel.StaysInFlash && place == ParameterPlace.Flash;
-            long Loading(ParameterPlace place) => load is null ? 0 : IsFetched(place) ? load.Words.CyclesFromFlash(machine.Host) : load.Packed.CyclesFromRam(machine.Host);
+            CodeForm? Form(ParameterPlace place) => IsFetched(place) ? load?.Words : load?.Packed;
+            long Loading(ParameterPlace place) => Form(place) is not { } form ? 0 : IsFetched(place) ? form.CyclesFromFlash(machine.Host) : form.CyclesFromRam(machine.Host);
 
             long Cycles(ParameterPlace place)
             {
                 var copied = Copied(place);
                 var copy = (long)copied * machine.Host.FlashToRam;
                 var slower = machine.Bus.Kind == BusKind.Shared ? copied : 0;
-                var loaded = machine.Bus.Kind == BusKind.Shared && load is not null ? load.Words.Moved : 0;
+                var loaded = machine.Bus.Kind == BusKind.Shared ? Form(place)?.BusWords ?? 0 : 0;
                 return marks + loaded + Math.Max(0, Loading(place) - next) + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy)) + starts;
             }
 
             long Energy(ParameterPlace place, long cycles)
             {
                 var copied = Copied(place) * (long)kernel.Launches;
-                var form = IsFetched(place) ? load?.Words : load?.Packed;
+                var form = Form(place);
                 var (loaded, codeFromFlash) = (form?.Data.Length ?? 0, IsFetched(place) ? form?.Data.Length ?? 0 : 0);
                 var work = starts + (copied * machine.Host.FlashToRam) + Loading(place);
                 return onArray + HostEnergy(cycles, first + ((kernel.Launches - 1L) * next), work, copied + codeFromFlash, copied + loaded - codeFromFlash, form?.ContextWords(Cell.Side) ?? 0);
