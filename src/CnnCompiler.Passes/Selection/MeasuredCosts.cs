@@ -1,13 +1,16 @@
+using System.Collections.Concurrent;
+
 namespace CnnCompiler.Passes.Selection;
 
 /// <summary>
 /// Costs that were measured, by what was measured: a key names everything the cost depends on (machine, step, candidate, shapes), so that equal
-/// work is measured once.
+/// work is measured once; may be asked by several threads, which may then measure the same at the same time.
 /// </summary>
 /// <param name="store">Costs of other compilations; null for none.</param>
 public sealed class MeasuredCosts(ICostStore? store = null)
 {
-    private readonly Dictionary<string, long> _costs = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, long> _costs = new(StringComparer.Ordinal);
+    private readonly Lock _storing = new();
 
     /// <summary>Keys measured.</summary>
     public int Count => _costs.Count;
@@ -21,7 +24,7 @@ public sealed class MeasuredCosts(ICostStore? store = null)
         if (!_costs.TryGetValue(key, out var cost))
         {
             cost = store is null || content is null ? measure() : Stored(content(), measure);
-            _costs.Add(key, cost);
+            _costs[key] = cost;
         }
 
         return cost;
@@ -29,13 +32,20 @@ public sealed class MeasuredCosts(ICostStore? store = null)
 
     private long Stored(string content, Func<long> measure)
     {
-        if (store!.Find(content) is { } known)
+        lock (_storing)
         {
-            return known;
+            if (store!.Find(content) is { } known)
+            {
+                return known;
+            }
         }
 
         var cost = measure();
-        store.Keep(content, cost);
+        lock (_storing)
+        {
+            store.Keep(content, cost);
+        }
+
         return cost;
     }
 }

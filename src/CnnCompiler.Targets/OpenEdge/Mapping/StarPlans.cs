@@ -1,13 +1,14 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Mapping;
 
-/// <summary>Plans of <see cref="StarKernel"/>'s passes that were made before: a program is mapped many times while its mapping is chosen. For one thread at a time.</summary>
+/// <summary>Plans of <see cref="StarKernel"/>'s passes that were made before: a program is mapped many times while its mapping is chosen, by several threads at a time.</summary>
 public sealed class StarPlans
 {
-    private readonly Dictionary<string, StarPlan?> _plans = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lazy<StarPlan?>> _plans = new(StringComparer.Ordinal);
 
     /// <summary>Plans that were searched for.</summary>
     public int Count => _plans.Count;
@@ -17,11 +18,6 @@ public sealed class StarPlans
     {
         int[] content = [walk.Step, walk.Back is null ? 0 : 1, walk.Back ?? 0, limits.Fewest, limits.Most, mostPasses, walk.Offsets.Count, firsts.Count, .. walk.Offsets, .. firsts, .. weights.SelectMany(w => w)];
         var key = Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(content.AsSpan())));
-        if (!_plans.TryGetValue(key, out var plan))
-        {
-            _plans.Add(key, plan = StarPlan.Make(walk, weights, firsts, limits, mostPasses));
-        }
-
-        return plan;
+        return _plans.GetOrAdd(key, _ => new(() => StarPlan.Make(walk, weights, firsts, limits, mostPasses))).Value;
     }
 }

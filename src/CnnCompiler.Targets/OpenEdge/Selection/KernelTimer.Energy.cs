@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Interpreter.OpenEdge;
@@ -16,7 +17,7 @@ public sealed partial class KernelTimer
     public CostWeights Weights { get; private init; } = CostWeights.OfCycles;
 
     /// <summary>Energies of launches that ran for their cycles and weren't asked for yet.</summary>
-    private Dictionary<string, long> Noted { get; init; } = new(StringComparer.Ordinal);
+    private ConcurrentDictionary<string, long> Noted { get; init; } = new(StringComparer.Ordinal);
 
     /// <summary>The energies, as a part of what is measured.</summary>
     private string EnergyContent { get; } = $" energy {string.Join(',', EnergyKeys.All.Select(key => machine.Energy[key].ToString(CultureInfo.InvariantCulture)))}";
@@ -53,14 +54,14 @@ public sealed partial class KernelTimer
 
     private long ArrayEnergy(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
-        var key = Key(code, kernel.Trips);
+        var key = Key(code, kernel, data);
         var first = LaunchEnergy(key + " loaded", code, kernel, data, before: 0);
         return kernel.Launches < 2 ? first : first + ((kernel.Launches - 1L) * LaunchEnergy(key + " resident", code, kernel, data, before: 1));
     }
 
     private long LaunchEnergy(string key, ArrayAssembly code, NestKernel kernel, Addresses data, int before) => Measured.Get(
         key + " energy",
-        () => Noted.Remove(key, out var noted) ? noted : Energy(RunOn(code, kernel, data, before)),
+        () => Noted.TryRemove(key, out var noted) ? noted : Energy(RunOn(code, kernel, data, before)),
         () => Content(code, kernel, data, before) + EnergyContent);
 
     private long Energy(OpenEdgeArray array) => array.Activity.Energy(machine.Energy).Total;
@@ -69,7 +70,7 @@ public sealed partial class KernelTimer
     private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
         var array = RunOn(code, kernel, data, before);
-        Noted.TryAdd($"{Key(code, kernel.Trips)} {(before == 0 ? "loaded" : "resident")}", Energy(array));
+        Noted.TryAdd($"{Key(code, kernel, data)} {(before == 0 ? "loaded" : "resident")}", Energy(array));
         return array.Outcome.Done;
     }
 }

@@ -14,7 +14,7 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <summary>
 /// What a nest costs on a machine. Array cycles are measured: the nest's first launch runs on the interpreter's array engine, which is cycle-exact,
 /// once with its code to be loaded and once resident; all launches of a nest run the same code over the same loop counts, and no branch depends on
-/// data, so the others take as long as the second (on banked buses up to bank conflicts, which depend on addresses). Around that the host model of
+/// data, so the others take as long as the second (on banked buses up to bank conflicts, which depend on the addresses of each). Around that the host model of
 /// <c>openedge-system.md</c> is applied: a launch's parameters are copied while the launch before runs, so the longer of the two counts (and on
 /// a shared bus the copied words slow the array down); registers and overhead come on top. Where parameters and code are taken to lie in RAM from the
 /// beginning, nothing is copied. Loading code where it changes isn't counted, but for kernels that have code of their own, of which the words count that differ.
@@ -108,17 +108,22 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     /// <summary>Cycles of the first launch, which loads the code, and of each of the others.</summary>
     private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
-        var key = Key(code, kernel.Trips);
+        var key = Key(code, kernel, data);
         var first = Measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0), () => Content(code, kernel, data, before: 0));
         return (first, kernel.Launches < 2 ? first : Measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
     }
 
-    /// <summary>The code decides the time: loop counts are constants in it, or known beside it.</summary>
-    private static string Key(ArrayAssembly code, int trips)
+    /// <summary>What decides the time: the code, where loop counts are constants in it, or known beside it; where memory has banks all addresses, too.</summary>
+    private string Key(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
+        if (machine.Bus.Kind == BusKind.Banked)
+        {
+            return Content(code, kernel, data, before: 0);
+        }
+
         var words = code.Rows.SelectMany(r => r).ToArray();
         var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
-        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {trips}");
+        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {kernel.Trips}");
     }
 
     /// <summary>All that <see cref="RunOn"/> gives to the array: bus, code, words in memory, pointers. Its cycles depend on nothing else.</summary>

@@ -37,7 +37,7 @@ public sealed class MappingMeasurements
     /// <param name="withEnergy">True where energies are asked for, too.</param>
     /// <param name="plans">Plans of passes made before.</param>
     /// <param name="cancellation">Ends early.</param>
-    /// <param name="progress">Called before each round of measurements.</param>
+    /// <param name="progress">Called before each round of measurements, by one thread at a time.</param>
     public static MappingMeasurements Of(
         GconvProgram program, OpenEdgeMapping defaults, KernelTimer timer, bool withEnergy, StarPlans plans, CancellationToken cancellation, Action<SearchProgress>? progress = null)
     {
@@ -47,9 +47,29 @@ public sealed class MappingMeasurements
         var dense = decisions.Values.Where(d => d.IsLayout)
             .Aggregate(MappingChoices.Defaults, (choices, d) => choices.With(d.Key, MappingCandidates.Dense.Name));
         var variants = Math.Max(1, decisions.Values.Where(d => !d.IsLayout).Select(d => d.Candidates.Count).DefaultIfEmpty(1).Max());
-        for (var j = 0; j < variants; j++)
+
+        // rounds don't depend on each other, and what they measure doesn't on their order
+        var rounds = new Dictionary<string, (NestCost Own, NestCost Copies)>[variants];
+        var told = new Lock();
+        var begun = 0;
+        Parallel.For(0, variants, new ParallelOptions { CancellationToken = cancellation }, Round);
+        foreach (var layer in result.Layers)
         {
-            progress?.Invoke(new("measuring kernels: round", j + 1, variants));
+            result.Copies[layer] = rounds[0].GetValueOrDefault(layer).Copies;
+            result.Candidates[layer] = [.. Enumerable.Range(0, variants).Where(j => HasCandidate(layer, j)).Select(j => rounds[j].GetValueOrDefault(layer).Own)];
+        }
+
+        return result;
+
+        bool HasCandidate(string layer, int j) => j == 0 || (decisions.TryGetValue(layer, out var decision) && j < decision.Candidates.Count);
+
+        void Round(int j)
+        {
+            lock (told)
+            {
+                progress?.Invoke(new("measuring kernels: round", ++begun, variants));
+            }
+
             var choices = decisions.Values.Where(d => !d.IsLayout && d.Candidates.Count > j).Aggregate(dense, (c, d) => c.With(d.Key, d.Candidates[j].Name));
             var mapping = OpenEdgeMapper.Map(program, choices, new DiagnosticBag(), cancellation, plans);
             if (mapping is null && j == 0)
@@ -58,24 +78,10 @@ public sealed class MappingMeasurements
             }
 
             // where some candidate exceeds the array, each is mapped alone to find which
-            bool HasCandidate(string layer) => j == 0 || (decisions.TryGetValue(layer, out var decision) && j < decision.Candidates.Count);
-            var measured = mapping is null
-                ? result.Layers.Where(HasCandidate).ToDictionary(l => l, l => MeasureAlone(program, dense, decisions[l], j, timer, withEnergy, plans, cancellation), StringComparer.Ordinal)
-                : Measure(mapping.Program, HasCandidate, timer, withEnergy, cancellation);
-            foreach (var layer in result.Layers.Where(HasCandidate))
-            {
-                var (own, copies) = measured.GetValueOrDefault(layer);
-                if (j == 0)
-                {
-                    result.Candidates[layer] = [];
-                    result.Copies[layer] = copies;
-                }
-
-                result.Candidates[layer].Add(own);
-            }
+            rounds[j] = mapping is null
+                ? result.Layers.Where(l => HasCandidate(l, j)).ToDictionary(l => l, l => MeasureAlone(program, dense, decisions[l], j, timer, withEnergy, plans, cancellation), StringComparer.Ordinal)
+                : Measure(mapping.Program, l => HasCandidate(l, j), timer, withEnergy, cancellation);
         }
-
-        return result;
     }
 
     /// <summary>Costs of some layers: their own, and for copying their inputs into halos.</summary>
