@@ -34,6 +34,7 @@ public sealed class ConvolutionRewrite
     private readonly Dictionary<string, TensorType> _types;
     private readonly Dictionary<string, Tensor> _constants;
     private readonly WeightRanges _ranges = new();
+    private (GconvOperator? Operation, ConvolutionNest? Nest, string Refusal) _last = (null, null, string.Empty);
 
     /// <summary>Prepares a chain.</summary>
     /// <param name="program">A sound chain.</param>
@@ -54,7 +55,14 @@ public sealed class ConvolutionRewrite
     /// <param name="detail">What is looked at of the weights: with less than all of them the steps can be costed, not executed.</param>
     public AlgorithmChain? Try(GconvOperator operation, ConvolutionAlgorithm algorithm, out string refusal, WeightDetail detail = WeightDetail.Values)
     {
-        if (ConvolutionNest.Of(operation, name => _types[name], _constants, out refusal) is not { } nest)
+        // algorithms of one convolution are asked for one after the other
+        if (!ReferenceEquals(_last.Operation, operation))
+        {
+            _last = (operation, ConvolutionNest.Of(operation, name => _types[name], _constants, out var why), why);
+        }
+
+        refusal = _last.Refusal;
+        if (_last.Nest is not { } nest)
         {
             return null;
         }

@@ -215,7 +215,7 @@ internal sealed class TransformedWeights
         where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
     {
         var (weight, steps) = _nest.WeightStrides();
-        var (weights, rows, taps, kept) = (Weights<T>(), Rows(), Taps(steps), Kept(steps));
+        var (weights, rows, taps, kept) = (_nest.Centred<T>(), Rows(), Taps(steps), Kept(steps));
         var (run, outside, at) = (kept[^1], kept[..^1], new int[kept.Length - 1]);
         var (gathered, values) = (new T[taps.Length * run.Extent], new T[run.Extent]);
         var (place, channel) = (0L, 0);
@@ -287,21 +287,6 @@ internal sealed class TransformedWeights
         }
 
         return kept.Count == 0 ? [new(1, 0, 0, 0)] : [.. kept];
-    }
-
-    /// <summary>All weights less their zero point.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private T[] Weights<T>()
-        where T : unmanaged, IBinaryInteger<T>
-    {
-        var weights = new T[_nest.Weights.Shape.Elements];
-        var codes = _nest.Weights.Element == ElementType.Int8 ? _nest.Weights.AsSpan<sbyte>() : [];
-        for (var i = 0; i < weights.Length; i++)
-        {
-            weights[i] = T.CreateTruncating((codes.Length > 0 ? codes[i] : _nest.Weights.GetInteger(i)) - _nest.WeightZero);
-        }
-
-        return weights;
     }
 
     /// <summary>Where the taps of the transformed directions lie, from the first one.</summary>

@@ -56,7 +56,7 @@ internal sealed class AlgorithmSelection : IOperatorCosts
         }
 
         return context.Diagnostics.HasErrors ? null
-            : (ways.Apply(decisions).Program, SelectionExplanation.OneByOne("cycles", decisions.Sum(decision => decision.Chosen.Cost), decisions.Select(decision => decision.Explanation)) with { Notes = ways.Notes });
+            : (ways.Apply(decisions), SelectionExplanation.OneByOne("cycles", decisions.Sum(decision => decision.Chosen.Cost), decisions.Select(decision => decision.Explanation)) with { Notes = ways.Notes });
     }
 
     /// <inheritdoc/>

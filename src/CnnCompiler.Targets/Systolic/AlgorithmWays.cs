@@ -36,10 +36,9 @@ internal sealed record AlgorithmWay(string Name, long Cost, Int128 Tie = default
 /// <param name="Chosen">The way chosen.</param>
 /// <param name="IsForced">The user chose it.</param>
 /// <param name="Rejected">The others.</param>
-internal sealed record AlgorithmDecision(GconvOperator Operation, AlgorithmWay Chosen, bool IsForced, EquatableArray<AlgorithmWay> Rejected)
+/// <param name="Chain">What takes its place, or null where it is computed as it is.</param>
+internal sealed record AlgorithmDecision(GconvOperator Operation, AlgorithmWay Chosen, bool IsForced, EquatableArray<AlgorithmWay> Rejected, AlgorithmChain? Chain)
 {
-    /// <summary>True where it is computed as it is.</summary>
-    public bool IsDirect => Chosen.Name == AlgorithmWays.Direct;
 
     /// <summary>As a decision of a report.</summary>
     public VertexExplanation Explanation => new(Operation.Name, DecisionKind.Step, Chosen.Name, Chosen.Cost, IsForced, Rejected.Select(way => way.Rejected).ToEquatableArray());
@@ -79,23 +78,22 @@ internal sealed class AlgorithmWays(GconvProgram program, ChainTensors tensors, 
         var direct = new AlgorithmWay(Direct, cost, tie);
         if (forced is not null)
         {
-            return forced == Direct ? new(operation, direct, true, []) : Forced(operation, forced, diagnostics) is { } way ? new(operation, way, true, [direct]) : null;
+            return forced == Direct ? new(operation, direct, true, [], null) : Forced(operation, forced, diagnostics) is { } way ? new(operation, way, true, [direct], Chain(operation, way)) : null;
         }
 
         var ways = isAuto ? Of(operation, cost).Prepend(direct).ToList() : [direct];
         var best = ways.Where(way => !way.IsLeast).MinBy(way => (way.Cost, way.Tie))!;
-        return new(operation, best, false, ways.Where(way => way != best).ToEquatableArray());
+        return new(operation, best, false, ways.Where(way => way != best).ToEquatableArray(), Chain(operation, best));
     }
 
-    /// <summary>The chain with its convolutions as decided, and what takes the place of those that are not direct, by name.</summary>
-    public (GconvProgram Program, IReadOnlyDictionary<string, AlgorithmChain> Chains) Apply(IEnumerable<AlgorithmDecision> decisions)
+    /// <summary>The chain with its convolutions as decided.</summary>
+    public GconvProgram Apply(IEnumerable<AlgorithmDecision> decisions)
     {
-        var chains = decisions.Where(decision => !decision.IsDirect).ToDictionary(
-            decision => decision.Operation.Name,
-            decision => Taken(_rewrite.Try(decision.Operation, ConvolutionAlgorithm.Find(decision.Chosen.Name)!, out _)!),
-            StringComparer.Ordinal);
-        return (chains.Count == 0 ? program : _rewrite.Replace(chains), chains);
+        var chains = decisions.Where(decision => decision.Chain is not null).ToDictionary(decision => decision.Operation.Name, decision => decision.Chain!, StringComparer.Ordinal);
+        return chains.Count == 0 ? program : _rewrite.Replace(chains);
     }
+
+    private AlgorithmChain? Chain(GconvOperator operation, AlgorithmWay way) => ConvolutionAlgorithm.Find(way.Name) is { } algorithm ? Taken(_rewrite.Try(operation, algorithm, out _)!) : null;
 
     /// <summary>What an algorithm that the user wants costs, or null after reporting why it can't be.</summary>
     private AlgorithmWay? Forced(GconvOperator operation, string name, DiagnosticBag diagnostics)
