@@ -4,6 +4,7 @@ using CnnCompiler.Bench;
 // dotnet run -c Release --project bench/CnnCompiler.Bench -- --filter '*'
 // dotnet run -c Release --project bench/CnnCompiler.Bench -- selector
 // dotnet run -c Release --project bench/CnnCompiler.Bench -- systolic
+// dotnet run -c Release --project bench/CnnCompiler.Bench -- nests [NETWORK OF samples/zoo]...
 // dotnet run -c Release --project bench/CnnCompiler.Bench -- tool PATH-OF-CNNC
 if (args is ["tool", var tool])
 {
@@ -19,6 +20,12 @@ if (args is ["selector"])
 if (args is ["systolic"])
 {
     SystolicBench.Run();
+    return 0;
+}
+
+if (args is ["nests", .. var networks])
+{
+    NestBench.Run(networks);
     return 0;
 }
 

@@ -33,6 +33,8 @@ public static class SmallConvolutions
     private const int LargestExtent = 5;
     private const int LargestKernel = 3;
     private const int LargestStep = 2;
+    private const int SomeRewritten = 60;
+    private const int LayersTogether = 8;
 
     private static readonly (int Channels, int Filters, int Groups)[] ChannelForms = [(1, 1, 1), (3, 5, 1), (4, 6, 2), (3, 6, 3)];
 
@@ -58,6 +60,15 @@ public static class SmallConvolutions
                 yield return (Network(chunk), chunk);
             }
         }
+    }
+
+    /// <summary>Compiles and runs some of them with an algorithm for every convolution that has it; how many more operators than layers there are.</summary>
+    /// <param name="algorithm">The algorithm's name.</param>
+    /// <param name="run">Compiles a network with options, checks what it computes, and tells how many operators it has.</param>
+    public static int Rewritten(string algorithm, Func<NetworkGraph, IReadOnlyDictionary<string, string>, int> run)
+    {
+        var options = new Dictionary<string, string>(StringComparer.Ordinal) { ["convolution-algorithms.choose"] = $"*={algorithm}" };
+        return Pack(Spread(SomeRewritten), LayersTogether).Sum(packed => run(packed.Network, options) - packed.Layers.Count);
     }
 
     private static NetworkGraph Network(SmallConvolution[] convolutions)

@@ -28,6 +28,11 @@ internal static class ReportTable
         writer.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"measured by the interpreter on the image's bytes, machine {machine.Name}{(zeroInput ? ", input: zeros" : string.Empty)}; predicted is computed from the mapping{(IsTime(report) ? string.Empty : $", in {report.Unit}")}"));
+        foreach (var note in report.Selection?.Notes ?? [])
+        {
+            writer.WriteLine(note);
+        }
+
         if (machine.Systolic is null)
         {
             writer.WriteLine($"energy: {EnergyKeys.Accuracy}");
@@ -93,10 +98,10 @@ internal static class ReportTable
             return string.Empty;
         }
 
-        var more = best.ForcedCost - report.Selection!.Cost;
+        var (more, least) = (best.ForcedCost - report.Selection!.Cost, best.IsLeast ? ">= " : string.Empty);
         return IsTime(report)
-            ? string.Create(CultureInfo.InvariantCulture, $"{best.Candidate} {more / FemtosecondsOfMicrosecond:+0.000;-0.000;0} us")
-            : string.Create(CultureInfo.InvariantCulture, $"{best.Candidate} {more:+#,0;-#,0;0}");
+            ? string.Create(CultureInfo.InvariantCulture, $"{best.Candidate} {least}{more / FemtosecondsOfMicrosecond:+0.000;-0.000;0} us")
+            : string.Create(CultureInfo.InvariantCulture, $"{best.Candidate} {least}{more:+#,0;-#,0;0}");
     }
 
     private static void WriteMemory(CliEnvironment environment, NetworkReport report)

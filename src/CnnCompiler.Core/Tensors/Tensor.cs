@@ -74,7 +74,7 @@ public sealed record TensorType(ElementType Element, Shape Shape, Quantization? 
 /// </summary>
 public sealed class Tensor : IEquatable<Tensor>
 {
-    private readonly byte[] _bytes;
+    private readonly Lazy<byte[]> _lazy;
 
     /// <summary>Takes over <paramref name="bytes"/> (no copy; the caller gives it up).</summary>
     /// <exception cref="ArgumentException">The number of bytes is not that of the shape.</exception>
@@ -85,8 +85,10 @@ public sealed class Tensor : IEquatable<Tensor>
             throw new ArgumentException($"{bytes.LongLength} bytes for {element.Name()}[{shape}]", nameof(bytes));
         }
 
-        (Element, Shape, _bytes) = (element, shape, bytes);
+        (Element, Shape, _lazy) = (element, shape, new(bytes));
     }
+
+    private Tensor(ElementType element, Shape shape, Lazy<byte[]> bytes) => (Element, Shape, _lazy) = (element, shape, bytes);
 
     /// <summary>Element type.</summary>
     public ElementType Element { get; }
@@ -95,11 +97,16 @@ public sealed class Tensor : IEquatable<Tensor>
     public Shape Shape { get; }
 
     /// <summary>The raw bytes.</summary>
-    public ReadOnlySpan<byte> Bytes => _bytes;
+    public ReadOnlySpan<byte> Bytes => Data;
 
     /// <summary>The elements as a span of their .NET type (sbyte, byte, short, int, long, float, double).</summary>
     public ReadOnlySpan<T> AsSpan<T>()
-        where T : unmanaged => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, T>(_bytes);
+        where T : unmanaged => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, T>(Data);
+
+    private byte[] Data => _lazy.Value;
+
+    /// <summary>A tensor of zeros, which takes memory where its elements are looked at.</summary>
+    public static Tensor Zeros(ElementType element, Shape shape) => new(element, shape, new Lazy<byte[]>(() => new byte[shape.Elements * element.Size()]));
 
     /// <summary>Makes a tensor from elements.</summary>
     public static Tensor From<T>(ElementType element, Shape shape, ReadOnlySpan<T> elements)
@@ -109,7 +116,7 @@ public sealed class Tensor : IEquatable<Tensor>
     public long GetInteger(long index) => Element switch
     {
         ElementType.Int8 => AsSpan<sbyte>()[(int)index],
-        ElementType.UInt8 => _bytes[index],
+        ElementType.UInt8 => Data[index],
         ElementType.Int16 => AsSpan<short>()[(int)index],
         ElementType.Int32 => AsSpan<int>()[(int)index],
         ElementType.Int64 => AsSpan<long>()[(int)index],
@@ -125,14 +132,14 @@ public sealed class Tensor : IEquatable<Tensor>
     };
 
     /// <summary>The same elements under another shape.</summary>
-    public Tensor Reshape(Shape shape) => new(Element, shape, _bytes);
+    public Tensor Reshape(Shape shape) => new(Element, shape, Data);
 
     /// <summary>Hex SHA-256 of the bytes: how constants are named in IR text.</summary>
-    public string Hash() => Convert.ToHexStringLower(SHA256.HashData(_bytes));
+    public string Hash() => Convert.ToHexStringLower(SHA256.HashData(Data));
 
     /// <inheritdoc/>
     public bool Equals(Tensor? other) =>
-        other is not null && Element == other.Element && Shape == other.Shape && _bytes.AsSpan().SequenceEqual(other._bytes);
+        other is not null && Element == other.Element && Shape == other.Shape && Data.AsSpan().SequenceEqual(other.Data);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as Tensor);
@@ -143,7 +150,7 @@ public sealed class Tensor : IEquatable<Tensor>
         var hash = default(HashCode);
         hash.Add(Element);
         hash.Add(Shape);
-        hash.AddBytes(_bytes.AsSpan(0, Math.Min(_bytes.Length, 64)));
+        hash.AddBytes(Data.AsSpan(0, Math.Min(Data.Length, 64)));
         return hash.ToHashCode();
     }
 

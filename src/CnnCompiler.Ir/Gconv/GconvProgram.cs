@@ -146,7 +146,7 @@ public sealed record GconvHostLayer(Layer Layer) : GconvStep(Layer.Name, Layer.T
 /// <param name="Type">Its type.</param>
 public abstract record GconvStep(string Name, TensorType Type)
 {
-    /// <summary>Name and keyword of the layer it comes from (<c>t22</c>, <c>conv2d</c>) and the layer's nominal MACs, for reports; not part of equality.</summary>
+    /// <summary>Name and keyword of the layer it comes from (<c>t22</c>, <c>conv2d</c>) and the layer's nominal MACs, for reports, and whether its algorithm was chosen by hand; not part of equality.</summary>
     public IgnoredInEquality<GconvOrigin> Origin { get; init; }
 
     /// <summary>Where the layer is written; not part of equality.</summary>
@@ -157,7 +157,8 @@ public abstract record GconvStep(string Name, TensorType Type)
 /// <param name="Layer">Name of the layer.</param>
 /// <param name="Keyword">Its keyword.</param>
 /// <param name="Macs">Nominal MACs of the layer, padding taps included; 0 where the step isn't the one that multiplies.</param>
-public readonly record struct GconvOrigin(string Layer, string Keyword, long Macs);
+/// <param name="IsSettled">How it is computed was chosen by hand: no algorithm is chosen for it again.</param>
+public readonly record struct GconvOrigin(string Layer, string Keyword, long Macs, bool IsSettled = false);
 
 /// <summary>A constant tensor (weights, bias, multipliers).</summary>
 /// <param name="Name">Name; unique among all tensors.</param>

@@ -23,6 +23,9 @@ public enum AlgorithmKind
 /// <param name="Columns">Transform along the dimension w.</param>
 public sealed record ConvolutionAlgorithm(string Name, AlgorithmKind Kind, string Summary, FilterTransform Rows, FilterTransform Columns)
 {
+    /// <summary>What takes the place of an algorithm's name where the convolution stays as it is.</summary>
+    public const string Direct = "direct";
+
     /// <summary>All algorithms.</summary>
     public static EquatableArray<ConvolutionAlgorithm> All { get; } =
     [

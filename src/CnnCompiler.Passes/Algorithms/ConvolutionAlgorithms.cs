@@ -15,12 +15,14 @@ public sealed class ConvolutionAlgorithms() : Pass<GconvModule, GconvModule>(
     private const string None = "none";
     private const string Every = "*";
     private static readonly PassOption Choose = new(
-        "choose", $"layers and their algorithms, LAYER=ALGORITHM,..., where {Every} is every layer: {string.Join(", ", ConvolutionAlgorithm.All.Select(algorithm => algorithm.Name))}", None, []);
+        "choose", $"layers and their algorithms, LAYER=ALGORITHM,..., where {Every} is every layer: {string.Join(", ", Names)}", None, []);
+
+    private static IEnumerable<string> Names => [ConvolutionAlgorithm.Direct, .. ConvolutionAlgorithm.All.Select(algorithm => algorithm.Name)];
 
     /// <inheritdoc/>
     protected override GconvModule? Transform(GconvModule module, PassContext context)
     {
-        var chosen = new Dictionary<string, ConvolutionAlgorithm>(StringComparer.Ordinal);
+        var chosen = new Dictionary<string, ConvolutionAlgorithm?>(StringComparer.Ordinal);
         var operators = module.Program.Steps.OfType<GconvOperator>().ToDictionary(operation => operation.Name, StringComparer.Ordinal);
         foreach (var pair in context.Value(this, Choose) is var text && text == None ? [] : text.Split(','))
         {
@@ -28,9 +30,9 @@ public sealed class ConvolutionAlgorithms() : Pass<GconvModule, GconvModule>(
             {
                 context.Diagnostics.Report(AlgorithmDiagnostics.NoPair(pair));
             }
-            else if (ConvolutionAlgorithm.Find(name) is not { } algorithm)
+            else if (!Names.Contains(name, StringComparer.Ordinal))
             {
-                context.Diagnostics.Report(SelectionDiagnostics.UnknownCandidate(layer, name, [.. ConvolutionAlgorithm.All.Select(known => known.Name)]));
+                context.Diagnostics.Report(SelectionDiagnostics.UnknownCandidate(layer, name, [.. Names]));
             }
             else if (layer != Every && !operators.ContainsKey(layer))
             {
@@ -38,12 +40,13 @@ public sealed class ConvolutionAlgorithms() : Pass<GconvModule, GconvModule>(
             }
             else
             {
-                chosen[layer] = algorithm;
+                chosen[layer] = ConvolutionAlgorithm.Find(name);
             }
         }
 
         var rewrite = new ConvolutionRewrite(module.Program);
         var chains = new Dictionary<string, AlgorithmChain>(StringComparer.Ordinal);
+        var settled = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (name, operation) in operators)
         {
             context.Cancellation.ThrowIfCancellationRequested();
@@ -52,9 +55,13 @@ public sealed class ConvolutionAlgorithms() : Pass<GconvModule, GconvModule>(
                 continue;
             }
 
-            if (rewrite.Try(operation, algorithm, out var refusal) is { } chain)
+            if (algorithm is null)
             {
-                chains.Add(name, chain);
+                settled.Add(name);
+            }
+            else if (rewrite.Try(operation, algorithm, out var refusal) is { } chain)
+            {
+                chains.Add(name, chain with { Steps = chain.Steps.Select(Settled).ToEquatableArray() });
             }
             else if (chosen.ContainsKey(name))
             {
@@ -62,6 +69,14 @@ public sealed class ConvolutionAlgorithms() : Pass<GconvModule, GconvModule>(
             }
         }
 
-        return context.Diagnostics.HasErrors ? null : chains.Count == 0 ? module : new(rewrite.Replace(chains));
+        if (context.Diagnostics.HasErrors || settled.Count + chains.Count == 0)
+        {
+            return context.Diagnostics.HasErrors ? null : module;
+        }
+
+        var program = chains.Count == 0 ? module.Program : rewrite.Replace(chains);
+        return new(program with { Steps = program.Steps.Select(step => settled.Contains(step.Name) ? Settled(step) : step).ToEquatableArray() });
     }
+
+    private static GconvStep Settled(GconvStep step) => step with { Origin = step.Origin.Value with { IsSettled = true } };
 }

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
@@ -25,6 +27,8 @@ internal sealed record WindowAxis(string Name, int Dimension, int Position, int 
 /// <param name="Axes">The directions, by dimension of the input.</param>
 internal sealed record ConvolutionNest(GconvOperator Operation, TensorType Input, Tensor Weights, int Zero, long WeightZero, EquatableArray<WindowAxis> Axes)
 {
+    private Array? _centred;
+
     /// <summary>Values of the input less its zero point, and 0 for what is outside.</summary>
     public IntegerRange InputRange => (IntegerRange.Of(Input.Element) + new IntegerRange(-Zero, -Zero)).Union(IntegerRange.Zero);
 
@@ -99,6 +103,27 @@ internal sealed record ConvolutionNest(GconvOperator Operation, TensorType Input
         }
 
         return (first, steps);
+    }
+
+    /// <summary>All weights less their zero point; kept, they are asked for again.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public T[] Centred<T>()
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        if (_centred is T[] known)
+        {
+            return known;
+        }
+
+        var weights = new T[Weights.Shape.Elements];
+        var codes = Weights.Element == ElementType.Int8 ? Weights.AsSpan<sbyte>() : [];
+        for (var i = 0; i < weights.Length; i++)
+        {
+            weights[i] = T.CreateTruncating((codes.Length > 0 ? codes[i] : Weights.GetInteger(i)) - WeightZero);
+        }
+
+        _centred = weights;
+        return weights;
     }
 
     private static int? ZeroOf(ScalarExpression pre) => pre switch

@@ -11,6 +11,19 @@ namespace CnnCompiler.Passes.Algorithms;
 /// <param name="Product">Name of the operator that multiplies by the weights.</param>
 public sealed record AlgorithmChain(EquatableArray<GconvStep> Steps, EquatableArray<GconvConstant> Constants, string Product);
 
+/// <summary>What a rewrite looks at of the weights.</summary>
+public enum WeightDetail
+{
+    /// <summary>Nothing: types may be narrower than they have to be, and transformed weights are 0. For bounds of costs.</summary>
+    None,
+
+    /// <summary>What they are within: all types are as they have to be, and transformed weights are 0. For costs.</summary>
+    Ranges,
+
+    /// <summary>The weights themselves.</summary>
+    Values,
+}
+
 /// <summary>
 /// Rewrites a convolution of integers into several general convolutions with the same integers: the same sums of products in another order. That every value inside fits its type follows from the
 /// range of the input's codes and from the weights (<see cref="IntegerRange"/>); what would not fit 64 bits is refused, and so is what is no such convolution.
@@ -20,6 +33,8 @@ public sealed class ConvolutionRewrite
     private readonly GconvProgram _program;
     private readonly Dictionary<string, TensorType> _types;
     private readonly Dictionary<string, Tensor> _constants;
+    private readonly WeightRanges _ranges = new();
+    private (GconvOperator? Operation, ConvolutionNest? Nest, string Refusal) _last = (null, null, string.Empty);
 
     /// <summary>Prepares a chain.</summary>
     /// <param name="program">A sound chain.</param>
@@ -34,27 +49,30 @@ public sealed class ConvolutionRewrite
     }
 
     /// <summary>The algorithm for an operator of the chain, or null and why it can't be.</summary>
-    public AlgorithmChain? Try(GconvOperator operation, ConvolutionAlgorithm algorithm, out string refusal) => Make(operation, algorithm, isOutline: false, out refusal);
-
-    /// <summary>
-    /// What <see cref="Try"/> gives, as far as it is known without the weights: with the loops and indexes of that, types no wider, and weights of 0. For bounds of costs; null where there is no such
-    /// chain.
-    /// </summary>
-    public AlgorithmChain? Outline(GconvOperator operation, ConvolutionAlgorithm algorithm) => Make(operation, algorithm, isOutline: true, out _);
-
-    private AlgorithmChain? Make(GconvOperator operation, ConvolutionAlgorithm algorithm, bool isOutline, out string refusal)
+    /// <param name="operation">The operator.</param>
+    /// <param name="algorithm">The algorithm.</param>
+    /// <param name="refusal">Why it can't be.</param>
+    /// <param name="detail">What is looked at of the weights: with less than all of them the steps can be costed, not executed.</param>
+    public AlgorithmChain? Try(GconvOperator operation, ConvolutionAlgorithm algorithm, out string refusal, WeightDetail detail = WeightDetail.Values)
     {
-        if (ConvolutionNest.Of(operation, name => _types[name], _constants, out refusal) is not { } nest)
+        // algorithms of one convolution are asked for one after the other
+        if (!ReferenceEquals(_last.Operation, operation))
+        {
+            _last = (operation, ConvolutionNest.Of(operation, name => _types[name], _constants, out var why), why);
+        }
+
+        refusal = _last.Refusal;
+        if (_last.Nest is not { } nest)
         {
             return null;
         }
 
-        var chain = new ChainPieces(operation, [.. _types.Keys]);
+        var chain = new ChainPieces(operation, _types.ContainsKey);
         refusal = algorithm.Kind switch
         {
             AlgorithmKind.Patches => PatchRewrite.Apply(nest, chain),
-            AlgorithmKind.Taps => TapRewrite.Apply(nest, chain, isOutline),
-            _ => TransformRewrite.Apply(nest, algorithm, chain, isOutline),
+            AlgorithmKind.Taps => TapRewrite.Apply(nest, chain, detail),
+            _ => TransformRewrite.Apply(nest, algorithm, chain, detail, _ranges),
         } ?? string.Empty;
         if (refusal.Length == 0 && chain.Steps.Find(step => !NetworkLimits.Allows(step.Type.Shape)) is { } large)
         {
@@ -83,9 +101,11 @@ public sealed class ConvolutionRewrite
 
 /// <summary>Steps and constants that take the place of an operator, and names for them.</summary>
 /// <param name="operation">The operator.</param>
-/// <param name="names">Names in use; new ones are added.</param>
-internal sealed class ChainPieces(GconvOperator operation, HashSet<string> names)
+/// <param name="isTaken">Tells whether a name is in use.</param>
+internal sealed class ChainPieces(GconvOperator operation, Func<string, bool> isTaken)
 {
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+
     public List<GconvStep> Steps { get; } = [];
 
     public List<GconvConstant> Constants { get; } = [];
@@ -97,7 +117,7 @@ internal sealed class ChainPieces(GconvOperator operation, HashSet<string> names
     public string NameFor(string part)
     {
         var name = $"{operation.Name}.{part}";
-        for (var number = 2; !names.Add(name); number++)
+        for (var number = 2; isTaken(name) || !_names.Add(name); number++)
         {
             name = FormattableString.Invariant($"{operation.Name}.{part}.{number}");
         }

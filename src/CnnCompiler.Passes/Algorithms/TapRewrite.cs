@@ -12,10 +12,10 @@ internal static class TapRewrite
     /// <summary>Adds the steps; null, or why there are none.</summary>
     /// <param name="nest">The convolution.</param>
     /// <param name="chain">Takes the steps.</param>
-    /// <param name="isOutline">True where the weights are not looked at.</param>
-    public static string? Apply(ConvolutionNest nest, ChainPieces chain, bool isOutline)
+    /// <param name="detail">What is looked at of the weights.</param>
+    public static string? Apply(ConvolutionNest nest, ChainPieces chain, WeightDetail detail)
     {
-        if ((isOutline ? IntegerRange.Zero : Range(nest)).Narrowest(ElementType.Int32) is not { } element)
+        if ((detail == WeightDetail.None ? IntegerRange.Zero : Range(nest)).Narrowest(ElementType.Int32) is not { } element)
         {
             return "the products of a tap could exceed 64 bits";
         }

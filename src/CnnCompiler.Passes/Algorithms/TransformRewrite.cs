@@ -29,8 +29,9 @@ internal sealed class TransformRewrite
     /// <param name="nest">The convolution.</param>
     /// <param name="algorithm">The algorithm.</param>
     /// <param name="chain">Takes the steps.</param>
-    /// <param name="isOutline">True where the weights are not looked at.</param>
-    public static string? Apply(ConvolutionNest nest, ConvolutionAlgorithm algorithm, ChainPieces chain, bool isOutline)
+    /// <param name="detail">What is looked at of the weights.</param>
+    /// <param name="known">What transformed weights are within.</param>
+    public static string? Apply(ConvolutionNest nest, ConvolutionAlgorithm algorithm, ChainPieces chain, WeightDetail detail, WeightRanges known)
     {
         var axes = new List<TransformedAxis>();
         foreach (var (name, transform) in ((string, FilterTransform)[])[("h", algorithm.Rows), ("w", algorithm.Columns)])
@@ -53,10 +54,10 @@ internal sealed class TransformRewrite
             axes.Add(new(found, transform, nest.Operation.Loops[found.Tap].Extent, nest.Operation.Loops[found.Position].Extent));
         }
 
-        return new TransformRewrite(nest, [.. axes], chain).Run(isOutline);
+        return new TransformRewrite(nest, [.. axes], chain).Run(detail, known);
     }
 
-    private string? Run(bool isOutline)
+    private string? Run(WeightDetail detail, WeightRanges known)
     {
         if (Windows() is not var (windows, ranges))
         {
@@ -65,21 +66,24 @@ internal sealed class TransformRewrite
 
         // what sums of products are within where the first directions are transformed: none, one, ..., all; [channels, points]
         var sums = new List<IntegerRange[]>();
-        Tensor? values = null;
+        var values = (Weights: new TransformedWeights(_nest, _axes), Element: ElementType.Int8);
         for (var count = 0; count <= _axes.Length; count++)
         {
             var weights = new TransformedWeights(_nest, _axes[..count]);
-            if (!NetworkLimits.Allows(weights.Shape) || (isOutline ? weights.Outline() : weights.Work()) is not { Values: { } worked } sides)
+            if (!NetworkLimits.Allows(weights.Shape) || (detail == WeightDetail.None ? weights.Outline() : known.Of(weights)) is not { Element: { } narrowest } sides)
             {
                 return "a transformed weight exceeds 32 bits, or there are too many of them";
             }
 
-            values = worked;
+            values = (weights, narrowest);
             sums.Add([.. sides.Above.Select((above, i) => (ranges[count][i % weights.Points] * above) + (ranges[count][i % weights.Points] * sides.Below[i]))]);
         }
 
-        return Union(sums[^1]).Narrowest(ElementType.Int32) is not { } element || !Results(Products(windows, values!, element), sums) ? "its products or what they add up to could exceed 64 bits" : null;
+        return Union(sums[^1]).Narrowest(ElementType.Int32) is not { } element || !Results(Products(windows, Stored(values.Weights, values.Element, detail), element), sums) ? "its products or what they add up to could exceed 64 bits" : null;
     }
+
+    private static Tensor Stored(TransformedWeights weights, ElementType element, WeightDetail detail) =>
+        detail == WeightDetail.Values ? weights.Values(element) : Tensor.Zeros(element, weights.Shape);
 
     /// <summary>The transformed windows, and what the input is within and each point where the first directions are transformed: one, ..., all; null where 64 bits do not hold them.</summary>
     private (LaidOut Windows, List<IntegerRange[]> Ranges)? Windows()

@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
 
@@ -65,6 +68,12 @@ internal sealed class TransformedWeights
         Channels = Loops.Where(IsParallel).Aggregate(1, (product, loop) => product * operation.Loops[loop].Extent);
     }
 
+    /// <summary>The convolution.</summary>
+    public GconvOperator Operation => _nest.Operation;
+
+    /// <summary>Tells the transforms of a convolution apart.</summary>
+    public string Key => string.Join(' ', _axes.Select(axis => FormattableString.Invariant($"{axis.Axis.Tap}:{string.Join(',', axis.Transform.Kernel)}")));
+
     /// <summary>Loops of the operator that index the weights, in order; a loop of transformed taps stands for the rounds.</summary>
     public IReadOnlyList<int> Loops { get; }
 
@@ -77,64 +86,196 @@ internal sealed class TransformedWeights
     /// <summary>Results that have weights of their own.</summary>
     public int Channels { get; }
 
-    /// <summary>The weights, or null where 32 bits do not hold one; and the sum of those above and of those below 0 of each channel and point, [channels, points].</summary>
-    public (Tensor? Values, long[] Above, long[] Below) Work()
+    /// <summary>What the weights look like whatever they are: the narrowest type, and sums of 0.</summary>
+    public (ElementType? Element, long[] Above, long[] Below) Outline() => (ElementType.Int8, new long[Channels * Points], new long[Channels * Points]);
+
+    /// <summary>The narrowest type that holds the transformed weights, null where 32 bits do not; and the sum of those above and of those below 0 of each channel and point, [channels, points].</summary>
+    public (ElementType? Element, long[] Above, long[] Below) Ranges() => IsNarrow ? Ranges<int>() : Ranges<long>();
+
+    /// <summary>The transformed weights in a type that holds them.</summary>
+    public Tensor Values(ElementType element)
     {
-        var values = new int[Shape.Elements];
+        var bytes = new byte[Shape.Elements * element.Size()];
+        switch (element)
+        {
+            case ElementType.Int8:
+                Write<sbyte>(bytes);
+                break;
+            case ElementType.Int16:
+                Write<short>(bytes);
+                break;
+            default:
+                Write<int>(bytes);
+                break;
+        }
+
+        return new(element, Shape, bytes);
+    }
+
+    /// <summary>True where 32 bits hold every transformed weight and the sum of those of a run.</summary>
+    private bool IsNarrow
+    {
+        get
+        {
+            var (min, max) = _nest.Weights.Element.Range();
+            var factors = Rows().Max(row => row.Factors.Sum(factor => Math.Abs(factor.Factor)));
+            return (Int128)Int128.Max(Int128.Abs((Int128)min - _nest.WeightZero), Int128.Abs((Int128)max - _nest.WeightZero)) * factors * Kept(_nest.WeightStrides().Steps)[^1].Extent <= int.MaxValue;
+        }
+    }
+
+    private (ElementType? Element, long[] Above, long[] Below) Ranges<T>()
+        where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
+    {
         var (above, below) = (new long[Channels * Points], new long[Channels * Points]);
+        var (low, high) = (0L, 0L);
+        Walk<T>((values, _, channel, run) =>
+        {
+            if (run.Channel == 0)
+            {
+                var sides = Sides(values);
+                (low, high) = (Math.Min(low, sides.Low), Math.Max(high, sides.High));
+                (above[channel], below[channel]) = (above[channel] + sides.Above, below[channel] + sides.Below);
+                return;
+            }
+
+            for (var i = 0; i < values.Length; i++)
+            {
+                var value = long.CreateTruncating(values[i]);
+                (low, high) = (Math.Min(low, value), Math.Max(high, value));
+                (value > 0 ? above : below)[channel + (i * run.Channel)] += value;
+            }
+        });
+        foreach (var type in (ElementType[])[ElementType.Int8, ElementType.Int16, ElementType.Int32])
+        {
+            if (low >= type.Range().Min && high <= type.Range().Max)
+            {
+                return (type, above, below);
+            }
+        }
+
+        return (null, above, below);
+    }
+
+    /// <summary>The least and largest of some values and 0, and the sums of those above and below 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static (long Low, long High, long Above, long Below) Sides<T>(ReadOnlySpan<T> values)
+        where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
+    {
+        var (lows, highs, aboves, belows) = (Vector<T>.Zero, Vector<T>.Zero, Vector<T>.Zero, Vector<T>.Zero);
+        var i = 0;
+        for (; i <= values.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
+            var several = new Vector<T>(values[i..]);
+            (lows, highs) = (Vector.Min(lows, several), Vector.Max(highs, several));
+            (aboves, belows) = (aboves + Vector.Max(several, Vector<T>.Zero), belows + Vector.Min(several, Vector<T>.Zero));
+        }
+
+        var (low, high, above, below) = (T.Zero, T.Zero, Vector.Sum(aboves), Vector.Sum(belows));
+        for (var lane = 0; lane < Vector<T>.Count; lane++)
+        {
+            (low, high) = (T.Min(low, lows[lane]), T.Max(high, highs[lane]));
+        }
+
+        for (; i < values.Length; i++)
+        {
+            (low, high) = (T.Min(low, values[i]), T.Max(high, values[i]));
+            (above, below) = (above + T.Max(values[i], T.Zero), below + T.Min(values[i], T.Zero));
+        }
+
+        return (long.CreateTruncating(low), long.CreateTruncating(high), long.CreateTruncating(above), long.CreateTruncating(below));
+    }
+
+    private void Write<TStored>(byte[] bytes)
+        where TStored : unmanaged, IBinaryInteger<TStored>
+    {
+        if (IsNarrow)
+        {
+            Walk<int>((values, place, _, run) => Store(values, place, run));
+        }
+        else
+        {
+            Walk<long>((values, place, _, run) => Store(values, place, run));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        void Store<T>(ReadOnlySpan<T> values, long place, Trip run)
+            where T : unmanaged, IBinaryInteger<T>
+        {
+            var stored = MemoryMarshal.Cast<byte, TStored>(bytes.AsSpan());
+            for (var i = 0; i < values.Length; i++)
+            {
+                stored[(int)(place + (i * run.Place))] = TStored.CreateTruncating(values[i]);
+            }
+        }
+    }
+
+    /// <summary>Works out the transformed weights, a run of them along the last loop that is not transformed at a time, in a type that holds every sum of a run.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Walk<T>(RunVisitor<T> visit)
+        where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
+    {
         var (weight, steps) = _nest.WeightStrides();
-        var (weights, rows, taps) = (Weights(), Rows(), Taps(steps));
-        var kept = Kept(steps);
-        var (at, gathered) = (new int[kept.Length], new long[taps.Length]);
-        var (low, high, place, channel) = (0L, 0L, 0L, 0);
+        var (weights, rows, taps, kept) = (_nest.Centred<T>(), Rows(), Taps(steps), Kept(steps));
+        var (run, outside, at) = (kept[^1], kept[..^1], new int[kept.Length - 1]);
+        var (gathered, values) = (new T[taps.Length * run.Extent], new T[run.Extent]);
+        var (place, channel) = (0L, 0);
         while (true)
         {
-            for (var i = 0; i < taps.Length; i++)
+            for (var tap = 0; tap < taps.Length; tap++)
             {
-                gathered[i] = weights[weight + taps[i]];
+                for (var i = 0; i < run.Extent; i++)
+                {
+                    gathered[(tap * run.Extent) + i] = weights[weight + taps[tap] + (i * run.Weight)];
+                }
             }
 
             foreach (var row in rows)
             {
-                var value = 0L;
+                values.AsSpan().Clear();
                 foreach (var (tap, factor) in row.Factors)
                 {
-                    value += factor * gathered[tap];
+                    AddProducts(values, gathered.AsSpan(tap * run.Extent, run.Extent), T.CreateTruncating(factor));
                 }
 
-                (low, high) = (Math.Min(low, value), Math.Max(high, value));
-                values[place + row.Place] = unchecked((int)value);
-                (value > 0 ? above : below)[channel + row.Point] += value;
+                visit(values, place + row.Place, channel + row.Point, run);
             }
 
-            var next = kept.Length - 1;
-            for (; next >= 0 && at[next] == kept[next].Extent - 1; next--)
+            var next = outside.Length - 1;
+            for (; next >= 0 && at[next] == outside[next].Extent - 1; next--)
             {
-                Move(kept[next], -at[next]);
+                Move(outside[next], -at[next]);
                 at[next] = 0;
             }
 
             if (next < 0)
             {
-                return (low < int.MinValue || high > int.MaxValue ? null : Stored(values, low, high), above, below);
+                return;
             }
 
             at[next]++;
-            Move(kept[next], 1);
+            Move(outside[next], 1);
         }
 
         void Move(Trip loop, int trips) => (weight, place, channel) = (weight + (loop.Weight * trips), place + (loop.Place * trips), channel + (loop.Channel * trips));
     }
 
-    /// <summary>What <see cref="Work"/> would give if all weights were 0.</summary>
-    public (Tensor? Values, long[] Above, long[] Below) Outline() => (new(ElementType.Int8, Shape, new byte[Shape.Elements]), new long[Channels * Points], new long[Channels * Points]);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddProducts<T>(Span<T> sums, ReadOnlySpan<T> values, T factor)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        var i = 0;
+        for (; i <= sums.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
+            (new Vector<T>(sums[i..]) + (new Vector<T>(values[i..]) * factor)).CopyTo(sums[i..]);
+        }
 
-    private Tensor Stored(int[] values, long low, long high) =>
-        low >= sbyte.MinValue && high <= sbyte.MaxValue ? Tensor.From<sbyte>(ElementType.Int8, Shape, Array.ConvertAll(values, value => (sbyte)value))
-        : low >= short.MinValue && high <= short.MaxValue ? Tensor.From<short>(ElementType.Int16, Shape, Array.ConvertAll(values, value => (short)value))
-        : Tensor.From<int>(ElementType.Int32, Shape, values);
+        for (; i < sums.Length; i++)
+        {
+            sums[i] = sums[i] + (values[i] * factor);
+        }
+    }
 
-    /// <summary>The loops that are not transformed, in order.</summary>
+    /// <summary>The loops that are not transformed, in order; one of a single trip where there is none.</summary>
     private Trip[] Kept(long[] steps)
     {
         var (kept, channels) = (new List<Trip>(), Points);
@@ -145,20 +286,7 @@ internal sealed class TransformedWeights
             channels *= IsParallel(loop) ? extent : 1;
         }
 
-        return [.. kept];
-    }
-
-    /// <summary>All weights less their zero point.</summary>
-    private long[] Weights()
-    {
-        var weights = new long[_nest.Weights.Shape.Elements];
-        var codes = _nest.Weights.Element == ElementType.Int8 ? _nest.Weights.AsSpan<sbyte>() : [];
-        for (var i = 0; i < weights.Length; i++)
-        {
-            weights[i] = (codes.Length > 0 ? codes[i] : _nest.Weights.GetInteger(i)) - _nest.WeightZero;
-        }
-
-        return weights;
+        return kept.Count == 0 ? [new(1, 0, 0, 0)] : [.. kept];
     }
 
     /// <summary>Where the taps of the transformed directions lie, from the first one.</summary>
@@ -200,9 +328,35 @@ internal sealed class TransformedWeights
 
     private bool IsParallel(int loop) => _nest.Operation.Loops[loop].Kind.IsParallel();
 
+    /// <summary>Takes the transformed weights of a run.</summary>
+    /// <param name="values">The weights.</param>
+    /// <param name="place">Where the first lies.</param>
+    /// <param name="channel">The first one's channel and point.</param>
+    /// <param name="run">The loop that they lie along.</param>
+    private delegate void RunVisitor<T>(ReadOnlySpan<T> values, long place, int channel, Trip run);
+
     /// <summary>A loop: its trips, and how far one goes in the weights, the transformed ones and the channels.</summary>
     private readonly record struct Trip(int Extent, long Weight, long Place, int Channel);
 
     /// <summary>A round and point of all directions.</summary>
     private sealed record Row(long Place, int Point, (int Tap, long Factor)[] Factors);
+}
+
+/// <summary>What transformed weights are within, kept while one convolution's algorithms are looked at: several transform the same directions first.</summary>
+internal sealed class WeightRanges
+{
+    private readonly Dictionary<string, (ElementType? Element, long[] Above, long[] Below)> _known = new(StringComparer.Ordinal);
+    private GconvOperator? _operation;
+
+    /// <summary>The same as <see cref="TransformedWeights.Ranges()"/>.</summary>
+    public (ElementType? Element, long[] Above, long[] Below) Of(TransformedWeights weights)
+    {
+        if (!ReferenceEquals(_operation, weights.Operation))
+        {
+            _known.Clear();
+            _operation = weights.Operation;
+        }
+
+        return _known.TryGetValue(weights.Key, out var ranges) ? ranges : _known[weights.Key] = weights.Ranges();
+    }
 }

@@ -11,6 +11,7 @@ namespace CnnCompiler.Passes.Chain;
 /// <list type="bullet">
 /// <item>their loops differ in the extent of one loop op at most, which alone indexes the last dimension of the result, one dimension of the kernel, and further operands of one dimension;</item>
 /// <item>kernel and such operands are constants, of the same extents otherwise; other operands are the same;</item>
+/// <item>the algorithm of all or none was chosen by hand;</item>
 /// <item>results are read by operators only, which never reach beyond the last dimension: they read the joined result at an offset.</item>
 /// </list>
 /// Every result is worked out as before.
@@ -190,7 +191,7 @@ public sealed class MergeSiblings(Func<GconvProgram, Func<GconvOperator, bool>> 
                 Kernel = kernel with { Tensor = string.Empty },
                 Extra = step.Extra.Select((extra, i) => extras[i] < 0 ? extra : extra with { Tensor = string.Empty }).ToEquatableArray(),
             };
-            var shapes = string.Join(' ', step.Extra.Select((extra, i) => (extra, Place: extras[i])).Where(extra => extra.Place >= 0).Append((kernel, axis)).Select(operand => Rest(operand.Item1, operand.Item2)));
+            var shapes = (step.Origin.Value.IsSettled ? "settled " : string.Empty) + string.Join(' ', step.Extra.Select((extra, i) => (extra, Place: extras[i])).Where(extra => extra.Place >= 0).Append((kernel, axis)).Select(operand => Rest(operand.Item1, operand.Item2)));
             return new(step, only, axis, extras, (form, shapes));
 
             string Rest(OperandAccess access, int place) =>

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
@@ -138,12 +140,8 @@ internal sealed record ContractionSlots(
     private static bool ExceedsInt32(TensorType result, TensorType input, Tensor weights, Quantization quantization, Tensor? bias)
     {
         var (zero, low, high) = (ChainBuilder.ZeroPoint(input), (long)quantization.ZeroPoints.Min(), (long)quantization.ZeroPoints.Max());
-        var largestWeight = 0L;
-        foreach (var weight in weights.AsSpan<sbyte>())
-        {
-            largestWeight = Math.Max(largestWeight, Math.Max(Math.Abs(weight - low), Math.Abs(weight - high)));
-        }
-
+        var (least, most) = Extremes(weights.AsSpan<sbyte>());
+        var largestWeight = Math.Max(most - low, high - least);
         var largestBias = 0L;
         foreach (var value in bias is null ? [] : bias.AsSpan<int>())
         {
@@ -152,6 +150,34 @@ internal sealed record ContractionSlots(
 
         var terms = weights.Shape.Elements / result.Shape.Dimensions[^1];
         return (terms * largestWeight * LargestInput(zero)) + largestBias > int.MaxValue;
+    }
+
+    /// <summary>The least and the largest of some codes; there is one at least.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static (sbyte Least, sbyte Most) Extremes(ReadOnlySpan<sbyte> codes)
+    {
+        var (least, most, rest) = (codes[0], codes[0], 0);
+        if (codes.Length >= Vector<sbyte>.Count)
+        {
+            var (low, high) = (new Vector<sbyte>(codes), new Vector<sbyte>(codes));
+            for (; rest <= codes.Length - Vector<sbyte>.Count; rest += Vector<sbyte>.Count)
+            {
+                var several = new Vector<sbyte>(codes[rest..]);
+                (low, high) = (Vector.Min(low, several), Vector.Max(high, several));
+            }
+
+            for (var lane = 0; lane < Vector<sbyte>.Count; lane++)
+            {
+                (least, most) = (Math.Min(least, low[lane]), Math.Max(most, high[lane]));
+            }
+        }
+
+        foreach (var code in codes[rest..])
+        {
+            (least, most) = (Math.Min(least, code), Math.Max(most, code));
+        }
+
+        return (least, most);
     }
 
     private static long LargestInput(int zero) => Math.Max(sbyte.MaxValue - (long)zero, zero - (long)sbyte.MinValue);

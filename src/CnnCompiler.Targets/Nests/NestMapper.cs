@@ -52,7 +52,7 @@ internal static class NestMapper
     {
         var nest = plan.Encode(operation, machine);
         var counts = NestModel.Count(nest, machine);
-        return (counts.Cycles(machine), NestSearch.Energy(nest, counts, machine));
+        return (counts.Cycles(machine), NestSearch.Energy(operation, counts, machine));
     }
 
     /// <summary>The operators of a chain with their descriptors; addresses play no part.</summary>

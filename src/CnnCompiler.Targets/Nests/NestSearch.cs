@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using CnnCompiler.Core;
 using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Systolic;
@@ -23,6 +24,20 @@ internal sealed class NestSearch
     private readonly long _bound;
     private readonly bool _prunes;
     private readonly int _patience;
+    private readonly long _taps;
+    private readonly long _outputs;
+    private readonly long _perTap;
+    private readonly long _postCycles;
+    private readonly int[] _extents;
+    private readonly bool[] _isRow;
+    private readonly long[] _reach;
+    private readonly long _mostSums;
+    private readonly long _inputBytes;
+    private readonly long _kernelBytes;
+    private readonly long _bytesPerCycle;
+    private readonly NestOperand _input;
+    private readonly NestOperand? _kernel;
+    private readonly IReadOnlyList<NestExtra> _extras;
     private NestPlan? _best;
     private (long Cycles, Int128 Energy) _cost;
 
@@ -30,9 +45,16 @@ internal sealed class NestSearch
     {
         (_operation, _machine, _prunes, _patience) = (operation, machine, prunes, patience);
         _ordered = operation.Accumulator.IsReal() && operation.Reduce == SystolicReduction.Add;
-        var outputs = operation.Loops.Where(loop => loop.Role != SystolicRole.Row).Aggregate(1L, (product, loop) => product * loop.Extent);
-        _bound = Math.Max(
-            NestModel.PostCycles(operation, outputs, machine), Up(NestModel.LeastBytes(operation), machine.Systolic![SystolicKeys.OffChipBytes]));
+        (_input, _kernel, _extras) = (new(operation, operation.Input), operation.Kernel is { } kernel ? new(operation, kernel) : null, NestModel.Extras(operation));
+        (_taps, _outputs, _perTap) = (NestModel.Taps(operation), NestModel.Outputs(operation), NestModel.CyclesPerTap(operation, machine));
+        _postCycles = NestModel.PostCycles(operation, _outputs, machine);
+        (_extents, _isRow) = ([.. operation.Loops.Select(loop => loop.Extent)], [.. operation.Loops.Select(loop => loop.Role == SystolicRole.Row)]);
+        _reach = new long[_extents.Length];
+        var description = machine.Systolic!;
+        (_mostSums, _inputBytes, _kernelBytes) = (
+            Math.Min(NestChecker.MostSums, description[SystolicKeys.AccumulatorRows] * machine.Columns), description[SystolicKeys.ActivationBytes], description[SystolicKeys.WeightBytes]);
+        _bytesPerCycle = description[SystolicKeys.OffChipBytes];
+        _bound = Math.Max(_postCycles, Up(NestModel.LeastBytes(operation), _bytesPerCycle));
     }
 
     /// <summary>The best mapping, or null where not even an element at a time fits the buffers.</summary>
@@ -48,9 +70,9 @@ internal sealed class NestSearch
     }
 
     /// <summary>Energy of what a nest does, in attojoules.</summary>
-    public static Int128 Energy(NestStep step, NestCounts counts, MachineDescription machine)
+    public static Int128 Energy(SystolicOperator operation, NestCounts counts, MachineDescription machine)
     {
-        var (operation, description) = (step.Operation, machine.Systolic!);
+        var description = machine.Systolic!;
         var buffers = (counts.InputReads * operation.Input.Element.Size()) + (counts.KernelReads * (operation.Kernel?.Element.Size() ?? 0))
             + ((counts.SumReads + counts.SumWrites) * operation.Accumulator.Size()) + counts.DramBytes;
         long perTap = ScalarInstructionSet.Operations(operation.Pre) + ScalarInstructionSet.Operations(operation.Main);
@@ -64,17 +86,16 @@ internal sealed class NestSearch
     private void Run()
     {
         var (equal, inVain) = (0, 0);
-        var perTap = NestModel.CyclesPerTap(_operation, _machine);
         foreach (var unrolling in Unrolling.All(_operation, _machine))
         {
-            var least = Math.Max(_bound, unrolling.Steps * perTap);
+            var least = Math.Max(_bound, unrolling.Steps * _perTap);
             if (_best is not null && _prunes && (least > _cost.Cycles || (least == _cost.Cycles && ++equal > EquallyFast)))
             {
                 return;
             }
 
             var before = _best is null ? long.MaxValue : _cost.Cycles;
-            Tiles(unrolling, perTap);
+            Tiles(unrolling);
             inVain = _best is not null && _cost.Cycles == before ? inVain + 1 : 0;
             if (inVain >= _patience)
             {
@@ -83,7 +104,7 @@ internal sealed class NestSearch
         }
     }
 
-    private void Tiles(Unrolling unrolling, long perTap)
+    private void Tiles(Unrolling unrolling)
     {
         var choices = new int[_operation.Loops.Count][];
         var splitRow = Enumerable.Range(0, choices.Length).FirstOrDefault(i => _operation.Loops[i] is { Role: SystolicRole.Row, Extent: > 1 }, -1);
@@ -110,7 +131,7 @@ internal sealed class NestSearch
             {
                 if (!Grows())
                 {
-                    Orders(loops, unrolling.Steps * perTap);
+                    Orders(loops, unrolling.Steps * _perTap);
                 }
 
                 return;
@@ -163,78 +184,74 @@ internal sealed class NestSearch
     /// <summary>True where the boxes of a tile fit the buffers twice, and its results the accumulators.</summary>
     private bool Fits(NestLoop[] loops)
     {
-        var (description, sums) = (_machine.Systolic!, 1L);
+        var sums = 1L;
         for (var i = 0; i < loops.Length; i++)
         {
-            sums *= _operation.Loops[i].Role == SystolicRole.Row ? 1 : Math.Min(loops[i].Tile, _operation.Loops[i].Extent);
+            var trips = Math.Min(loops[i].Tile, _extents[i]);
+            (_reach[i], sums) = (trips - 1, _isRow[i] ? sums : sums * trips);
         }
 
-        return sums <= Math.Min(NestChecker.MostSums, description[SystolicKeys.AccumulatorRows] * _machine.Columns)
-            && 2 * Box(_operation.Input, loops) <= description[SystolicKeys.ActivationBytes]
-            && (_operation.Kernel is not { } kernel || 2 * Box(kernel, loops) <= description[SystolicKeys.WeightBytes]);
+        return sums <= _mostSums && 2 * _input.BytesOfBox(_reach) <= _inputBytes && (_kernel is null || 2 * _kernel.BytesOfBox(_reach) <= _kernelBytes);
     }
 
-    private double Box(SystolicAccess access, NestLoop[] loops)
-    {
-        double elements = access.Element.Size();
-        foreach (var dimension in access.Dimensions)
-        {
-            var (span, coefficients) = (0L, dimension.Coefficients);
-            for (var i = 0; i < loops.Length; i++)
-            {
-                span += Math.Abs(coefficients[i]) * (Math.Min(loops[i].Tile, _operation.Loops[i].Extent) - 1);
-            }
-
-            elements *= Math.Min(dimension.Extent, (span / dimension.Divisor) + 1);
-        }
-
-        return elements;
-    }
-
+    /// <summary>Looks at the orders of loops: the outer ones say what DRAM moves, the inner ones, whatever the outer ones are, what the buffers do.</summary>
     private void Orders(NestLoop[] loops, long arrayCycles)
     {
-        var cut = Enumerable.Range(0, loops.Length).Where(i => Up(_operation.Loops[i].Extent, loops[i].Tile) > 1).ToList();
-        var rows = cut.Where(i => _operation.Loops[i].Role == SystolicRole.Row).ToList();
+        var (input, kernel, written) = (_input.BytesOfTiles(loops), _kernel?.BytesOfTiles(loops) ?? 0, _outputs * _operation.Output.Element.Size());
+        if (_best is not null && _prunes && Math.Max(arrayCycles, Up(input + kernel + written, _bytesPerCycle)) > _cost.Cycles)
+        {
+            return;
+        }
+
+        var cut = Enumerable.Range(0, loops.Length).Where(i => Up(_extents[i], loops[i].Tile) > 1).ToList();
+        var rows = cut.Where(i => _isRow[i]).ToList();
         var parallel = cut.Except(rows).ToList();
-        var inner = Enumerable.Range(0, loops.Length).Where(i => Up(Math.Min(_operation.Loops[i].Extent, loops[i].Tile), loops[i].Lanes) > 1).ToList();
+        var extras = _extras.Sum(extra => extra.Bytes(loops, CollectionsMarshal.AsSpan(parallel)));
+        var tiles = cut.Aggregate(1L, (product, i) => product * Up(_extents[i], loops[i].Tile));
+        var inner = default(List<(List<int> Order, NestCounts Counts)>);
         foreach (var order in Permutations(parallel))
         {
-            var plan = new NestPlan(string.Empty, loops.ToEquatableArray(), order.Concat(rows).ToEquatableArray(), []);
-            var counts = NestModel.Count(plan.Encode(_operation, _machine), _machine);
-            if (_best is not null && _prunes && Math.Max(arrayCycles, counts.Cycles(_machine)) > _cost.Cycles)
+            int[] outer = [.. order, .. rows];
+            var moved = new NestCounts(
+                _taps, arrayCycles, _outputs, _postCycles, tiles, input * Times(_input, outer), _kernel is null ? 0 : kernel * Times(_kernel, outer), extras, written, 0, 0, 0, 0);
+            var cycles = moved.Cycles(_machine);
+            if (_best is not null && _prunes && cycles > _cost.Cycles)
             {
                 continue;
             }
 
-            foreach (var kept in InnerOrders(inner))
+            foreach (var (kept, counts) in inner ??= [.. InnerOrders(loops).Select(kept => (kept, Reads(loops, [.. kept])))])
             {
-                Consider(plan with { Inner = kept.ToEquatableArray() });
+                var cost = (cycles, Energy(_operation, moved with { InputReads = counts.InputReads, KernelReads = counts.KernelReads, SumReads = counts.SumReads, SumWrites = counts.SumWrites }, _machine));
+                if (_best is null || cost.CompareTo(_cost) < 0)
+                {
+                    (_best, _cost) = (new(string.Empty, loops.ToEquatableArray(), outer.ToEquatableArray(), kept.ToEquatableArray()), cost);
+                }
             }
         }
+
+        long Times(NestOperand operand, int[] outer) => operand.Times(loops, outer.AsSpan(0, NestChecker.Needed(outer, operand.IsIndexed)));
     }
+
+    /// <summary>What an order inside a tile has the buffers do.</summary>
+    private NestCounts Reads(NestLoop[] loops, int[] inner)
+    {
+        var sums = Moves(IsResult, SystolicKeys.KeepsSum);
+        return default(NestCounts) with { InputReads = Moves(_input.IsIndexed, SystolicKeys.KeepsInput), KernelReads = _kernel is null ? 0 : Moves(_kernel.IsIndexed, SystolicKeys.KeepsKernel), SumReads = sums - _outputs, SumWrites = sums };
+
+        long Moves(Func<int, bool> isIndexed, SystolicKey keeps) =>
+            NestModel.Moves(_operation, loops, inner.AsSpan(0, _machine.Systolic![keeps] == 1 ? NestChecker.Needed(inner, isIndexed) : inner.Length), isIndexed);
+    }
+
+    private bool IsResult(int loop) => _operation.Loops[loop].Role != SystolicRole.Row;
 
     /// <summary>The loops that do not index the input, the kernel or the result innermost, in this order of preference: each keeps one operand in the elements.</summary>
-    private IEnumerable<List<int>> InnerOrders(List<int> inner)
+    private IEnumerable<List<int>> InnerOrders(NestLoop[] loops)
     {
-        Func<int, bool>[] indexes =
-        [
-            loop => _operation.Loops[loop].Role != SystolicRole.Row,
-            loop => _operation.Kernel is { } kernel && NestStep.Indexes(kernel, loop),
-            loop => NestStep.Indexes(_operation.Input, loop),
-        ];
+        var inner = Enumerable.Range(0, loops.Length).Where(i => Up(Math.Min(_operation.Loops[i].Extent, loops[i].Tile), loops[i].Lanes) > 1).ToList();
+        Func<int, bool>[] indexes = [IsResult, loop => _kernel is not null && _kernel.IsIndexed(loop), _input.IsIndexed];
         return indexes.Select(isOutside => inner.OrderBy(loop => isOutside(loop) ? 0 : 1).ToList()).Where(order =>
             !_ordered || order.Where(loop => _operation.Loops[loop].Role == SystolicRole.Row).ToList() is var rows && rows.SequenceEqual(rows.Order()));
-    }
-
-    private void Consider(NestPlan plan)
-    {
-        var step = plan.Encode(_operation, _machine);
-        var counts = NestModel.Count(step, _machine);
-        var cost = (counts.Cycles(_machine), Energy(step, counts, _machine));
-        if (_best is null || cost.CompareTo(_cost) < 0)
-        {
-            (_best, _cost) = (plan, cost);
-        }
     }
 
     private static IEnumerable<List<int>> Permutations(List<int> loops)

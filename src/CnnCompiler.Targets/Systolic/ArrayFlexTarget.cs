@@ -25,7 +25,7 @@ public static class ArrayFlexTarget
 /// <param name="machine">The machine compiled for.</param>
 /// <param name="forced">Choices that the user made himself.</param>
 public sealed class MapToSystolic(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) : Pass<GconvModule, SystolicModule>(
-    new("map-to-systolic", "sees sums of products as matrix products, tiles them, chooses the pipeline's depth for each", IrLevel.Gconv, IrLevel.Mapped, Options))
+    new("map-to-systolic", "chooses algorithms of convolutions, sees sums of products as matrix products, tiles them, chooses the pipeline's depth for each", IrLevel.Gconv, IrLevel.Mapped, Options))
 {
     private const string On = "on";
     private const string Off = "off";
@@ -34,12 +34,13 @@ public sealed class MapToSystolic(MachineDescription machine, IReadOnlyList<Forc
     private static readonly PassOption Depth = new("depth", "collapse depth of all layers", Auto, ["auto", "1", "2", "3", "4", "5", "6", "7", "8"]);
     private static readonly PassOption Packing = new("pack-groups", "groups side by side on the array's diagonal", Auto, [Auto, Off]);
     private static readonly PassOption VectorProducts = new("vector-products", "products in the vector unit where that is better", Auto, [Auto, Off]);
+    private static readonly PassOption Algorithms = new("algorithms", "convolutions become several operators where that is better, or none does", Auto, [Auto, "direct"]);
     private static readonly PassOption Asymmetric = new("asymmetric", "depths of the two directions may differ", Off, [Off, On]);
     private static readonly PassOption PerTile = new("depth-per-tile", "the last tiles of a layer have depths of their own", Off, [Off, On]);
     private static readonly PassOption DoubleBuffered = new("double-buffered", "weights of the next tile are loaded beside a tile", Off, [Off, On]);
     private static readonly PassOption Trimmed = new("trimmed", "tiles load and wait for the rows and columns they use only", Off, [Off, On]);
 
-    private static EquatableArray<PassOption> Options => [Objective, Depth, Packing, VectorProducts, Asymmetric, PerTile, DoubleBuffered, Trimmed];
+    private static EquatableArray<PassOption> Options => [Objective, Depth, Packing, VectorProducts, Algorithms, Asymmetric, PerTile, DoubleBuffered, Trimmed];
 
     /// <inheritdoc/>
     protected override SystolicModule? Transform(GconvModule module, PassContext context) =>
@@ -53,6 +54,7 @@ public sealed class MapToSystolic(MachineDescription machine, IReadOnlyList<Forc
             ForcedDepth = context.Value(this, Depth) is var depth && depth == Auto ? null : int.Parse(depth, CultureInfo.InvariantCulture),
             PackGroups = context.Value(this, Packing) == Auto,
             VectorProducts = context.Value(this, VectorProducts) == Auto,
+            Algorithms = context.Value(this, Algorithms) == Auto && context.Search.Effort > 0,
             Asymmetric = context.Value(this, Asymmetric) == On,
             DepthPerTile = context.Value(this, PerTile) == On,
             DoubleBuffered = context.Value(this, DoubleBuffered) == On,

@@ -24,7 +24,8 @@ internal static class MatrixRewrite
     /// <param name="typeOf">Element types of tensors.</param>
     /// <param name="constants">Constants by name.</param>
     /// <param name="names">Names in use; a new one is added.</param>
-    public static RewrittenProduct? Try(GconvOperator operation, Func<string, ElementType> typeOf, IReadOnlyDictionary<string, Tensor> constants, HashSet<string> names)
+    /// <param name="isSketch">True where corrections may be 0: it can be costed then, not executed.</param>
+    public static RewrittenProduct? Try(GconvOperator operation, Func<string, ElementType> typeOf, IReadOnlyDictionary<string, Tensor> constants, HashSet<string> names, bool isSketch = false)
     {
         if (Recognise(operation, typeOf, constants, names) is not { } found)
         {
@@ -43,7 +44,7 @@ internal static class MatrixRewrite
         }
 
         var kernel = product.Operator.Kernel!;
-        var correction = Correction(operation, kernel, weights, zero, names);
+        var correction = Correction(operation, kernel, weights, zero, names, isSketch);
         var access = new OperandAccess(correction.Name, operation.Loops.Select((loop, i) => (loop, i)).Where(entry => IsCorrected(entry.loop)).Select(entry => Loop(operation, entry.i)).ToEquatableArray());
         return new(
             product.Operator with
@@ -164,12 +165,17 @@ internal static class MatrixRewrite
     private static AffineExpression Loop(GconvOperator operation, int loop) =>
         new(Enumerable.Range(0, operation.Loops.Count).Select(i => i == loop ? 1L : 0).ToEquatableArray(), 0);
 
-    private static GconvConstant Correction(GconvOperator operation, OperandAccess kernel, Tensor weights, int zero, HashSet<string> names)
+    private static GconvConstant Correction(GconvOperator operation, OperandAccess kernel, Tensor weights, int zero, HashSet<string> names, bool isSketch)
     {
         var loops = operation.Loops;
         var outer = Enumerable.Range(0, loops.Count).Where(i => IsCorrected(loops[i])).ToArray();
         var inner = Enumerable.Range(0, loops.Count).Where(i => loops[i].Kind == LoopKind.KernelSize).ToArray();
         var shape = Shape.Of([.. outer.Select(i => loops[i].Extent)]);
+        if (isSketch)
+        {
+            return new(Name($"{operation.Name}.zeros", names), Tensor.Zeros(ElementType.Int32, shape));
+        }
+
         var values = new int[shape.Elements];
         var codes = weights.AsSpan<sbyte>();
         var strides = new WeightStrides(kernel, weights.Shape);

@@ -28,6 +28,9 @@ public sealed record SystolicOptions(SystolicObjective Objective = SystolicObjec
     /// <summary>The vector unit may take products where it is better.</summary>
     public bool VectorProducts { get; init; } = true;
 
+    /// <summary>Convolutions may become several operators.</summary>
+    public bool Algorithms { get; init; }
+
     /// <summary>kh and kv may differ.</summary>
     public bool Asymmetric { get; init; }
 
@@ -74,11 +77,17 @@ public sealed class PlanChooser(MachineDescription machine, SystolicOptions opti
         var candidates = Plans(operation, name).Select(plan => Refine(operation, Cost(operation, plan))).ToList();
         if (vector is not null && options.VectorProducts)
         {
-            var cost = new StepCosts(machine, []).OfVector(vector with { Array = null });
-            candidates.Add(new("vector-unit", null, cost, Measure(cost)));
+            candidates.Add(Vector(vector));
         }
 
         return candidates;
+    }
+
+    /// <summary>The operator in the vector unit.</summary>
+    public PlanCandidate Vector(SystolicOperator operation)
+    {
+        var cost = new StepCosts(machine, []).OfVector(operation with { Array = null });
+        return new("vector-unit", null, cost, Measure(cost));
     }
 
     /// <summary>The best of some candidates, the first of equals.</summary>

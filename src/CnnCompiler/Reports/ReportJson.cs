@@ -51,6 +51,7 @@ public static class ReportJson
         }
 
         json.WriteEndArray();
+        SelectionReport.WriteNotes(json, report.Selection?.Notes ?? []);
         json.WriteStartObject("memory");
         json.WriteNumber("capacityBytes", report.Image.Machine.Ram.Bytes);
         json.WriteNumber("reservedBytes", report.Image.Machine.Ram.ReservedBytes);

@@ -4,18 +4,19 @@ using static CnnCompiler.Ir.Text.IrTextFormat;
 namespace CnnCompiler.Ir.Gconv;
 
 /// <summary>
-/// Where a step comes from, as a line before it in the text of the levels below the network: <c>origin conv2d %t22 macs 442368</c>. Reports and the layer table of an image come from it, so that
+/// Where a step comes from, as a line before it in the text of the levels below the network: <c>origin conv2d %t22 macs 442368 settled</c>. Reports and the layer table of an image come from it, so that
 /// a program read back goes on as the one that was printed.
 /// </summary>
 internal static class OriginText
 {
     private const string Keyword = "origin";
     private const string Macs = "macs";
+    private const string Settled = "settled";
 
     /// <summary>The line, or null for a step without origin.</summary>
     public static string? Print(GconvOrigin origin) => origin.Layer is not { Length: > 0 }
         ? null
-        : $"{Keyword} {origin.Keyword} {Value(origin.Layer)}{(origin.Macs == 0 ? string.Empty : $" {Macs} {Integer(origin.Macs)}")}";
+        : $"{Keyword} {origin.Keyword} {Value(origin.Layer)}{(origin.Macs == 0 ? string.Empty : $" {Macs} {Integer(origin.Macs)}")}{(origin.IsSettled ? $" {Settled}" : string.Empty)}";
 
     /// <summary>Reads the line where there is one; no origin else.</summary>
     public static GconvOrigin Read(IrTextReader reader)
@@ -27,6 +28,6 @@ internal static class OriginText
 
         var keyword = reader.Take(IrTokenKind.Word, "the keyword of a layer");
         var layer = reader.Value();
-        return new(layer, keyword, reader.TryWord(Macs) ? reader.Integer(low: 0) : 0);
+        return new(layer, keyword, reader.TryWord(Macs) ? reader.Integer(low: 0) : 0, reader.TryWord(Settled));
     }
 }

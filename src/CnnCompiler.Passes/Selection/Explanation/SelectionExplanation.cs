@@ -15,7 +15,11 @@ public sealed record ChoiceChange(string Vertex, string From, string To);
 /// <param name="ForcedCost">Cost of the best selection that has it, in the graph's unit; illegal where there is none.</param>
 /// <param name="IsExact">False where the search ran out of steps: the forced cost is an upper bound then.</param>
 /// <param name="Changes">What else changes in that selection.</param>
-public sealed record RejectedCandidate(string Candidate, long OwnCost, long ForcedCost, bool IsExact, EquatableArray<ChoiceChange> Changes);
+public sealed record RejectedCandidate(string Candidate, long OwnCost, long ForcedCost, bool IsExact, EquatableArray<ChoiceChange> Changes)
+{
+    /// <summary>True where both costs are lower bounds: enough to reject it, so that it was not looked at further.</summary>
+    public bool IsLeast { get; init; }
+}
 
 /// <summary>One decision explained.</summary>
 /// <param name="Vertex">Its name.</param>
@@ -32,7 +36,25 @@ public sealed record VertexExplanation(string Vertex, DecisionKind Kind, string 
 /// <param name="LowerBound">Nothing costs less.</param>
 /// <param name="GreedyCost">Cost of choosing step by step, or null where that finds nothing legal.</param>
 /// <param name="Vertices">The decisions with more than one candidate.</param>
-public sealed record SelectionExplanation(string Unit, long Cost, long LowerBound, long? GreedyCost, EquatableArray<VertexExplanation> Vertices);
+public sealed record SelectionExplanation(string Unit, long Cost, long LowerBound, long? GreedyCost, EquatableArray<VertexExplanation> Vertices)
+{
+    /// <summary>Why there was nothing to decide elsewhere, as lines.</summary>
+    public EquatableArray<string> Notes { get; init; }
+
+    /// <summary>The explanation of decisions taken one by one, each cheapest by itself: what forcing a candidate adds follows from its own cost.</summary>
+    /// <param name="unit">Unit of all costs.</param>
+    /// <param name="cost">Cost of all decisions and of what there was nothing to decide about.</param>
+    /// <param name="vertices">The decisions; costs of forced candidates are worked out here.</param>
+    public static SelectionExplanation OneByOne(string unit, long cost, IEnumerable<VertexExplanation> vertices) => new(
+        unit,
+        cost,
+        cost,
+        cost,
+        vertices.Where(vertex => vertex.Rejected.Count > 0).Select(vertex => vertex with
+        {
+            Rejected = vertex.Rejected.Select(rejected => rejected with { ForcedCost = cost - vertex.OwnCost + rejected.OwnCost }).ToEquatableArray(),
+        }).ToEquatableArray());
+}
 
 /// <summary>A choice the user makes himself.</summary>
 /// <param name="Vertex">Name of the decision.</param>

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using CnnCompiler.Core;
 
 namespace CnnCompiler.Passes.Selection.Explanation;
 
@@ -13,6 +14,7 @@ public static class SelectionReport
     public const int SchemaVersion = 1;
 
     private const int ShownChanges = 3;
+    private const string Least = ">= ";
 
     /// <summary>A table: a line a candidate, the chosen one first with its own cost, then what forcing each other one would add and change.</summary>
     public static string Table(SelectionExplanation explanation)
@@ -22,7 +24,7 @@ public static class SelectionReport
         {
             rows.Add([vertex.Vertex, (vertex.IsForced ? "! " : "* ") + vertex.Chosen, SelectionCost.Format(vertex.OwnCost), SelectionCost.Format(explanation.Cost), string.Empty, string.Empty]);
             rows.AddRange(vertex.Rejected.Select(rejected => (string[])
-                [string.Empty, "  " + rejected.Candidate, SelectionCost.Format(rejected.OwnCost), Total(rejected), More(rejected, explanation.Cost), Changes(rejected)]));
+                [string.Empty, "  " + rejected.Candidate, (rejected.IsLeast ? Least : string.Empty) + SelectionCost.Format(rejected.OwnCost), Total(rejected), More(rejected, explanation.Cost), Changes(rejected)]));
         }
 
         var widths = Enumerable.Range(0, rows[0].Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
@@ -37,6 +39,11 @@ public static class SelectionReport
             }
 
             text.Append('\n');
+        }
+
+        foreach (var note in explanation.Notes)
+        {
+            text.Append(note).Append('\n');
         }
 
         return text.Append(Summary(explanation)).Append('\n').ToString();
@@ -63,6 +70,7 @@ public static class SelectionReport
             }
 
             json.WriteEndArray();
+            WriteNotes(json, explanation.Notes);
             json.WriteEndObject();
         }
 
@@ -84,7 +92,12 @@ public static class SelectionReport
             json.WriteString("candidate", rejected.Candidate);
             WriteCost(json, "ownCost", rejected.OwnCost);
             WriteCost(json, "forcedCost", rejected.ForcedCost);
-            json.WriteBoolean("exact", rejected.IsExact);
+            json.WriteBoolean("exact", rejected.IsExact && !rejected.IsLeast);
+            if (rejected.IsLeast)
+            {
+                json.WriteBoolean("least", true);
+            }
+
             json.WriteStartArray("changes");
             foreach (var change in rejected.Changes)
             {
@@ -102,6 +115,21 @@ public static class SelectionReport
         json.WriteEndArray();
     }
 
+    /// <summary>Why there was nothing to decide elsewhere, as a member <c>notes</c> of an object that is open; nothing where there are none.</summary>
+    public static void WriteNotes(Utf8JsonWriter json, EquatableArray<string> notes)
+    {
+        if (notes.Count > 0)
+        {
+            json.WriteStartArray("notes");
+            foreach (var note in notes)
+            {
+                json.WriteStringValue(note);
+            }
+
+            json.WriteEndArray();
+        }
+    }
+
     private static void WriteCost(Utf8JsonWriter json, string name, long cost)
     {
         if (cost >= SelectionCost.Illegal)
@@ -114,7 +142,7 @@ public static class SelectionReport
         }
     }
 
-    private static string Total(RejectedCandidate rejected) => (rejected.IsExact ? string.Empty : "<= ") + SelectionCost.Format(rejected.ForcedCost);
+    private static string Total(RejectedCandidate rejected) => (rejected.IsLeast ? Least : rejected.IsExact ? string.Empty : "<= ") + SelectionCost.Format(rejected.ForcedCost);
 
     private static string More(RejectedCandidate rejected, long cost) =>
         rejected.ForcedCost >= SelectionCost.Illegal ? string.Empty : (rejected.ForcedCost - cost).ToString("+0;-0;0", CultureInfo.InvariantCulture);

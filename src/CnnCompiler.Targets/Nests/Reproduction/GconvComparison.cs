@@ -174,7 +174,7 @@ public sealed class GconvComparison(MachineDescription machine)
             var plan = NestMapper.Best(operation, target, Patience) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
             var nest = plan.Encode(operation, target);
             var counts = NestModel.Count(nest, target);
-            mapped = (counts, NestSearch.Energy(nest, counts, target), DescriptorSize.Of(nest));
+            mapped = (counts, NestSearch.Energy(operation, counts, target), DescriptorSize.Of(nest));
             _mapped.Add(key, mapped);
         }
 
