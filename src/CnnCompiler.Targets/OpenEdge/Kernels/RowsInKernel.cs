@@ -107,18 +107,20 @@ public sealed class RowsInKernel : NestKernel
             var first = NestView.Base(input) + (pair * ((_walk.LineOfSecond * TileStep) + (_walk.ElementOfSecond * ElementStep))) + (odd * _line);
             for (var row = 0; row < _lanes; row++)
             {
-                words.Add((uint)(data.AddressOf(input.Target) + ((first + row) * NestView.WordBytes)));
+                words.Add((uint)(data.AddressOf(input.Target) + ((first + Lane(new(row, column))) * NestView.WordBytes)));
             }
 
             var element = (_walk.LineOfSecond * _view.Extent(NestView.Pixel) * _view.Extent(Block)) + _walk.ElementOfSecond;
             write[column] = new(
                 false,
                 data.AddressOf(output.Target)
-                    + ((NestView.Base(output) + (pair * element * OutputStep) + (Stored(odd)[0] * PointStep)) * (long)NestView.WordBytes));
+                    + ((NestView.Base(output) + (pair * element * OutputStep) + (Stored(odd)[0] * PointStep) + Lane(new(0, column))) * (long)NestView.WordBytes));
         }
 
         return new([.. words], read, write);
     }
+
+    private int Lane(Cell cell) => _lanes == Cell.Side ? PairStreams.Lane(cell) : cell.Row;
 
     private int OutputStep => _view.Step(Nest.Output, _view.Extent(Block) > 1 ? Block : NestView.Pixel);
 
@@ -180,7 +182,7 @@ public sealed class RowsInKernel : NestKernel
                 var points = Stored(c.Column % 2);
                 var next = stores + 1 < points.Length ? (points[stores + 1] - points[stores]) * PointStep
                     : ((points[0] - points[stores]) * PointStep) + (_walk.Apart * OutputStep);
-                return StoreStream(c, values[c], (c.Row < _lanes - 1 ? 1 : next - (_lanes - 1)) * NestView.WordBytes, Output);
+                return StoreStream(c, values[c], ((c.Row < _lanes - 1 ? 0 : next) + Lane(c with { Row = (c.Row + 1) % _lanes }) - Lane(c)) * NestView.WordBytes, Output);
             }
 
             p.Step(cells.Select(Of));

@@ -7,7 +7,7 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
 /// Makes sums of the products of Winograd's algorithms (<see cref="RowTransform"/>): every line of a tile is a combination of its points, divided evenly. Rows are lanes,
-/// columns work in pairs on the same position, each pair on half of them: the left column loads one point, the right one its opposite; the sum of both is then the
+/// columns work in pairs on the same position, each pair on half of them or of the quads: the left column loads one point, the right one its opposite; the sum of both is then the
 /// left one's, the difference the right one's. Both sides are streams without gaps.
 /// <para>
 /// The division by three is a multiplication by its inverse modulo 2^32, that by powers of two a shift; both are exact where what is divided fits 32 bits.
@@ -34,7 +34,10 @@ public sealed class RowsOutKernel : NestKernel
 
     private readonly NestView _view;
     private readonly RowTransform _transform;
+
+    /// <summary>Positions of a launch one behind the other, and how many such runs a pair of columns goes through.</summary>
     private readonly int _positions;
+    private readonly int _runs;
 
     /// <summary>Compiles a nest.</summary>
     public RowsOutKernel(MappedNest nest, IKernelData data)
@@ -47,7 +50,12 @@ public sealed class RowsOutKernel : NestKernel
             throw new InvalidOperationException($"{nest.Name} has another matrix than its lines say");
         }
 
-        _positions = _view.Extent(NestView.Line) * _view.Extent(NestView.Pixel) * (IsOne ? _view.Extent(NestView.Quad) : 1);
+        var quads = _view.Extent(NestView.Quad);
+        _positions = _view.Extent(NestView.Line) * _view.Extent(NestView.Pixel);
+        var isOne = Gap(nest.Operands[0]) == 0;
+        _runs = !isOne && quads % 2 == 0 && FitsImmediate(Gap(nest.Operands[0]) * NestView.WordBytes) ? quads / 2 : 1;
+        Launches = isOne || _runs * 2 == quads ? 1 : quads;
+        _positions *= isOne ? quads : 1;
         Program = Build();
     }
 
@@ -55,7 +63,7 @@ public sealed class RowsOutKernel : NestKernel
     public override ArrayProgram Program { get; }
 
     /// <inheritdoc/>
-    public override int Launches => IsOne ? 1 : _view.Extent(NestView.Quad);
+    public override int Launches { get; }
 
     /// <inheritdoc/>
     public override int ParameterWords => 0;
@@ -63,20 +71,27 @@ public sealed class RowsOutKernel : NestKernel
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents => [];
 
-    /// <summary>True where all quads lie one behind the other on both sides.</summary>
-    private bool IsOne => new[] { Nest.Operands[0], Nest.Output }.All(access =>
-        _view.Step(access, NestView.Quad) == _view.Extent(NestView.Line) * _view.Extent(NestView.Pixel) * _view.Step(access, NestView.Pixel));
+    /// <summary>Positions of a run that a pair does: all, or half of them.</summary>
+    private int Share => IsInTurn ? _positions : (_positions + 1) / 2;
 
-    private int Share => (_positions + 1) / 2;
+    /// <summary>True where pairs do quads of their own.</summary>
+    private bool IsInTurn => Launches == 1 && _view.Extent(NestView.Quad) == 2 * _runs && Gap(Nest.Operands[0]) != 0;
+
+    /// <summary>Words that lie between a quad's products and the next one's; there are none between their sums.</summary>
+    private int Gap(MappedAccess access) => _view.Extent(NestView.Quad) == 1 ? 0
+        : _view.Step(access, NestView.Quad) - (_view.Extent(NestView.Line) * _view.Extent(NestView.Pixel) * _view.Step(access, NestView.Pixel));
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
         // where both pairs don't have as many positions, they do one of them twice
-        LaunchPointer? At(MappedAccess access, int column, int first, int step) => new(
-            false,
-            data.AddressOf(access.Target)
-                + ((NestView.Base(access) + (index * _view.Step(access, NestView.Quad)) + (column / 2 * (_positions - Share) * _view.Step(access, NestView.Pixel)) + (first * step)) * (long)NestView.WordBytes));
+        LaunchPointer? At(MappedAccess access, int column, int first, int step)
+        {
+            var second = IsInTurn ? _runs * _view.Step(access, NestView.Quad) : (_positions - Share) * _view.Step(access, NestView.Pixel);
+            var words = NestView.Base(access) + (index * _view.Step(access, NestView.Quad)) + (column / 2 * second) + (first * step) + PairStreams.Lane(new(0, column));
+            return new(false, data.AddressOf(access.Target) + (words * (long)NestView.WordBytes));
+        }
+
         var columns = Enumerable.Range(0, Cell.Side);
         var (input, output) = (Nest.Operands[0], Nest.Output);
         return new(
@@ -109,7 +124,7 @@ public sealed class RowsOutKernel : NestKernel
         Cell[] left = [.. cells.Where(c => c.Column % 2 == 0)], right = [.. cells.Where(c => c.Column % 2 != 0)];
         VirtualRegister[] Each(string name) => [.. cells.Select(c => Register(c, name))];
         var (pair, quotient, third) = (Each("pair"), Each("quotient"), Each("third"));
-        var position = Register(new(0, 0), "position");
+        var (position, run) = (Register(new(0, 0), "position"), Register(new(0, 1), "run"));
         var (loads, stores) = (0, 0);
 
         ArrayOperation[] Do(Func<Cell, ArrayOperation> ofLeft, Func<Cell, ArrayOperation> ofRight)
@@ -123,7 +138,7 @@ public sealed class RowsOutKernel : NestKernel
         {
             var (step, next) = (_view.Step(access, loop), index + 1 < places.Length);
             var hop = next ? (places[index + 1] - places[index]) * step : ((places[0] - places[index]) * step) + _view.Step(access, NestView.Pixel);
-            return (cell.Row < Cell.Side - 1 ? 1 : hop - (Cell.Side - 1)) * NestView.WordBytes;
+            return ((cell.Row < Cell.Side - 1 ? 0 : hop) + PairStreams.Lane(cell with { Row = (cell.Row + 1) % Cell.Side }) - PairStreams.Lane(cell)) * NestView.WordBytes;
         }
 
         ArrayOperation[] Fetch()
@@ -159,9 +174,14 @@ public sealed class RowsOutKernel : NestKernel
             }
         }
 
+        if (_runs > 1)
+        {
+            p.Set(run, _runs);
+        }
+
+        var runBlock = p.Block("run");
         p.Set(position, Share);
         var positionBlock = p.Block("position");
-        p.Count(position);
         Pair(Fetch(), pair);
         if (_transform == RowTransform.Four)
         {
@@ -173,12 +193,21 @@ public sealed class RowsOutKernel : NestKernel
         }
 
         p.LoopWhileNotZero(position, positionBlock);
+        p.Block("run end");
+        if (_runs > 1)
+        {
+            p.Count(run);
+            p.Step(Enumerable.Range(0, Cell.Side).Select(c => LoadStream(new(1, c), Gap(Nest.Operands[0]) * NestView.WordBytes, null, Products)));
+            p.LoopWhileNotZero(run, runBlock);
+        }
+
         p.Exit(new(0, 0));
         return p.Build();
 
         void Two()
         {
             Do(c => Half(c, pair[c.Index], 1, pair[c.Index]), c => Half(c, pair[c.Index], 1, pair[c.Index]));
+            p.Count(position);
             var last = Fetch();
             Store(Do(c => Sum(c, last[c.Index], pair[c.Index]), c => Subtract(c, pair[c.Index], last[c.Index])));
         }
@@ -194,6 +223,7 @@ public sealed class RowsOutKernel : NestKernel
             var twofold = Do(Twofold, Twofold);
             ArrayOperation Rest(Cell c) => Subtract(c, twofold[c.Index], pair[c.Index], pair[c.Index]);
             Do(Rest, Rest);
+            p.Count(position);
             p.Step(right.Select(c => Half(c, quotient[c.Index], 1, quotient[c.Index])));
             Store(Do(c => Half(c, quotient[c.Index], 1), c => Half(c, pair[c.Index], 3)));
 
