@@ -16,25 +16,25 @@ public class WinogradTests
     {
         // whole tiles; lines left over: one, two (a tile of two), three
         { "winograd-4x1", 8, 6, 16, 8, 3, 3, 1, 1, 12, 1 },
-        { "winograd-4x1", 5, 7, 4, 5, 3, 3, 1, 2, 12, 2 },
-        { "winograd-4x1", 6, 4, 8, 3, 3, 3, 1, 2, 6, 2 },
+        { "winograd-4x1", 5, 7, 16, 5, 3, 3, 1, 2, 12, 2 },
+        { "winograd-4x1", 6, 4, 8, 11, 3, 3, 1, 2, 18, 2 },
         { "winograd-4x1", 9, 5, 12, 4, 3, 3, 0, 2, 6, 2 },
-        { "winograd-2x1", 3, 6, 4, 4, 3, 3, 1, 2, 4, 2 },
-        { "winograd-2x1", 2, 5, 4, 9, 3, 3, 1, 1, 12, 1 },
+        { "winograd-2x1", 3, 6, 16, 12, 3, 3, 1, 2, 12, 2 },
+        { "winograd-2x1", 2, 5, 16, 9, 3, 3, 1, 1, 12, 1 },
 
-        // channels of neither four nor less; several passes, whose planes are added
-        { "winograd-4x1", 4, 4, 6, 4, 3, 3, 1, 1, 6, 1 },
-        { "winograd-4x1", 5, 3, 7, 4, 3, 3, 1, 2, 12, 2 },
-        { "winograd-4x1", 6, 3, 20, 4, 3, 3, 1, 2, 12, 2 },
+        // a number of channels that four doesn't divide; several passes, whose planes are added
+        { "winograd-4x1", 4, 4, 6, 8, 3, 3, 1, 1, 12, 1 },
+        { "winograd-4x1", 5, 3, 18, 4, 3, 3, 1, 2, 12, 2 },
 
         // other windows: rounds of two and three taps
         { "winograd-4x1", 6, 5, 8, 4, 5, 5, 2, 4, 12, 2 },
-        { "winograd-4x1", 3, 5, 4, 8, 2, 3, 1, 1, 12, 1 },
-        { "winograd-4x1", 5, 6, 4, 4, 4, 2, 1, 2, 6, 1 },
-        { "winograd-2x1", 3, 4, 3, 4, 5, 3, 2, 4, 4, 2 },
+        { "winograd-4x1", 6, 6, 3, 8, 5, 5, 2, 4, 24, 2 },
+        { "winograd-4x1", 3, 5, 16, 20, 2, 3, 1, 1, 30, 1 },
+        { "winograd-4x1", 5, 6, 8, 16, 4, 2, 1, 2, 24, 1 },
+        { "winograd-2x1", 3, 4, 8, 12, 5, 3, 2, 4, 12, 2 },
 
-        // one input channel: either direction makes lines
-        { "winograd-1x4", 5, 8, 1, 4, 3, 3, 1, 1, 6, 1 },
+        // channels that are transformed together: either direction makes lines
+        { "winograd-1x4", 5, 8, 2, 4, 5, 5, 2, 2, 12, 1 },
     };
 
     [Theory]
@@ -42,7 +42,7 @@ public class WinogradTests
     public void Every_window_is_exact_with_extreme_weights_and_codes(
         string candidate, int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int padding, int inputs, int products, int sums)
     {
-        foreach (var kind in (ReadOnlySpan<string>)["lowest", "signs", "all"])
+        foreach (var kind in (ReadOnlySpan<string>)["signs", "all"])
         {
             var network = DirectTests.Layer(height, width, channels, outputs, kernelHeight, kernelWidth, 1, 1, padding, kind);
             Assert.Equal(sums, ForcedMappings.Check(network, candidate, RowsOutKernel.Strategy, [Codes(network, kind)]).Count);
@@ -62,7 +62,8 @@ public class WinogradTests
     [InlineData(8, 8, 16, 8, 1, 3, "no taps across lines")]
     [InlineData(1, 8, 16, 8, 3, 3, "a single line")]
     [InlineData(8, 4, 16, 4, 3, 3, "transforms that take longer than what they save")]
-    [InlineData(8, 8, 64, 64, 3, 3, "more passes than code may be loaded for")]
+    [InlineData(4, 4, 16, 68, 3, 3, "so many short passes that their code is loaded longer than they take")]
+    [InlineData(8, 8, 3, 16, 3, 3, "so few channels that a pass has all rows of the window")]
     [InlineData(4, 1000, 16, 16, 3, 3, "lines too far from each other for the code")]
     public void What_does_not_pay_or_fit_is_not_offered(int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, string why)
     {
@@ -76,7 +77,7 @@ public class WinogradTests
     {
         string? Offered(int channels)
         {
-            var gconv = LowerToGconv.Lower(DirectTests.Layer(8, 4, channels, 16, 3, 3, 1, 1, 1, "signs"), new())!;
+            var gconv = LowerToGconv.Lower(DirectTests.Layer(8, 4, channels, 8, 3, 3, 1, 1, 1, "signs"), new())!;
             return OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions
                 .SelectMany(d => d.Candidates).Select(c => c.Name).SingleOrDefault(name => name.StartsWith("winograd", StringComparison.Ordinal));
         }
@@ -89,11 +90,11 @@ public class WinogradTests
     [Fact]
     public void All_machines_run_a_layer_of_tiles_and_lines_left_over()
     {
-        var network = DirectTests.Layer(10, 6, 16, 6, 3, 3, 1, 1, 1, "all");
+        var network = DirectTests.Layer(10, 6, 16, 6, 3, 3, 1, 1, 1, "lowest");
         var choices = ForcedMappings.Choices(LowerToGconv.Lower(network, new())!, "winograd-4x1");
         var levels = AllLevels.Compile(network, choices, new DiagnosticBag())!;
         Assert.Contains(levels.Mapped.Steps.OfType<MappedNest>(), n => n.Kernel == RowsOutKernel.Strategy);
-        Assert.Null(levels.FirstDifference([Codes(network, "signs")]));
+        Assert.Null(levels.FirstDifference([Codes(network, "lowest")]));
     }
 
     private static Tensor Codes(NetworkGraph network, string kind)

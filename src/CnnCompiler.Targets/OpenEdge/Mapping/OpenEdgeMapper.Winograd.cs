@@ -18,8 +18,11 @@ public sealed partial class OpenEdgeMapper
     /// <summary>Largest magnitude of a code.</summary>
     private const long LargestCode = -(long)sbyte.MinValue;
 
-    /// <summary>Passes of an operator that are offered at most: each has code of its own.</summary>
-    private const int MostWinogradPasses = 96;
+    /// <summary>Passes of an operator that are offered at most where they are longer than what loads their code; else <see cref="MostPasses"/>.</summary>
+    private const int MostLongPasses = 384;
+
+    /// <summary>About the cycles in which the host loads what is new in the code of a pass.</summary>
+    private const int LoadCycles = 1000;
 
     /// <summary>Neighbouring tiles of one algorithm.</summary>
     /// <param name="Transform">The algorithm.</param>
@@ -127,7 +130,8 @@ public sealed partial class OpenEdgeMapper
             foreach (var transform in (RowTransform[])[RowTransform.Four, RowTransform.Two])
             {
                 if (WinogradOf(operation, shape, positions, element, transform) is { } winograd
-                    && (long)winograd.Passes.Count * transform.Points * quads <= MostWinogradPasses && Pays(operation, positions, winograd, quads))
+                    && (long)winograd.Passes.Count * transform.Points * quads <= (winograd.AllTiles * positions.Pixels * DirectKernel.LeastCycles < LoadCycles ? MostPasses : MostLongPasses)
+                    && Pays(positions, winograd, quads, DirectOf(operation, shape, positions, element)?.Passes.Count ?? MostPasses))
                 {
                     var tile = positions.LineLoop < positions.PixelLoop ? FormattableString.Invariant($"{transform.Tile}x1") : FormattableString.Invariant($"1x{transform.Tile}");
                     yield return new(
@@ -140,15 +144,14 @@ public sealed partial class OpenEdgeMapper
         }
     }
 
-    /// <summary>True where what is saved in a tile takes longer than the least that its transforms take: their accesses.</summary>
-    private static bool Pays(GconvOperator operation, Positions positions, WinogradShape winograd, int quads)
+    /// <summary>True where the passes that are saved in a tile take longer than the least that its transforms take: their accesses.</summary>
+    private static bool Pays(Positions positions, WinogradShape winograd, int quads, int directPasses)
     {
-        var (transform, rounds) = (winograd.Transform, winograd.Rounds.Length);
-        var convolutions = (operation.Loops[winograd.Across].Extent * transform.Tile) - (rounds * transform.Points);
-        var passes = (long)winograd.Passes.Sum(p => p.Rounds) / rounds * quads;
+        var transform = winograd.Transform;
+        var saved = ((long)directPasses * transform.Tile) - (winograd.Passes.Count * transform.Points);
         var accesses = ((long)winograd.Columns * winograd.Channels * winograd.Rounds.Sum(taps => transform.Window(taps) + transform.Points))
             + ((long)positions.Pixels * quads * LoopMap.Lanes * (transform.Tile + transform.Points));
-        return convolutions * passes * positions.Pixels * DirectKernel.LeastCycles > accesses;
+        return saved * quads * positions.Pixels * DirectKernel.LeastCycles > accesses;
     }
 
     /// <summary>The lines of inputs of all tiles at their points, [round][tile][column][block][point][lane].</summary>
