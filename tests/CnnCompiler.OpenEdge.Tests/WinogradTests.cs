@@ -3,8 +3,10 @@ using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.OpenEdge.Tests;
 
@@ -95,6 +97,15 @@ public class WinogradTests
         var levels = AllLevels.Compile(network, choices, new DiagnosticBag())!;
         Assert.Contains(levels.Mapped.Steps.OfType<MappedNest>(), n => n.Kernel == RowsOutKernel.Strategy);
         Assert.Null(levels.FirstDifference([Codes(network, "lowest")]));
+    }
+
+    [Fact]
+    public void Every_pass_takes_as_long_as_the_one_that_was_measured_for_all()
+    {
+        var gconv = LowerToGconv.Lower(DirectTests.Layer(6, 4, 8, 11, 3, 3, 1, 1, 1, "all"), new())!;
+        var program = OpenEdgeMapper.Map(gconv, ForcedMappings.Choices(gconv, "winograd-4x1"), new(), default)!.Program;
+        var timer = new KernelTimer(BuiltInMachines.Default);
+        Assert.All(program.Steps.OfType<MappedNest>(), nest => Assert.Equal(new KernelTimer(BuiltInMachines.Default).ArrayCost(nest, program), timer.ArrayCost(nest, program)));
     }
 
     private static Tensor Codes(NetworkGraph network, string kind)

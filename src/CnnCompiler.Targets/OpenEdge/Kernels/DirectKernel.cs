@@ -90,6 +90,9 @@ public sealed class DirectKernel : NestKernel
     public override bool HasCodeOfItsOwn => true;
 
     /// <inheritdoc/>
+    public override bool MultipliesDataOnly => true;
+
+    /// <inheritdoc/>
     public override bool StaysInFlash => true;
 
     /// <inheritdoc/>

@@ -26,16 +26,24 @@ public sealed partial class OpenEdgeMapper
         return positions with { Outer = HalvesKernel.Halves, Lines = lines, Distance = positions.Lines - lines };
     }
 
+    private readonly Dictionary<string, long> _largestWeights = new(StringComparer.Ordinal);
+
     /// <summary>Largest magnitude of an operator's weights.</summary>
     private long LargestWeight(GconvOperator operation)
     {
-        var weights = _constants[operation.Kernel!.Tensor];
-        long largest = 0;
+        var tensor = operation.Kernel!.Tensor;
+        if (_largestWeights.TryGetValue(tensor, out var largest))
+        {
+            return largest;
+        }
+
+        var weights = _constants[tensor];
         for (var i = 0L; i < weights.Shape.Elements; i++)
         {
             largest = Math.Max(largest, Math.Abs(weights.GetInteger(i)));
         }
 
+        _largestWeights.Add(tensor, largest);
         return largest;
     }
 

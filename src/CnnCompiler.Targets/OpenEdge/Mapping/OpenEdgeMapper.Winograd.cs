@@ -218,20 +218,22 @@ public sealed partial class OpenEdgeMapper
         var (pixelWords, tileWords) = (points * LoopMap.Lanes, positions.Pixels * points * LoopMap.Lanes);
         var products = AddBuffer(
             $"{operation.Name}.products{suffix}", BufferRole.Accumulator, BufferLayout.Dense([quads, all, positions.Pixels, points, LoopMap.Lanes], 1));
+        var name = $"{operation.Name}.winograd.{winograd.Transform.Tile}";
+        var weights = _newConstants.Exists(c => c.Name == name) ? name : AddConstant(name, PointWeights(operation, winograd, contraction.Channels));
         for (var quad = 0; quad < quads; quad++)
         {
-            AddProducts(contraction, winograd, products, quad, first, Math.Min(LoopMap.Lanes, count - (quad * LoopMap.Lanes)), suffix);
+            AddProducts(contraction, winograd, products, weights, quad, first, Math.Min(LoopMap.Lanes, count - (quad * LoopMap.Lanes)), suffix);
         }
 
         var (done, behind) = (0, 0);
         foreach (var tiles in winograd.Tiles)
         {
             var lines = tiles.Transform.Tile;
-            var name = done == 0 ? suffix : $"{suffix}.rest";
+            var part = done == 0 ? suffix : $"{suffix}.rest";
             int[] shape = [1, quads, lines, tiles.Count, positions.Pixels, LoopMap.Lanes];
             var (record, tile) = (lines * LoopMap.Lanes, positions.Pixels * lines * LoopMap.Lanes);
             var sums = AddBuffer(
-                $"{operation.Name}{name}.sums",
+                $"{operation.Name}{part}.sums",
                 BufferRole.Accumulator,
                 new(shape.ToEquatableArray(), 1, new int[shape.Length].ToEquatableArray(), new int[shape.Length].ToEquatableArray(), [quads * tiles.Count * tile, tiles.Count * tile, LoopMap.Lanes, tile, record, 1], null));
             var map = new LoopMap(0);
@@ -251,7 +253,7 @@ public sealed partial class OpenEdgeMapper
             }) with { Constant = (long)done * tileWords };
             var matrix = AddConstant(FormattableString.Invariant($"winograd.out.{lines}"), tiles.Transform.OutputMatrix());
             var nest = Combination(
-                $"{operation.Name}.sums{name}", RowsOutKernel.Strategy, map, new(products.Name, read), new(matrix, MatrixElement(map, RowsOutKernel.Row, RowsInKernel.Point)), new(sums.Name, SumElement(map, sums)));
+                $"{operation.Name}.sums{part}", RowsOutKernel.Strategy, map, new(products.Name, read), new(matrix, MatrixElement(map, RowsOutKernel.Row, RowsInKernel.Point)), new(sums.Name, SumElement(map, sums)));
             Add(
                 nest with
                 {
@@ -259,14 +261,14 @@ public sealed partial class OpenEdgeMapper
                     Post = Scalar.Divide(Scalar.Accumulator, Scalar.Literal(tiles.Transform.Scale)),
                 },
                 operation.Origin.Value);
-            yield return (positions with { Outer = lines, Lines = tiles.Count, Tile = lines, First = tiles.First, Overlap = behind - tiles.First }, sums, name);
+            yield return (positions with { Outer = lines, Lines = tiles.Count, Tile = lines, First = tiles.First, Overlap = behind - tiles.First }, sums, part);
             done += tiles.Count;
             behind = tiles.First + (tiles.Count * lines);
         }
     }
 
     /// <summary>The products of four output channels: a nest for each point and pass, and where there are several passes one that adds their planes.</summary>
-    private void AddProducts(Contraction contraction, WinogradShape winograd, MappedBuffer products, int quad, int first, int channels, string suffix)
+    private void AddProducts(Contraction contraction, WinogradShape winograd, MappedBuffer products, string weights, int quad, int first, int channels, string suffix)
     {
         var (operation, positions) = (contraction.Operation, contraction.Positions);
         var (points, planes, all) = (winograd.Transform.Points, winograd.Passes.Count, winograd.AllTiles);
@@ -274,7 +276,6 @@ public sealed partial class OpenEdgeMapper
         var start = quad * products.Layout.Pitch[0];
         var buffer = planes == 1 ? products : AddBuffer(
             $"{operation.Name}.planes{name}", BufferRole.Accumulator, BufferLayout.Dense([all, positions.Pixels, points, planes, LoopMap.Lanes], 1));
-        var weights = AddConstant($"{operation.Name}.winograd.{winograd.Transform.Tile}", PointWeights(operation, winograd, contraction.Channels));
         var (channelsIn, taps) = (winograd.Channels, operation.Loops[winograd.Along].Extent);
         var channelWeights = (long)winograd.Rounds.Length * taps * channelsIn;
         var macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels;

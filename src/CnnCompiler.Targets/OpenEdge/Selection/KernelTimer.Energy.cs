@@ -53,7 +53,7 @@ public sealed partial class KernelTimer
 
     private long ArrayEnergy(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
-        var key = Key(code, kernel.Trips);
+        var key = Key(code, kernel);
         var first = LaunchEnergy(key + " loaded", code, kernel, data, before: 0);
         return kernel.Launches < 2 ? first : first + ((kernel.Launches - 1L) * LaunchEnergy(key + " resident", code, kernel, data, before: 1));
     }
@@ -69,7 +69,7 @@ public sealed partial class KernelTimer
     private long Run(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
         var array = RunOn(code, kernel, data, before);
-        Noted.TryAdd($"{Key(code, kernel.Trips)} {(before == 0 ? "loaded" : "resident")}", Energy(array));
+        Noted.TryAdd($"{Key(code, kernel)} {(before == 0 ? "loaded" : "resident")}", Energy(array));
         return array.Outcome.Done;
     }
 }

@@ -107,17 +107,22 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     /// <summary>Cycles of the first launch, which loads the code, and of each of the others.</summary>
     private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
-        var key = Key(code, kernel.Trips);
+        var key = Key(code, kernel);
         var first = Measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0), () => Content(code, kernel, data, before: 0));
         return (first, kernel.Launches < 2 ? first : Measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
     }
 
-    /// <summary>The code decides the time: loop counts are constants in it, or known beside it.</summary>
-    private static string Key(ArrayAssembly code, int trips)
+    /// <summary>The code decides the time: loop counts are constants in it, or known beside it. Weights in it don't.</summary>
+    private static string Key(ArrayAssembly code, NestKernel kernel)
     {
         var words = code.Rows.SelectMany(r => r).ToArray();
+        for (var i = 0; kernel.MultipliesDataOnly && i < words.Length; i++)
+        {
+            words[i] = new OpenEdgeInstruction(words[i]) is { Opcode: OpenEdgeOpcode.SMul } product ? product.WithImmediate(0).Word : words[i];
+        }
+
         var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
-        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {trips}");
+        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {kernel.Trips}");
     }
 
     /// <summary>All that <see cref="RunOn"/> gives to the array: bus, code, words in memory, pointers. Its cycles depend on nothing else.</summary>
