@@ -99,6 +99,25 @@ public class WinogradTests
         Assert.Null(levels.FirstDifference([Codes(network, "lowest")]));
     }
 
+    [Theory]
+    [InlineData(40, "winograd-4x1")]
+    [InlineData(41, "winograd-2x1")]
+    [InlineData(221, "winograd-2x1")]
+    [InlineData(222, null)]
+    public void Lines_as_far_apart_as_is_offered_fit_the_code(int width, string? offered)
+    {
+        var gconv = LowerToGconv.Lower(DirectTests.Layer(8, width, 16, 8, 3, 3, 1, 1, 1, "lowest"), new())!;
+        var mapping = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!;
+        var candidate = mapping.Decisions.SelectMany(d => d.Candidates).Select(c => c.Name).SingleOrDefault(name => name.StartsWith("winograd", StringComparison.Ordinal));
+        Assert.Equal(offered, candidate);
+        if (candidate is not null)
+        {
+            var program = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults.With("y", candidate), new(), default)!.Program;
+            var timer = new KernelTimer(BuiltInMachines.Default);
+            Assert.All(program.Steps.OfType<MappedNest>().Where(n => n.Kernel == RowsInKernel.Strategy), nest => Assert.NotEqual(0, timer.ArrayCycles(nest, program)));
+        }
+    }
+
     [Fact]
     public void Every_pass_takes_as_long_as_the_one_that_was_measured_for_all()
     {

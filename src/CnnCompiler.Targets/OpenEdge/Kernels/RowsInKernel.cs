@@ -91,7 +91,7 @@ public sealed class RowsInKernel : NestKernel
             ? (2 * Steps(2 * line)) + Steps((4 * line) - (walk.Apart * lanes))
             : Steps(2 * line) + Steps((2 * line) - (walk.Apart * lanes));
         return walk.Elements <= OpenEdgeInstruction.MaxImmediate && walk.Lines <= OpenEdgeInstruction.MaxImmediate
-            && others + moves + (walk.Lines == 1 ? 0 : 1 + Steps((transform.Tile * line) - ((long)elements * lanes))) <= Most;
+            && others + moves + (walk.Lines == 1 ? 0 : 2 + Steps((transform.Tile * line) - ((long)elements * lanes))) <= Most;
     }
 
     /// <inheritdoc/>
