@@ -37,7 +37,9 @@ public sealed class AlgorithmTests
         var (network, _) = SmallConvolutions.Pack(SmallConvolutions.All.Where(c => c is { Channels: 3, Groups: 1, Input.Width: 5, Kernel.Width: 3, Dilation.Width: 1 }).Take(1), 1).Single();
         var diagnostics = new DiagnosticBag();
         Assert.Null(AllLevels.Compile(network, Rewritten(LowerToGconv.Lower(network, diagnostics)!, name), MappingChoices.Defaults, diagnostics, [BuiltInMachines.Default]));
-        Assert.Contains($"its result or a value inside it is {element}; the kernels write i8", Assert.Single(diagnostics.Diagnostics).Message, StringComparison.Ordinal);
+        var refusal = Assert.Single(diagnostics.Diagnostics);
+        Assert.Contains($"its result or a value inside it is {element}; the kernels write i8", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal($"choose an algorithm of this target instead, for example --force {network.Layers[0].Name}=winograd-4x1", refusal.Remedy);
     }
 
     private static GconvProgram Rewritten(GconvProgram program, string name)

@@ -64,7 +64,7 @@ public class DirectTests
         Assert.False(decisions.SelectMany(d => d.Candidates).Any(c => c.Name == "direct-w"), why);
     }
 
-    private static sbyte Extreme(string kind, int index) => kind switch
+    internal static sbyte Extreme(string kind, int index) => kind switch
     {
         "highest" => sbyte.MaxValue,
         "lowest" => sbyte.MinValue,
@@ -72,7 +72,7 @@ public class DirectTests
         _ => (sbyte)((index * 41 % 256) - 128),
     };
 
-    private static NetworkGraph Layer(
+    internal static NetworkGraph Layer(
         int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth, int stride, int dilation, int padding, string weights)
     {
         var scale = 0.5f * 0.1f * channels * kernelHeight * kernelWidth * 255 * 127 / 100;

@@ -74,7 +74,7 @@ public sealed record TensorType(ElementType Element, Shape Shape, Quantization? 
 /// </summary>
 public sealed class Tensor : IEquatable<Tensor>
 {
-    private readonly Lazy<byte[]> _lazy;
+    private byte[]? _bytes;
 
     /// <summary>Takes over <paramref name="bytes"/> (no copy; the caller gives it up).</summary>
     /// <exception cref="ArgumentException">The number of bytes is not that of the shape.</exception>
@@ -85,10 +85,10 @@ public sealed class Tensor : IEquatable<Tensor>
             throw new ArgumentException($"{bytes.LongLength} bytes for {element.Name()}[{shape}]", nameof(bytes));
         }
 
-        (Element, Shape, _lazy) = (element, shape, new(bytes));
+        (Element, Shape, _bytes) = (element, shape, bytes);
     }
 
-    private Tensor(ElementType element, Shape shape, Lazy<byte[]> bytes) => (Element, Shape, _lazy) = (element, shape, bytes);
+    private Tensor(ElementType element, Shape shape) => (Element, Shape) = (element, shape);
 
     /// <summary>Element type.</summary>
     public ElementType Element { get; }
@@ -103,10 +103,10 @@ public sealed class Tensor : IEquatable<Tensor>
     public ReadOnlySpan<T> AsSpan<T>()
         where T : unmanaged => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, T>(Data);
 
-    private byte[] Data => _lazy.Value;
+    private byte[] Data => _bytes ?? (_bytes = new byte[Shape.Elements * Element.Size()]);
 
     /// <summary>A tensor of zeros, which takes memory where its elements are looked at.</summary>
-    public static Tensor Zeros(ElementType element, Shape shape) => new(element, shape, new Lazy<byte[]>(() => new byte[shape.Elements * element.Size()]));
+    public static Tensor Zeros(ElementType element, Shape shape) => new(element, shape);
 
     /// <summary>Makes a tensor from elements.</summary>
     public static Tensor From<T>(ElementType element, Shape shape, ReadOnlySpan<T> elements)

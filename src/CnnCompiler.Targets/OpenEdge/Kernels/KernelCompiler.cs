@@ -84,6 +84,8 @@ public static class KernelCompiler
         Published.ChannelParallelKernel.Strategy or Published.ChannelParallelKernel.PatchStrategy => new Published.ChannelParallelKernel(nest),
         Published.InputParallelKernel.Strategy => new Published.InputParallelKernel(nest),
         PlanesKernel.Strategy => new PlanesKernel(nest),
+        RowsInKernel.Strategy => new RowsInKernel(nest, data),
+        RowsOutKernel.Strategy => new RowsOutKernel(nest, data),
         WindowKernel.Strategy => new WindowKernel(nest),
         TotalsKernel.Strategy => new TotalsKernel(nest),
         SlidingKernel.Strategy => new SlidingKernel(nest, data),

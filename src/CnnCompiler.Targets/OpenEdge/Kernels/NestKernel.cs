@@ -51,6 +51,9 @@ public abstract class NestKernel(MappedNest nest)
     /// <summary>True where the code holds constants of the nest, so that no other nest shares it.</summary>
     public virtual bool HasCodeOfItsOwn => false;
 
+    /// <summary>True where constants that multiply are weights: a launch takes as long with any others.</summary>
+    public virtual bool MultipliesDataOnly => false;
+
     /// <summary>True where nests of this kind come in so large numbers that their code isn't expected to stay in RAM.</summary>
     public virtual bool StaysInFlash => false;
 

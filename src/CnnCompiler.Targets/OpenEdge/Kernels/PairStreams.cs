@@ -116,6 +116,12 @@ internal sealed class PairStreams
     /// <summary>The other cell of a pair.</summary>
     public static Cell Partner(Cell cell) => cell with { Column = cell.Column ^ 1 };
 
+    /// <summary>
+    /// The lane that a cell works on where rows are four lanes and pairs of columns are at the same place of different records: the second pair begins with the
+    /// third lane, so that all columns are at different banks.
+    /// </summary>
+    public static int Lane(Cell cell) => (cell.Row + (cell.Column / 2 * 2)) % Cell.Side;
+
     /// <summary>True where all increments fit an instruction, and one row is left to count between lines.</summary>
     private static bool IsNear(PairWalk walk) =>
         walk.PixelSteps.All(s => FitsImmediate((Group + 1L) * s * NestView.WordBytes) && FitsImmediate((1L - Group) * s * NestView.WordBytes))

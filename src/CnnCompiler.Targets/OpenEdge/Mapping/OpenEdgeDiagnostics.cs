@@ -10,7 +10,12 @@ public static class OpenEdgeDiagnostics
 {
     /// <summary>CNN0800: an operator that no kernel executes.</summary>
     public static Diagnostic NoKernel(GconvStep step, string why) =>
-        Error("CNN0800", step, $"{Layer(step)} can't run on OpenEdgeCGRA: {why}", "replace the layer, or run it on another target");
+        Error("CNN0800", step, $"{Layer(step)} can't run on OpenEdgeCGRA: {why}", IsMadeOfConvolution(step)
+            ? $"choose an algorithm of this target instead, for example --force {step.Origin.Value.Layer}=winograd-4x1" : "replace the layer, or run it on another target");
+
+    /// <summary>True for what a pass before made of a layer of convolution, where values inside are wider than codes.</summary>
+    private static bool IsMadeOfConvolution(GconvStep step) =>
+        step is GconvOperator { Type.Element: Core.Tensors.ElementType.Int16 or Core.Tensors.ElementType.Int32 } && step.Origin.Value is { Layer: { } layer, Keyword: "conv2d" } && step.Name != layer;
 
     /// <summary>CNN0801: an accumulator that may leave the range in which the array requantises exactly.</summary>
     public static Diagnostic AccumulatorTooLarge(GconvStep step, int channel, long bound, long limit) =>

@@ -67,15 +67,17 @@ public sealed partial class OpenEdgeMapper
         return DirectKernel.Fits(1, 1, 0, 0, 0, (long)passes.Count * LoopMap.Lanes) ? new(along[0], across, channel, passes) : null;
     }
 
-    private IEnumerable<Spread> DirectSpreads(GconvOperator operation, OperatorShape shape, int channels, IEnumerable<Spread> spreads)
+    /// <summary>How an operator's input will lie where all of its taps are read.</summary>
+    private BufferLayout PaddedLayout(GconvOperator operation, OperatorShape shape)
     {
         var layout = LayoutOf(operation.Input.Tensor);
-        if (operation.Input.OutOfRange == OutOfRange.SkipTap && !ValueLayouts.Covers(layout, operation))
-        {
-            layout = ValueLayouts.Around(layout.Shape, operation, shape.InputZeroPoint!.Value);
-        }
+        return operation.Input.OutOfRange == OutOfRange.SkipTap && !ValueLayouts.Covers(layout, operation)
+            ? ValueLayouts.Around(layout.Shape, operation, shape.InputZeroPoint!.Value) : layout;
+    }
 
-        var element = Element(operation, operation.Input, layout);
+    private IEnumerable<Spread> DirectSpreads(GconvOperator operation, OperatorShape shape, int channels, IEnumerable<Spread> spreads)
+    {
+        var element = Element(operation, operation.Input, PaddedLayout(operation, shape));
         var quads = (channels + LoopMap.Lanes - 1) / LoopMap.Lanes;
         return spreads.Select(s => s.Positions)
             .Where(p => DirectOf(operation, shape, p, element) is { } direct && direct.Passes.Count * quads <= MostPasses)

@@ -29,9 +29,10 @@ public sealed partial class OpenEdgeMapper
 
     private long LargestWeight(GconvOperator operation) => WeightFacts.Of(ConstantOf(operation.Kernel!)).Largest;
 
-    /// <summary>With an odd number of lines the second half does not write the middle one again.</summary>
-    private static IEnumerable<MappedGuard> HalvesGuards(LoopMap map, Positions positions) =>
-        positions.Distance > 0 && positions.Distance < positions.Lines
+    /// <summary>With an odd number of lines the second half does not write the middle one again, nor a tile lines of the one before.</summary>
+    private static IEnumerable<MappedGuard> LineGuards(LoopMap map, Positions positions) =>
+        positions.Overlap > 0 ? [new(map.Over(loop => loop == NestView.OuterLine ? -1 : 0), 1 - positions.Overlap)]
+            : positions.Distance > 0 && positions.Distance < positions.Lines
             ? [new(map.Over(loop => loop switch { NestView.OuterLine => 1, NestView.Line => -1, _ => 0 }), 1)]
             : [];
 

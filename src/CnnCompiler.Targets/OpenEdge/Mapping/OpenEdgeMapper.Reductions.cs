@@ -15,8 +15,9 @@ public sealed partial class OpenEdgeMapper
     /// <summary>
     /// How positions are spread: which loops make lines, which one runs along a line. Where the lines are halved, the outer lines are the halves and
     /// the second begins <c>Distance</c> lines behind the first (with an odd number of lines both do the middle one).
+    /// Where lines are in tiles, the outer lines are those of a tile; the first tile begins at line <c>First</c>, the first lines of which may be done already.
     /// </summary>
-    private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels, int Distance = 0);
+    private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels, int Distance = 0, int Tile = 0, int First = 0, int Overlap = 0);
 
     /// <summary>A way to execute a reduction: the kernel and how it spreads the positions.</summary>
     private sealed record Spread(MappingCandidate Candidate, string Strategy, Positions Positions)
@@ -93,6 +94,7 @@ public sealed partial class OpenEdgeMapper
         {
             Steps = steps,
             HasSums = spread.HasSums,
+            Rows = strategy == RowsOutKernel.Strategy ? AddRows(operation, shape, positions, name, element) : null,
         };
         var tile = ChannelsOfTile(contraction);
         var total = contraction.Channels.Extent;
@@ -127,6 +129,9 @@ public sealed partial class OpenEdgeMapper
 
         /// <inheritdoc cref="Spread.HasSums"/>
         public bool HasSums { get; init; }
+
+        /// <summary>The buffer of transformed lines of inputs, where there is one; else null.</summary>
+        public string? Rows { get; init; }
     }
 
     /// <summary>Output channels that are summed before they are requantised: all, or as many whole quads as the accumulators may take.</summary>
@@ -137,9 +142,19 @@ public sealed partial class OpenEdgeMapper
         return (int)Math.Min(contraction.Channels.Extent, quads * LoopMap.Lanes);
     }
 
-    /// <summary>One nest for the sums of some output channels, one for their codes.</summary>
-    private void MapTile(Contraction contraction, int first, int count, string suffix)
+    /// <summary>One nest for the sums of some output channels, where they aren't there yet, and one for their codes.</summary>
+    private void MapTile(Contraction contraction, int first, int count, string suffix, MappedBuffer? ready = null)
     {
+        if (contraction.Rows is not null && ready is null)
+        {
+            foreach (var (tiles, part, name) in AddWinogradSums(contraction, first, count, suffix).ToArray())
+            {
+                MapTile(contraction with { Positions = tiles }, first, count, name, part);
+            }
+
+            return;
+        }
+
         var operation = contraction.Operation;
         var sliding = contraction.Strategy == SlidingKernel.Strategy;
         LoopMap Map(bool reduced, int from = 0, int channels = 0)
@@ -175,7 +190,7 @@ public sealed partial class OpenEdgeMapper
 
         // sliding code holds the weights of its channels: a nest for every sixteen
         var starred = contraction.Strategy is StarKernel.Strategy or StarKernel.PointStrategy;
-        if ((starred ? AddStarSums(contraction, first, count, suffix)
+        if ((ready is not null ? ready : starred ? AddStarSums(contraction, first, count, suffix)
             : sliding ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
             : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy)) is not { } sums)
         {
@@ -186,7 +201,7 @@ public sealed partial class OpenEdgeMapper
         AffineExpression SumOf(LoopMap map, int from) =>
             SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from }
             : PublishedMappings.IsStrategy(contraction.Strategy) ? element with { Constant = PublishedLoops.WordsBefore } : element;
-        var block = starred ? 0 : sliding ? SlidingKernel.Channels : count;
+        var block = starred || ready is not null ? 0 : sliding ? SlidingKernel.Channels : count;
         if (contraction.Strategy == DirectKernel.Strategy)
         {
             AddDirectSums(contraction, sums, first, count, suffix);
@@ -275,7 +290,7 @@ public sealed partial class OpenEdgeMapper
                     operation,
                     operation.Name + name,
                     point,
-                    [point.ChannelGuard(channels), .. HalvesGuards(point, contraction.Positions)],
+                    [point.ChannelGuard(channels), .. LineGuards(point, contraction.Positions)],
                     new(sums.Name, SumOf(point, from)),
                     new(buffer.Name, point.Map(element)),
                     steps,
@@ -289,7 +304,7 @@ public sealed partial class OpenEdgeMapper
                 operation.Name + name,
                 contraction.Requantize,
                 point.Loops,
-                [point.ChannelGuard(channels), .. HalvesGuards(point, contraction.Positions)],
+                [point.ChannelGuard(channels), .. LineGuards(point, contraction.Positions)],
                 [new(sums.Name, SumOf(point, from)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
                 new(buffer.Name, point.Map(element)),
                 GconvReduction.None,
@@ -328,6 +343,7 @@ public sealed partial class OpenEdgeMapper
         if (groups == 1)
         {
             spreads.AddRange(DirectSpreads(operation, shape, channels, contract));
+            spreads.AddRange(WinogradSpreads(operation, shape, channels, contract));
             spreads.AddRange(StarSpreads(operation, shape, shape.Single(LoopKind.OutputParallel)!.Value.Loop, channels, contract));
             spreads.AddRange(PublishedSpreads(operation, shape, channels, contract));
         }
@@ -439,10 +455,15 @@ public sealed partial class OpenEdgeMapper
         }
         else
         {
-            map.Add(NestView.OuterLine, positions.Outer, reduced: false, positions.OuterLoop);
+            map.Add(NestView.OuterLine, positions.Outer, reduced: false, positions.Tile > 0 ? positions.LineLoop : positions.OuterLoop);
         }
 
-        map.Add(NestView.Line, positions.Lines, reduced: false, positions.LineLoop);
+        map.Add(NestView.Line, positions.Lines, reduced: false, positions.LineLoop, Math.Max(1, positions.Tile));
+        if (positions.Tile > 0)
+        {
+            map.Offset(positions.LineLoop, positions.First);
+        }
+
         map.Add(NestView.Pixel, positions.Pixels, reduced: false, positions.PixelLoop);
     }
 

@@ -30,7 +30,7 @@ public sealed partial class OpenEdgeMapper
                 channelsOfPass > StarKernel.PairChannels ? FormattableString.Invariant($"{operation.Name}.codes{name}.{start}") : $"{operation.Name}.codes{name}",
                 contraction.Strategy == StarKernel.PointStrategy ? StarCodesKernel.PointStrategy : StarCodesKernel.Strategy,
                 map.Loops,
-                [new(map.Over(loop => loop == NestView.Lane ? 1 : 0), Math.Min(StarKernel.PairChannels, count - from)), .. HalvesGuards(map, contraction.Positions)],
+                [new(map.Over(loop => loop == NestView.Lane ? 1 : 0), Math.Min(StarKernel.PairChannels, count - from)), .. LineGuards(map, contraction.Positions)],
                 [
                     new(PlanesOf(operation, name), PlaneElement(map, star, plan, contraction.Strategy, start * HalvesKernel.Halves)),
                     .. contraction.Parameters.Concat(contraction.Ranges).Select(p => new MappedAccess(p, channel)),

@@ -38,7 +38,8 @@ public sealed class MappingComparison
         _point = point;
         _program = LowerToGconv.Lower(point.Network(), new())!;
         var decision = OpenEdgeMapper.Map(_program, MappingChoices.Defaults, new(), default)!.Decisions.Single(d => d is { IsLayout: false, Name: "y" });
-        foreach (var name in decision.Candidates.Select(c => c.Name).Where(name => PublishedMappings.IsPublished(name) || (name.EndsWith(Lines, StringComparison.Ordinal) && (star || !name.StartsWith("star", StringComparison.Ordinal)))))
+        foreach (var name in decision.Candidates.Select(c => c.Name).Where(name =>
+            PublishedMappings.IsPublished(name) || IsTransformed(name) || (name.EndsWith(Lines, StringComparison.Ordinal) && (star || !name.StartsWith("star", StringComparison.Ordinal)))))
         {
             if (OpenEdgeMapper.Map(_program, MappingChoices.Defaults.With(decision.Key, name), new(), default) is { } mapping)
             {
@@ -46,6 +47,9 @@ public sealed class MappingComparison
             }
         }
     }
+
+    /// <summary>True where a mapping takes fewer multiplications than the convolution has.</summary>
+    public static bool IsTransformed(string mapping) => mapping.StartsWith("winograd", StringComparison.Ordinal);
 
     /// <summary>Every mapping on a machine, the published ones first; without those that exceed the array.</summary>
     public IReadOnlyList<MappingFigures> On(MachineDescription machine)
@@ -86,9 +90,10 @@ public sealed class MappingComparison
     {
         var (cycles, array, launches, femtojoules, words) = (0L, 0L, 0L, 0L, 0L);
         var buffers = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var nest in program.Steps.OfType<MappedNest>().Where(IsCounted))
+        var nests = program.Steps.OfType<MappedNest>().ToArray();
+        foreach (var (nest, index) in nests.Select((n, i) => (n, i)).Where(n => IsCounted(n.n)))
         {
-            var cost = timer.Cost(nest, program, withEnergy: true);
+            var cost = timer.Cost(nest, program, withEnergy: true, index == 0 ? null : nests[index - 1]);
             if (cost.InRam == SelectionCost.Illegal)
             {
                 return null;

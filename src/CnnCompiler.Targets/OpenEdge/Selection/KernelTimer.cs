@@ -113,16 +113,16 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
         return (first, kernel.Launches < 2 ? first : Measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
     }
 
-    /// <summary>What decides the time: the code, where loop counts are constants in it, or known beside it; where memory has banks all addresses, too.</summary>
+    /// <summary>What decides the time: the code, in which loop counts are constants, or known beside it, but weights don't matter; where memory has banks all addresses, too.</summary>
     private string Key(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
-        if (machine.Bus.Kind == BusKind.Banked)
+        var words = code.Rows.SelectMany(r => r).ToArray();
+        for (var i = 0; kernel.MultipliesDataOnly && i < words.Length; i++)
         {
-            return Content(code, kernel, data, before: 0);
+            words[i] = new OpenEdgeInstruction(words[i]) is { Opcode: OpenEdgeOpcode.SMul } product ? product.WithImmediate(0).Word : words[i];
         }
 
-        var words = code.Rows.SelectMany(r => r).ToArray();
-        var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
+        var hash = HashOf(machine.Bus.Kind == BusKind.Banked ? [.. words, .. Placed(kernel.Launch(0, data.Parameters, data), data)] : words);
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {kernel.Trips}");
     }
 
@@ -130,15 +130,19 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     private string Content(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
     {
         var launch = kernel.Launch(0, data.Parameters, data);
-        var words = code.Rows.SelectMany(r => r).Concat(launch.Parameters)
-            .Concat(launch.Marks.SelectMany(m => new[] { (uint)m.Address, m.Word }))
-            .Concat(launch.Read.Concat(launch.Write).Select(p => Value(p, data)))
-            .Append((uint)data.Parameters).ToArray();
-        var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
+        var hash = HashOf([.. code.Rows.SelectMany(r => r), .. Placed(launch, data)]);
         return string.Create(
             System.Globalization.CultureInfo.InvariantCulture,
             $"openedge 1 {machine.Bus} steps {code.Steps} parameters {launch.Parameters.Length} marks {launch.Marks.Count} before {before} {hash}");
     }
+
+    /// <summary>The words of a launch in memory and where everything lies.</summary>
+    private static IEnumerable<uint> Placed(KernelLaunch launch, Addresses data) => launch.Parameters
+        .Concat(launch.Marks.SelectMany(m => new[] { (uint)m.Address, m.Word }))
+        .Concat(launch.Read.Concat(launch.Write).Select(p => Value(p, data)))
+        .Append((uint)data.Parameters);
+
+    private static string HashOf(uint[] words) => Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
 
     private static uint Value(LaunchPointer? pointer, Addresses data) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? data.Parameters : 0)) : 0;
 
