@@ -122,27 +122,20 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
             words[i] = new OpenEdgeInstruction(words[i]) is { Opcode: OpenEdgeOpcode.SMul } product ? product.WithImmediate(0).Word : words[i];
         }
 
-        var hash = HashOf(machine.Bus.Kind == BusKind.Banked ? [.. words, .. Placed(kernel.Launch(0, data.Parameters, data), data)] : words);
+        uint[] content = machine.Bus.Kind == BusKind.Banked ? [.. words, .. Placed(kernel.Launch(0, data.Parameters, data), data)] : words;
+        var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(content.AsSpan())));
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {kernel.Trips}");
     }
 
-    /// <summary>All that <see cref="RunOn"/> gives to the array: bus, code, words in memory, pointers. Its cycles depend on nothing else.</summary>
-    private string Content(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
-    {
-        var launch = kernel.Launch(0, data.Parameters, data);
-        var hash = HashOf([.. code.Rows.SelectMany(r => r), .. Placed(launch, data)]);
-        return string.Create(
-            System.Globalization.CultureInfo.InvariantCulture,
-            $"openedge 1 {machine.Bus} steps {code.Steps} parameters {launch.Parameters.Length} marks {launch.Marks.Count} before {before} {hash}");
-    }
+    /// <summary>What is measured, for other compilations: the bus, all that its cycles depend on, and the launches before.</summary>
+    private string Content(ArrayAssembly code, NestKernel kernel, Addresses data, int before) => string.Create(
+        System.Globalization.CultureInfo.InvariantCulture, $"openedge 2 {machine.Bus} steps {code.Steps} before {before} {Key(code, kernel, data)}");
 
     /// <summary>The words of a launch in memory and where everything lies.</summary>
     private static IEnumerable<uint> Placed(KernelLaunch launch, Addresses data) => launch.Parameters
         .Concat(launch.Marks.SelectMany(m => new[] { (uint)m.Address, m.Word }))
         .Concat(launch.Read.Concat(launch.Write).Select(p => Value(p, data)))
         .Append((uint)data.Parameters);
-
-    private static string HashOf(uint[] words) => Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan())));
 
     private static uint Value(LaunchPointer? pointer, Addresses data) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? data.Parameters : 0)) : 0;
 
