@@ -39,7 +39,6 @@ internal sealed record AlgorithmWay(string Name, long Cost, Int128 Tie = default
 /// <param name="Chain">What takes its place, or null where it is computed as it is.</param>
 internal sealed record AlgorithmDecision(GconvOperator Operation, AlgorithmWay Chosen, bool IsForced, EquatableArray<AlgorithmWay> Rejected, AlgorithmChain? Chain)
 {
-
     /// <summary>As a decision of a report.</summary>
     public VertexExplanation Explanation => new(Operation.Name, DecisionKind.Step, Chosen.Name, Chosen.Cost, IsForced, Rejected.Select(way => way.Rejected).ToEquatableArray());
 }
