@@ -44,6 +44,10 @@ public sealed class SearchTests
     }
 
     [Fact]
+    public void What_progress_throws_ends_the_search_as_it_was_thrown() =>
+        Assert.Throws<NotSupportedException>(() => Select(Program(0), new() { Progress = _ => throw new NotSupportedException() }));
+
+    [Fact]
     public void A_search_over_the_whole_program_tells_what_it_changed()
     {
         for (var seed = 0; seed < Seeds; seed++)

@@ -39,12 +39,7 @@ public sealed partial class OpenEdgeMapper
 
     private IEnumerable<Spread> PublishedSpreads(GconvOperator operation, OperatorShape shape, int channels, IReadOnlyList<Spread> spreads)
     {
-        var layout = LayoutOf(operation.Input.Tensor);
-        if (operation.Input.OutOfRange == OutOfRange.SkipTap && !ValueLayouts.Covers(layout, operation))
-        {
-            layout = ValueLayouts.Around(layout.Shape, operation, shape.InputZeroPoint!.Value);
-        }
-
+        var layout = PaddedLayout(operation, shape);
         var element = Element(operation, operation.Input, layout);
         long Coefficient(int loop) => loop < 0 ? 0 : element.Coefficients[loop];
         var along = spreads.Select(s => s.Positions).Where(p => p.Outer == 1 && WindowOf(operation, shape, p) is not null)

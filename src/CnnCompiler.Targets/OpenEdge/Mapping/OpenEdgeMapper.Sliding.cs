@@ -20,12 +20,7 @@ public sealed partial class OpenEdgeMapper
     /// </summary>
     private IEnumerable<Spread> SlidingSpreads(GconvOperator operation, OperatorShape shape, int channelLoop, IReadOnlyList<Spread> spreads)
     {
-        var layout = LayoutOf(operation.Input.Tensor);
-        if (operation.Input.OutOfRange == OutOfRange.SkipTap && !ValueLayouts.Covers(layout, operation))
-        {
-            layout = ValueLayouts.Around(layout.Shape, operation, shape.InputZeroPoint!.Value);
-        }
-
+        var layout = PaddedLayout(operation, shape);
         var element = Element(operation, operation.Input, layout);
         foreach (var positions in spreads.Select(s => s.Positions).Where(p => p.PixelLoop >= 0))
         {

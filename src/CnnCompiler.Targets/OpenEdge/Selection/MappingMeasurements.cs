@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Passes.Selection;
@@ -52,7 +53,16 @@ public sealed class MappingMeasurements
         var rounds = new Dictionary<string, (NestCost Own, NestCost Copies)>[variants];
         var told = new Lock();
         var begun = 0;
-        Parallel.For(0, variants, new ParallelOptions { CancellationToken = cancellation }, Round);
+        try
+        {
+            Parallel.For(0, variants, new ParallelOptions { CancellationToken = cancellation }, Round);
+        }
+        catch (AggregateException several)
+        {
+            // what one of them met is what a single one would have thrown
+            ExceptionDispatchInfo.Throw(several.InnerExceptions[0]);
+        }
+
         foreach (var layer in result.Layers)
         {
             result.Copies[layer] = rounds[0].GetValueOrDefault(layer).Copies;
