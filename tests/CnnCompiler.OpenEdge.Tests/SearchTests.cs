@@ -6,6 +6,7 @@ using CnnCompiler.Passes.Selection;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Emission;
+using CnnCompiler.Targets.OpenEdge.Mapping;
 using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.OpenEdge.Tests;
@@ -46,6 +47,20 @@ public sealed class SearchTests
     [Fact]
     public void What_progress_throws_ends_the_search_as_it_was_thrown() =>
         Assert.Throws<NotSupportedException>(() => Select(Program(0), new() { Progress = _ => throw new NotSupportedException() }));
+
+    [Fact]
+    public void A_launch_costs_what_it_costs_alone_whatever_was_measured_before()
+    {
+        foreach (var machine in BuiltInMachines.All)
+        {
+            for (var seed = 0; seed < Seeds; seed++)
+            {
+                var program = OpenEdgeMapper.Map(Program(seed), MappingChoices.Defaults, new(), default)!.Program;
+                var timer = new KernelTimer(machine);
+                Assert.All(program.Steps.OfType<MappedNest>(), nest => Assert.Equal(new KernelTimer(machine).ArrayCost(nest, program), timer.ArrayCost(nest, program)));
+            }
+        }
+    }
 
     [Fact]
     public void A_search_over_the_whole_program_tells_what_it_changed()

@@ -119,7 +119,7 @@ public class WinogradTests
     }
 
     [Fact]
-    public void Every_pass_takes_as_long_as_the_one_that_was_measured_for_all_whichever_came_first()
+    public void Every_pass_takes_as_long_as_the_one_that_was_measured_for_all()
     {
         var gconv = LowerToGconv.Lower(DirectTests.Layer(6, 4, 8, 11, 3, 3, 1, 1, 1, "all"), new())!;
         var program = OpenEdgeMapper.Map(gconv, ForcedMappings.Choices(gconv, "winograd-4x1"), new(), default)!.Program;
