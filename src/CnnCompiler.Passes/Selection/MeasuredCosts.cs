@@ -4,12 +4,12 @@ namespace CnnCompiler.Passes.Selection;
 
 /// <summary>
 /// Costs that were measured, by what was measured: a key names everything the cost depends on (machine, step, candidate, shapes), so that equal
-/// work is measured once; may be asked by several threads, which may then measure the same at the same time.
+/// work is measured once; may be asked by several threads, of which one measures and the others wait.
 /// </summary>
 /// <param name="store">Costs of other compilations; null for none.</param>
 public sealed class MeasuredCosts(ICostStore? store = null)
 {
-    private readonly ConcurrentDictionary<string, long> _costs = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lazy<long>> _costs = new(StringComparer.Ordinal);
     private readonly Lock _storing = new();
 
     /// <summary>Keys measured.</summary>
@@ -19,16 +19,8 @@ public sealed class MeasuredCosts(ICostStore? store = null)
     /// <param name="key">What the cost depends on.</param>
     /// <param name="measure">Measures; must give the same for the same key.</param>
     /// <param name="content">What is measured, to the last bit: the key in the store. Null where the store is not to be asked.</param>
-    public long Get(string key, Func<long> measure, Func<string>? content = null)
-    {
-        if (!_costs.TryGetValue(key, out var cost))
-        {
-            cost = store is null || content is null ? measure() : Stored(content(), measure);
-            _costs[key] = cost;
-        }
-
-        return cost;
-    }
+    public long Get(string key, Func<long> measure, Func<string>? content = null) =>
+        _costs.GetOrAdd(key, _ => new(() => store is null || content is null ? measure() : Stored(content(), measure))).Value;
 
     private long Stored(string content, Func<long> measure)
     {
