@@ -158,7 +158,16 @@ public abstract record GconvStep(string Name, TensorType Type)
 /// <param name="Keyword">Its keyword.</param>
 /// <param name="Macs">Nominal MACs of the layer, padding taps included; 0 where the step isn't the one that multiplies.</param>
 /// <param name="IsSettled">How it is computed was chosen by hand: no algorithm is chosen for it again.</param>
-public readonly record struct GconvOrigin(string Layer, string Keyword, long Macs, bool IsSettled = false);
+public readonly record struct GconvOrigin(string Layer, string Keyword, long Macs, bool IsSettled = false)
+{
+    /// <summary>The origin of a part: its share of the MACs, such that those of all parts add up to the whole.</summary>
+    /// <param name="from">First of the equal pieces that the part has.</param>
+    /// <param name="count">How many it has.</param>
+    /// <param name="all">Pieces of the whole.</param>
+    public GconvOrigin Part(long from, long count, long all) => this with { Macs = Share(from + count, all) - Share(from, all) };
+
+    private long Share(long pieces, long all) => (long)((Int128)Macs * pieces / all);
+}
 
 /// <summary>A constant tensor (weights, bias, multipliers).</summary>
 /// <param name="Name">Name; unique among all tensors.</param>

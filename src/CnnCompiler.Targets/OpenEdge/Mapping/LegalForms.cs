@@ -237,7 +237,7 @@ internal sealed class LegalForms
             Extra = operation.Extra.Select(Access).ToEquatableArray(),
             OutputIndex = MovedAll(operation.OutputIndex),
             Destination = destination,
-            Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / operation.Loops[loop].Extent },
+            Origin = operation.Origin.Value.Part(value, 1, operation.Loops[loop].Extent),
         };
         var extents = part.OutputIndex.Select(e => e.Range(part.Loops)).Select(r => (int)(r.Max - r.Min + 1));
         return part with { Type = operation.Type with { Shape = new(extents.ToEquatableArray()) } };

@@ -114,6 +114,8 @@ public sealed partial class OpenEdgeMapper
                 $"{operation.Name}.planes{quad}",
                 BufferRole.Accumulator,
                 BufferLayout.Dense([positions.Lines, positions.Pixels, planes, LoopMap.Lanes], 1));
+            long all = direct.Passes.Sum(p => p.Taps * p.Rows * p.Channels);
+            var done = 0L;
             for (var plane = 0; plane < planes; plane++)
             {
                 var map = Map();
@@ -126,7 +128,7 @@ public sealed partial class OpenEdgeMapper
                     NestView.Lane => 1,
                     _ => 0,
                 }) with { Constant = plane * LoopMap.Lanes };
-                long all = direct.Passes.Sum(p => p.Taps * p.Rows * p.Channels);
+                var terms = (long)pass.Taps * pass.Rows * pass.Channels;
                 _steps.Add(new MappedNest(
                     FormattableString.Invariant($"{operation.Name}.sums{quad}.{plane}"),
                     DirectKernel.Strategy,
@@ -141,11 +143,9 @@ public sealed partial class OpenEdgeMapper
                     new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
                     new ScalarAccumulator())
                 {
-                    Origin = operation.Origin.Value with
-                    {
-                        Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels / all * (pass.Taps * pass.Rows * pass.Channels),
-                    },
+                    Origin = operation.Origin.Value.Part(first + from, channels, contraction.Channels.Extent).Part(done, terms, all),
                 });
+                done += terms;
             }
 
             if (planes > 1)

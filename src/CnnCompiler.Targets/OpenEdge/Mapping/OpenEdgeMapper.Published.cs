@@ -69,7 +69,7 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>The sums of some output channels: weights brought into RAM, or sums begun at 0; then the mapping's launches.</summary>
-    private void AddPublishedSums(Contraction contraction, MappedBuffer sums, LoopMap map, AffineExpression sum, int count, string suffix)
+    private void AddPublishedSums(Contraction contraction, MappedBuffer sums, LoopMap map, AffineExpression sum, int first, int count, string suffix)
     {
         var (operation, positions) = (contraction.Operation, contraction.Positions);
         var (across, along, channel) = WindowOf(operation, contraction.Shape, positions)!.Value;
@@ -126,7 +126,7 @@ public sealed partial class OpenEdgeMapper
             new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
             new ScalarAccumulator())
         {
-            Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * count },
+            Origin = operation.Origin.Value.Part(first, count, contraction.Channels.Extent),
         });
     }
 

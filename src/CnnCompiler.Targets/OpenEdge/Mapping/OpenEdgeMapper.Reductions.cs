@@ -211,7 +211,7 @@ public sealed partial class OpenEdgeMapper
         if (PublishedMappings.IsStrategy(contraction.Strategy))
         {
             var map = Map(reduced: false);
-            AddPublishedSums(contraction, sums, map, SumOf(map, 0), count, suffix);
+            AddPublishedSums(contraction, sums, map, SumOf(map, 0), first, count, suffix);
             block = 0;
         }
 
@@ -238,7 +238,7 @@ public sealed partial class OpenEdgeMapper
             new ScalarAccumulator())
         {
             // every channel has the same number of MACs
-            Origin = operation.Origin.Value with { Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels },
+            Origin = operation.Origin.Value.Part(first + from, channels, contraction.Channels.Extent),
         });
 
         // so does code that requantises them, sixteen side by side; what is left over has another kernel

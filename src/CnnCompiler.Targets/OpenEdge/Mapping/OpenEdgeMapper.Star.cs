@@ -139,9 +139,12 @@ public sealed partial class OpenEdgeMapper
             var planes = AddBuffer(
                 PlanesOf(operation, name), BufferRole.Accumulator, BufferLayout.Dense([ahead + all, plan.Passes, channelsOfPass, HalvesKernel.Halves], 1));
             var places = AddConstant($"{operation.Name}.places{name}", Places(plan, items));
+            var origin = operation.Origin.Value.Part(first + from, channels, contraction.Channels.Extent);
+            var done = 0;
             for (var pass = 0; pass < plan.Passes; pass++)
             {
                 var map = StarMap(contraction, first + from, channelsOfPass);
+                var summed = plan.Slots[pass].Sum(stream => stream.Count(item => item >= 0));
                 if (star.Along >= 0)
                 {
                     map.Add(DirectKernel.Along, operation.Loops[star.Along].Extent, reduced: true, star.Along);
@@ -172,11 +175,9 @@ public sealed partial class OpenEdgeMapper
                         new ScalarClamp(new ScalarExtra(2), new ScalarLiteral(0), new ScalarLiteral(1))),
                     new ScalarAccumulator())
                 {
-                    Origin = operation.Origin.Value with
-                    {
-                        Macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels / items * plan.Slots[pass].Sum(s => s.Count(i => i >= 0)),
-                    },
+                    Origin = origin.Part(done, summed, items),
                 });
+                done += summed;
             }
 
             if (sums is null)

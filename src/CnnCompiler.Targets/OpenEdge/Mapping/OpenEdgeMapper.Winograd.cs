@@ -278,7 +278,7 @@ public sealed partial class OpenEdgeMapper
             $"{operation.Name}.planes{name}", BufferRole.Accumulator, BufferLayout.Dense([all, positions.Pixels, points, planes, LoopMap.Lanes], 1));
         var (channelsIn, taps) = (winograd.Channels, operation.Loops[winograd.Along].Extent);
         var channelWeights = (long)winograd.Rounds.Length * taps * channelsIn;
-        var macs = operation.Origin.Value.Macs / contraction.Channels.Extent * channels;
+        var origin = operation.Origin.Value.Part(first + (quad * LoopMap.Lanes), channels, contraction.Channels.Extent);
         for (var step = 0; step < points * planes; step++)
         {
             var (point, plane) = (step / planes, step % planes);
@@ -328,7 +328,7 @@ public sealed partial class OpenEdgeMapper
             _steps.Add(nest with
             {
                 Guards = [map.ChannelGuard(channels)],
-                Origin = operation.Origin.Value with { Macs = (macs * (step + 1) / (points * planes)) - (macs * step / (points * planes)) },
+                Origin = origin.Part(step, 1, points * planes),
             });
         }
 

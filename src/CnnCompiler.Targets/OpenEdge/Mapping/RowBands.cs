@@ -132,7 +132,7 @@ public static class RowBands
             Extra = operation.Extra.Select(Access).ToEquatableArray(),
             OutputIndex = MovedAll(operation.OutputIndex),
             Destination = operation.Name,
-            Origin = origin with { Macs = origin.Macs / rows.Count * count },
+            Origin = origin.Part(first, count, rows.Count),
         };
     }
 }
