@@ -45,6 +45,9 @@ public sealed record MappedModule(MappedProgram Program) : IrModule, IExplainedM
     public IReadOnlyList<LayerPrediction> Predicted { get; init; } = [];
 
     /// <inheritdoc/>
+    public string LayerOf(string step) => Program.Values.FirstOrDefault(value => value.Tensor == step && value.CompletedBy >= 0) is { } value ? Program.Steps[value.CompletedBy].Origin.Value.Layer : step;
+
+    /// <inheritdoc/>
     public override IrLevel Level => IrLevel.Mapped;
 
     /// <inheritdoc/>

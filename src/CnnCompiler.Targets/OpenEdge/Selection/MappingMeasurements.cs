@@ -10,13 +10,20 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <summary>What every candidate of a program costs, measured on mappings in which every layer takes its j-th candidate and all tensors lie dense.</summary>
 public sealed class MappingMeasurements
 {
+    private readonly Dictionary<string, string> _tensors = new(StringComparer.Ordinal);
+
     private MappingMeasurements(GconvProgram program, OpenEdgeMapping defaults)
     {
-        Layers = [.. program.Inputs.Select(i => i.Name).Concat(program.Steps.Select(s => s.Origin.Value.Layer)).Distinct(StringComparer.Ordinal)];
+        foreach (var step in program.Steps)
+        {
+            _tensors[step.Origin.Value.Layer] = step.Name;
+        }
+
+        Layers = [.. program.Inputs.Select(i => i.Name).Concat(program.Steps.Select(s => TensorOf(s.Origin.Value))).Distinct(StringComparer.Ordinal)];
         Decisions = defaults.Decisions.ToDictionary(d => d.Key, StringComparer.Ordinal);
     }
 
-    /// <summary>Network inputs and layers, in order.</summary>
+    /// <summary>Network inputs and layers, in order: each by the tensor that its last step defines.</summary>
     public IReadOnlyList<string> Layers { get; }
 
     /// <summary>The decisions by key.</summary>
@@ -31,6 +38,9 @@ public sealed class MappingMeasurements
     /// <summary>By layer the cost of its first candidate where all tensors lie in the halos their readers need.</summary>
     public IReadOnlyDictionary<string, NestCost> InHalo { get; private set; } = new Dictionary<string, NestCost>(StringComparer.Ordinal);
 
+    /// <summary>The tensor that stands for the layer of a step: its own name, unless the chain made another tensor of it.</summary>
+    public string TensorOf(GconvOrigin origin) => _tensors.GetValueOrDefault(origin.Layer, origin.Layer);
+
     /// <summary>Measures a program's candidates.</summary>
     /// <param name="program">The chain.</param>
     /// <param name="defaults">Its mapping with default candidates.</param>
@@ -44,7 +54,7 @@ public sealed class MappingMeasurements
     {
         var result = new MappingMeasurements(program, defaults);
         var decisions = result.Decisions;
-        result.InHalo = Measure(defaults.Program, _ => true, timer, withEnergy, cancellation).ToDictionary(m => m.Key, m => m.Value.Own, StringComparer.Ordinal);
+        result.InHalo = result.Measure(defaults.Program, _ => true, timer, withEnergy, cancellation).ToDictionary(m => m.Key, m => m.Value.Own, StringComparer.Ordinal);
         var dense = decisions.Values.Where(d => d.IsLayout)
             .Aggregate(MappingChoices.Defaults, (choices, d) => choices.With(d.Key, MappingCandidates.Dense.Name));
         var variants = Math.Max(1, decisions.Values.Where(d => !d.IsLayout).Select(d => d.Candidates.Count).DefaultIfEmpty(1).Max());
@@ -89,20 +99,20 @@ public sealed class MappingMeasurements
 
             // where some candidate exceeds the array, each is mapped alone to find which
             rounds[j] = mapping is null
-                ? result.Layers.Where(l => HasCandidate(l, j)).ToDictionary(l => l, l => MeasureAlone(program, dense, decisions[l], j, timer, withEnergy, plans, cancellation), StringComparer.Ordinal)
-                : Measure(mapping.Program, l => HasCandidate(l, j), timer, withEnergy, cancellation);
+                ? result.Layers.Where(l => HasCandidate(l, j)).ToDictionary(l => l, l => result.MeasureAlone(program, dense, decisions[l], j, timer, withEnergy, plans, cancellation), StringComparer.Ordinal)
+                : result.Measure(mapping.Program, l => HasCandidate(l, j), timer, withEnergy, cancellation);
         }
     }
 
     /// <summary>Costs of some layers: their own, and for copying their inputs into halos.</summary>
-    private static Dictionary<string, (NestCost Own, NestCost Copies)> Measure(MappedProgram program, Func<string, bool> isMeasured, KernelTimer timer, bool withEnergy, CancellationToken cancellation)
+    private Dictionary<string, (NestCost Own, NestCost Copies)> Measure(MappedProgram program, Func<string, bool> isMeasured, KernelTimer timer, bool withEnergy, CancellationToken cancellation)
     {
         var cycles = new Dictionary<string, (NestCost Own, NestCost Copies)>(StringComparer.Ordinal);
         MappedNest? before = null;
         foreach (var nest in program.Steps.OfType<MappedNest>())
         {
             cancellation.ThrowIfCancellationRequested();
-            var layer = nest.Origin.Value.Layer;
+            var layer = TensorOf(nest.Origin.Value);
             var last = before;
             before = nest;
             if (!isMeasured(layer))
@@ -119,7 +129,7 @@ public sealed class MappingMeasurements
     }
 
     /// <summary>Costs of a layer with its j-th candidate, all others with their defaults.</summary>
-    private static (NestCost Own, NestCost Copies) MeasureAlone(
+    private (NestCost Own, NestCost Copies) MeasureAlone(
         GconvProgram program, MappingChoices choices, MappingDecision decision, int j, KernelTimer timer, bool withEnergy, StarPlans plans, CancellationToken cancellation) =>
         OpenEdgeMapper.Map(program, choices.With(decision.Key, decision.Candidates[j].Name), new DiagnosticBag(), cancellation, plans) is { } mapping
             ? Measure(mapping.Program, layer => layer == decision.Name, timer, withEnergy, cancellation).GetValueOrDefault(decision.Name)

@@ -68,7 +68,7 @@ public sealed class MappingProblem : ITransitionCosts
         var steps = layers.Select(l =>
         {
             var names = decisions.TryGetValue(l, out var decision) ? decision.Candidates.Select(c => c.Name) : ["only"];
-            var read = program.Steps.Where(s => s.Origin.Value.Layer == l).SelectMany(Reads).Where(t => t != l && index.ContainsKey(t)).Distinct(StringComparer.Ordinal);
+            var read = program.Steps.Where(s => measured.TensorOf(s.Origin.Value) == l).SelectMany(Reads).Where(t => t != l && index.ContainsKey(t)).Distinct(StringComparer.Ordinal);
             return new SelectionStep(
                 inputs.Contains(l) ? l + InputSuffix : l,
                 names.Select((n, j) => new SelectionCandidate(n, measured.Candidates[l][j].At(place, weights))).ToEquatableArray(),
