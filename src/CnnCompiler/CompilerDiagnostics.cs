@@ -47,7 +47,7 @@ public static class CompilerDiagnostics
         DiagnosticSeverity.Error,
         SourceSpan.None,
         $"pass {pass} can't be left out: it makes the program of the {to} level from that of the {from} level",
-        string.Join(", ", others) is { Length: > 0 } names ? $"of this target's passes {names} can be left out" : "this target has no pass that can be left out");
+        $"of this target's passes {string.Join(", ", others)} can be left out");
 
     /// <summary>CNN0096: a machine that the target doesn't compile for.</summary>
     public static Diagnostic OtherMachine(string machine, string target) => new(

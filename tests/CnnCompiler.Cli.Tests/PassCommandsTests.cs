@@ -63,7 +63,7 @@ public class PassCommandsTests
         Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--dump-dir", scratch["dump"], "-o", scratch["direct.cnnb"]).Exits(0);
         var names = Directory.EnumerateFiles(scratch["dump"]).Select(path => Path.GetFileName(path)!).Where(name => !name.EndsWith(".npz", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
         Assert.Equal(
-            ["00-network.cnnir", "01-lower-to-gconv.cnnir", "01-lower-to-gconv.diff", "02-convolution-algorithms.cnnir", "02-convolution-algorithms.diff", "03-map-to-openedge.cnnir", "03-map-to-openedge.diff", "04-emit-image.diff", "04-emit-image.txt"], names);
+            ["00-network.cnnir", "01-lower-to-gconv.cnnir", "01-lower-to-gconv.diff", "02-convolution-algorithms.cnnir", "02-convolution-algorithms.diff", "03-remove-dead-channels.cnnir", "03-remove-dead-channels.diff", "04-map-to-openedge.cnnir", "04-map-to-openedge.diff", "05-emit-image.diff", "05-emit-image.txt"], names);
         Assert.Contains("- network \"lenet5\" {\n+ gconv \"lenet5\" {\n", File.ReadAllText(Path.Combine(scratch["dump"], "01-lower-to-gconv.diff")), StringComparison.Ordinal);
         foreach (var file in Directory.EnumerateFiles(scratch["dump"], "*.cnnir"))
         {

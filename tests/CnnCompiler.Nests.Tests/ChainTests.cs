@@ -10,7 +10,7 @@ namespace CnnCompiler.Nests.Tests;
 /// <summary>Passes from chain to chain: what they join, what they leave, and that results keep their bits.</summary>
 public class ChainTests
 {
-    private static readonly string[] Optional = ["write-in-place", "merge-siblings", "fuse-elementwise", "convolution-algorithms"];
+    private static readonly string[] Optional = ["write-in-place", "remove-dead-channels", "merge-siblings", "fuse-elementwise", "convolution-algorithms"];
 
     [Fact]
     public void Every_pass_that_stays_at_the_chain_can_be_left_out() =>

@@ -103,6 +103,9 @@ public sealed class Tensor : IEquatable<Tensor>
     public ReadOnlySpan<T> AsSpan<T>()
         where T : unmanaged => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, T>(Data);
 
+    /// <summary>True where every byte is 0; of <see cref="Zeros"/> without taking memory.</summary>
+    public bool IsZero => !_bytes.AsSpan().ContainsAnyExcept((byte)0);
+
     private byte[] Data => _bytes ?? (_bytes = new byte[Shape.Elements * Element.Size()]);
 
     /// <summary>A tensor of zeros, which takes memory where its elements are looked at.</summary>

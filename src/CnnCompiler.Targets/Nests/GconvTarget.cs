@@ -18,6 +18,7 @@ public static class GconvTarget
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
         new ConvolutionAlgorithms(),
+        new RemoveDeadChannels(),
         new WriteInPlace(Accepts),
         new FuseElementwise(Accepts),
         new MergeSiblings(Accepts),

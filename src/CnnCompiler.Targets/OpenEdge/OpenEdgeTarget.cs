@@ -1,4 +1,5 @@
 using CnnCompiler.Passes.Algorithms;
+using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -17,6 +18,7 @@ public static class OpenEdgeTarget
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
         new ConvolutionAlgorithms(),
+        new RemoveDeadChannels(),
         new MapToOpenEdge(machine, forced),
         new EmitImage(machine));
 }

@@ -1,5 +1,6 @@
 using CnnCompiler.Core;
 using CnnCompiler.Image.Overlay;
+using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -16,6 +17,7 @@ public static class OverlayTarget
     /// <param name="forced">Choices that the user made himself.</param>
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
+        new RemoveDeadChannels(),
         new MapToOverlay(machine, forced),
         new EmitSystolicImage());
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using CnnCompiler.Core;
 using CnnCompiler.Passes.Algorithms;
+using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -17,6 +18,7 @@ public static class ArrayFlexTarget
     public static Pipeline Pipeline(MachineDescription machine, IReadOnlyList<ForcedChoice> forced) => new(
         new LowerToGconv(),
         new ConvolutionAlgorithms(),
+        new RemoveDeadChannels(),
         new MapToSystolic(machine, forced),
         new EmitSystolicImage());
 }
