@@ -4,6 +4,7 @@ using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
@@ -98,6 +99,13 @@ public class SelectionTests
                 foreach (var rejected in vertex.Rejected)
                 {
                     Assert.True(rejected.ForcedCost >= selected.Explanation!.Cost);
+                    if (rejected.ForcedCost >= SelectionCost.Illegal)
+                    {
+                        // a layout that no candidate of its producer can store
+                        Assert.Null(MappingSelector.Select(gconv, machine, [new(vertex.Vertex, rejected.Candidate)], new(), default));
+                        continue;
+                    }
+
                     var forced = MappingSelector.Select(gconv, machine, [new(vertex.Vertex, rejected.Candidate)], diagnostics, default)!;
 
                     // with more code or parameters than RAM has room for it is priced with their copies

@@ -127,6 +127,20 @@ public class StarTests
         }
     }
 
+    [Theory]
+    [InlineData(6, 1)]
+    [InlineData(8, 2)]
+    [InlineData(15, 3)]
+    [InlineData(520, 260)]
+    public void What_the_passes_of_six_channels_leave_is_one_launch_unless_the_sums_of_positions_lie_too_far_apart(int outputs, int launches)
+    {
+        var network = Layer(4, 7, 12, outputs, 1, 1, 1, 0, "small");
+        var shape = network.Inputs[0].Type.Shape;
+        var values = Enumerable.Range(0, (int)shape.Elements).Select(i => Extreme("signs", i)).ToArray();
+        var nests = ForcedMappings.Check(network, "starpointsums-w", StarPlanesKernel.PointStrategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]);
+        Assert.Equal(launches, nests.Count);
+    }
+
     [Fact]
     public void Passes_have_the_MACs_of_the_layer_together()
     {

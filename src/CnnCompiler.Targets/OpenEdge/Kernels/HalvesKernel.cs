@@ -20,12 +20,12 @@ public sealed class HalvesKernel : NestKernel
     /// <summary>Halves of a word.</summary>
     public const int Halves = 2;
 
+    /// <summary>Bits between the two lanes of a word.</summary>
+    public const int LaneBits = 16;
+
     private const string Parameters = "parameters";
     private const string Input = "input";
     private const string Output = "output";
-
-    /// <summary>Bits between the two lanes of a word.</summary>
-    private const int LaneBits = 16;
 
     private readonly PointLines _lines;
 

@@ -14,9 +14,6 @@ public sealed class HalvesPairsKernel : NestKernel
     /// <summary>Name of the strategy in mapped programs.</summary>
     public const string Strategy = "halves-columns-in-pairs";
 
-    /// <summary>Bits between the two lanes of a word.</summary>
-    private const int LaneBits = 16;
-
     /// <summary>Fewer words save less than the longer code may take from flash beside a short launch before.</summary>
     private const int FewestWords = 1500;
 
@@ -66,10 +63,10 @@ public sealed class HalvesPairsKernel : NestKernel
         void Words()
         {
             var first = _streams.Load(p, 0, kept);
-            p.Step(right.Select(c => Binary(OpenEdgeOpcode.Sll, c, first[c.Index], ArrayOperand.Immediate, kept[c.Index], LaneBits)));
+            p.Step(right.Select(c => Binary(OpenEdgeOpcode.Sll, c, first[c.Index], ArrayOperand.Immediate, kept[c.Index], HalvesKernel.LaneBits)));
             _streams.Count(p);
             var second = _streams.Load(p, 1);
-            var shifted = right.ToDictionary(c => c, c => Binary(OpenEdgeOpcode.Sll, c, second[c.Index], ArrayOperand.Immediate, null, LaneBits));
+            var shifted = right.ToDictionary(c => c, c => Binary(OpenEdgeOpcode.Sll, c, second[c.Index], ArrayOperand.Immediate, null, HalvesKernel.LaneBits));
             p.Step(shifted.Values);
             p.Step(
             [

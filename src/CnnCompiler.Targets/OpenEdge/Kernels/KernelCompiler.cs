@@ -94,6 +94,7 @@ public static class KernelCompiler
         RequantizeKernel.Strategy => new RequantizeKernel(nest, data),
         RequantizeCellsKernel.Strategy => new RequantizeCellsKernel(nest),
         RequantizeConstantsKernel.Strategy => new RequantizeConstantsKernel(nest, data),
+        RequantizeHalvesKernel.Strategy => new RequantizeHalvesKernel(nest, data),
         RequantizePairsKernel.Strategy => new RequantizePairsKernel(nest),
         RequantizeShortKernel.Strategy => new RequantizeShortKernel(nest, data),
         StepsKernel.Strategy => new StepsKernel(nest),

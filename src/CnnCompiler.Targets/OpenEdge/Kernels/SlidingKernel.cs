@@ -114,9 +114,13 @@ public sealed class SlidingKernel : NestKernel
         var loads = Loads(taps, stride, pitch, across);
         return UnderWay(taps, stride) <= Registers
             && loads.Length + (2 * taps * across.Count) - 1 + Around <= MostSteps
-            && FitsImmediate((resultPitch - ((Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes)
+            && IsNear(resultPitch)
             && Enumerable.Range(0, loads.Length).All(i => FitsImmediate(Advance(loads, i, stride * pitch) * (long)NestView.WordBytes));
     }
+
+    /// <summary>True where a constant leads from the sums of an output to those of the next one.</summary>
+    /// <param name="resultPitch">Elements between neighbouring sums.</param>
+    public static bool IsNear(int resultPitch) => FitsImmediate((resultPitch - ((Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes);
 
     /// <summary>The inputs of a step, but those between the windows, which nothing multiplies.</summary>
     private static int[] Loads(int taps, int stride, int pitch, IEnumerable<int> across) =>

@@ -8,7 +8,7 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// <summary>
 /// Adds up what the passes of a <see cref="StarKernel"/> leave side by side, [position][plane][lane][T, H], and takes it apart:
 /// low = T - (H + taps) * 2^16, high = H, where taps is the number of cells whose two sums began with 2^15. Columns share the positions (those between
-/// lines are done, too), rows are lanes and halves.
+/// lines are done, too), rows are two lanes and their halves; where the nest has more lanes, all of a position's are done before the next.
 /// </summary>
 public sealed class StarPlanesKernel : NestKernel
 {
@@ -57,6 +57,14 @@ public sealed class StarPlanesKernel : NestKernel
 
     private int Share => (_positions + Cell.Side - 1) / Cell.Side;
 
+    /// <summary>Lanes of a nest, two at a time.</summary>
+    private int Pairs => (Nest.Guards[0].Bound + StarKernel.PairChannels - 1) / StarKernel.PairChannels;
+
+    /// <summary>True where all channels of a pass can be one nest: their sums lie side by side, and a constant leads from those of a position to those of the next.</summary>
+    /// <param name="strategy">Strategy of the passes.</param>
+    /// <param name="pixel">Words between the sums of neighbouring positions.</param>
+    public static bool IsNear(string strategy, int pixel) => strategy == StarKernel.PointStrategy && FitsImmediate(pixel * (long)NestView.WordBytes);
+
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
@@ -76,19 +84,36 @@ public sealed class StarPlanesKernel : NestKernel
         var sum = cells.Select(c => Register(c, "sum")).ToArray();
         var position = Register(new(0, 0), "position");
         var (half, lane, pixel) = (_view.Step(Nest.Output, NestView.OuterLine), _view.Step(Nest.Output, NestView.Lane), _view.Step(Nest.Output, NestView.Pixel));
-        int[] offsets = [0, half, lane, lane + half, pixel];
 
-        // four words of a plane, the same of the next one, and of the first one of the next position
+        // four words of a plane, the same of the next one; behind the last plane those of the next lanes, or the first ones of the next position
         var planes = Nest.Operands[0];
-        var planeStep = _view.Step(planes, PlanesKernel.Plane);
+        var (planeStep, place) = (_view.Step(planes, PlanesKernel.Plane), _view.Step(planes, NestView.Pixel));
+        var next = Pairs > 1 ? Cell.Side : place;
         int Increment(Cell cell, int plane) => NestView.WordBytes * (cell.Row < Cell.Side - 1 ? 1
-            : (plane < _planes - 1 ? planeStep : _view.Step(planes, NestView.Pixel) - ((_planes - 1) * planeStep)) - (Cell.Side - 1));
+            : (plane < _planes - 1 ? planeStep : next - ((_planes - 1) * planeStep)) - (Cell.Side - 1));
+        void Store(int to)
+        {
+            int[] offsets = [0, half, lane, lane + half, to];
+            p.Step(cells.Select(c => StoreStream(c, sum[c.Index], (offsets[c.Row + 1] - offsets[c.Row]) * NestView.WordBytes, Sums)));
+        }
 
+        var pair = Register(new(0, 1), "pair");
+        var loop = Later("position");
+        var store = Later("store");
         p.Block("start");
         p.Set(position, Share);
-        var loop = p.Block("position");
+        if (Pairs > 1)
+        {
+            p.Set(pair, Pairs);
+            p.LoopWhileNotZero(pair, loop);
+
+            p.Begin(store);
+            Store(StarKernel.PairChannels * lane);
+        }
+
+        p.Begin(loop);
         p.Step(cells.Select(c => LoadStream(c, Increment(c, 0), sum[c.Index], Planes)));
-        p.Count(position);
+        p.Count(Pairs > 1 ? pair : position);
         void AddPlane(int plane)
         {
             ArrayOperation[] loaded = [.. cells.Select(c => LoadStream(c, Increment(c, plane), null, Planes))];
@@ -106,12 +131,12 @@ public sealed class StarPlanesKernel : NestKernel
         else
         {
             // the last one leads to the next position
-            var rest = Register(new(1, 1), "planes");
-            p.Set(rest, _planes - 2);
+            var left = Register(new(1, 1), "planes");
+            p.Set(left, _planes - 2);
             var planeBlock = p.Block("plane");
             AddPlane(1);
-            p.Count(rest);
-            p.LoopWhileNotZero(rest, planeBlock);
+            p.Count(left);
+            p.LoopWhileNotZero(left, planeBlock);
             p.Block("last plane");
             AddPlane(_planes - 1);
         }
@@ -126,7 +151,20 @@ public sealed class StarPlanesKernel : NestKernel
             var low = o.Cell with { Row = o.Cell.Row - 1 };
             return Binary(OpenEdgeOpcode.SSub, low, sum[low.Index], o, sum[low.Index]);
         }));
-        p.Step(cells.Select(c => StoreStream(c, sum[c.Index], (offsets[c.Row + 1] - offsets[c.Row]) * NestView.WordBytes, Sums)));
+        if (Pairs > 1)
+        {
+            p.LoopWhileNotZero(pair, store);
+            p.Block("last lanes");
+            p.Set(pair, Pairs);
+            p.Count(position);
+        }
+
+        Store(pixel - ((Pairs - 1) * StarKernel.PairChannels * lane));
+        if (place - (Pairs * Cell.Side) is > 0 and var rest && Pairs > 1)
+        {
+            p.Step(cells.Where(c => c.Row == 0).Select(c => LoadStream(c, rest * NestView.WordBytes, null, Planes)));
+        }
+
         p.LoopWhileNotZero(position, loop);
         p.Exit(new(0, 1));
         return p.Build();

@@ -58,7 +58,8 @@ internal sealed class LegalForms
         };
     }
 
-    private static IEnumerable<string> Reads(GconvStep step) => step.Match<IEnumerable<string>>(
+    /// <summary>The tensors and constants that a step reads.</summary>
+    internal static IEnumerable<string> Reads(GconvStep step) => step.Match<IEnumerable<string>>(
         operation: o => o.Extra.Select(e => e.Tensor).Append(o.Input.Tensor).Concat(o.Kernel is { } kernel ? [kernel.Tensor] : []),
         view: v => v.Sources,
         softmax: s => [s.Source],

@@ -74,6 +74,10 @@ public static class MappingCandidates
     /// <summary>A tensor lies dense; a padded reader copies it into a halo of its own.</summary>
     public static readonly MappingCandidate Dense = new("dense", "without halo; every padded reader copies it into a halo of its own");
 
+    /// <summary>A tensor lies as its reader multiplies it, an element and the one half the extent of a dimension behind it in a word.</summary>
+    /// <param name="dimension">The dimension.</param>
+    public static MappingCandidate Packed(string dimension) => new($"packed-{dimension}", $"halves of {dimension} in the two lanes of a word, as its reader multiplies them");
+
     /// <summary>A kernel with its lines along the loop that makes them.</summary>
     /// <param name="kernel">Short name of the kernel: contract, window, dense.</param>
     /// <param name="operation">The operator.</param>

@@ -40,14 +40,11 @@ public sealed partial class OpenEdgeMapper
     private static AffineExpression InputElement(LoopMap map, Contraction contraction)
     {
         var element = map.Map(contraction.Input.Element);
-        return contraction.Positions.Distance == 0 ? element : element with
-        {
-            Coefficients = map.Loops.Select((l, i) => l.Name == NestView.OuterLine ? 1 : element.Coefficients[i]).ToEquatableArray(),
-        };
+        return contraction.Positions.Distance == 0 ? element : WithHalf(map, element, 1);
     }
 
     /// <summary>
-    /// Packs the part of the input that a halved operator reads: word [i0, i1, ...] holds the input there and at the same place of the second half.
+    /// Packs the part of the input that a halved operator reads, where it isn't stored so: word [i0, i1, ...] holds the input there and at the same place of the second half.
     /// </summary>
     /// <returns>The buffer, and the element that the operator reads in the first half, over its loops.</returns>
     private (string Buffer, AffineExpression Element) Halve(GconvOperator operation, Positions positions, string source, BufferLayout layout)
@@ -55,6 +52,11 @@ public sealed partial class OpenEdgeMapper
         var index = operation.Input.Index;
         var dimensions = index.Count;
         var (packed, ranges, element) = PackedInput(operation, positions);
+        if (_stored.ContainsKey(operation.Input.Tensor))
+        {
+            return (source, element);
+        }
+
         var target = AddBuffer(HalvesOf(operation.Name), BufferRole.Activation, packed);
 
         var map = new LoopMap(dimensions + 1);

@@ -45,10 +45,15 @@ public sealed partial class OpenEdgeMapper
         }
     }
 
-    /// <summary>How the elements of a tensor lie in the buffer that holds it.</summary>
+    /// <summary>How the elements of a tensor lie in the buffer that holds it, or will or would where none does, one a word.</summary>
     private BufferLayout LayoutOf(string tensor)
     {
-        var layout = _buffers[_bufferOf[tensor]].Layout;
+        if (_stored.ContainsKey(tensor) || !_bufferOf.TryGetValue(tensor, out var buffer))
+        {
+            return _layouts.Of(tensor);
+        }
+
+        var layout = _buffers[buffer].Layout;
         var shape = TypeOf(tensor).Shape.Dimensions;
         return layout.Shape == shape ? layout : BufferLayout.Dense(shape, layout.Lanes);
     }

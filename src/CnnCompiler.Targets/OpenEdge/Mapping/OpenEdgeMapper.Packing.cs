@@ -72,14 +72,8 @@ public sealed partial class OpenEdgeMapper
         }
     }
 
-    private static bool Touches(GconvStep step, HashSet<string> tensors) => tensors.Contains(step.Name) || Reads(step).Any(tensors.Contains)
+    private static bool Touches(GconvStep step, HashSet<string> tensors) => tensors.Contains(step.Name) || LegalForms.Reads(step).Any(tensors.Contains)
         || (step is GconvOperator { Destination: { } destination } && tensors.Contains(destination));
-
-    private static IEnumerable<string> Reads(GconvStep step) => step.Match<IEnumerable<string>>(
-        operation: o => o.Extra.Select(e => e.Tensor).Append(o.Input.Tensor).Concat(o.Kernel is { } kernel ? [kernel.Tensor] : []),
-        view: v => v.Sources,
-        softmax: s => [s.Source],
-        host: h => h.Layer.Inputs);
 
     private GconvOrigin OriginOf(string tensor) => _program.Steps.FirstOrDefault(s => s.Name == tensor)?.Origin.Value ?? InputOrigin(tensor);
 
@@ -170,7 +164,7 @@ public sealed partial class OpenEdgeMapper
         var type = TypeOf(access.Tensor);
         var (lead, first, count) = RowsRead(operation, access, type.Shape);
         var pads = fill is not null && !ValueLayouts.Covers(LayoutOf(access.Tensor), operation);
-        if (source.Layout.Lanes == 1 && !(pads && count < RowBands.Rows(type.Shape)))
+        if (source.Layout.Lanes != PackedRuns.Lanes && !(pads && count < RowBands.Rows(type.Shape)))
         {
             return access;
         }

@@ -58,9 +58,13 @@ public sealed partial class OpenEdgeMapper
 
         var (name, layout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
         var element = Element(operation, operation.Input, layout);
-        if (strategy is HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy)
+        if (IsHalved(strategy))
         {
             (name, element) = Halve(operation, positions, name, layout);
+            if (FormRead(operation, strategy, positions) is { } read)
+            {
+                _halvedReads[operation.Name] = read.Candidate.Name;
+            }
         }
         else if (strategy == DensePairsKernel.Strategy)
         {
@@ -96,15 +100,20 @@ public sealed partial class OpenEdgeMapper
             HasSums = spread.HasSums,
             Rows = strategy == RowsOutKernel.Strategy ? AddRows(operation, shape, positions, name, element) : null,
         };
+        _ = MapStored(contraction) || MapTiles(contraction);
+        return null;
+    }
+
+    /// <summary>All tiles of a contraction; false where one of them can't be stored as asked.</summary>
+    private bool MapTiles(Contraction contraction)
+    {
         var tile = ChannelsOfTile(contraction);
         var total = contraction.Channels.Extent;
-        for (var first = 0; first < total; first += tile)
+        return Enumerable.Range(0, (total + tile - 1) / tile).All(index =>
         {
-            var suffix = tile == total ? string.Empty : FormattableString.Invariant($".{first / tile}");
-            MapTile(contraction, first, Math.Min(tile, total - first), suffix);
-        }
-
-        return null;
+            var suffix = tile == total ? string.Empty : FormattableString.Invariant($".{index}");
+            return MapTile(contraction, index * tile, Math.Min(tile, total - (index * tile)), suffix);
+        });
     }
 
     /// <summary>A contraction with everything that its tiles share.</summary>
@@ -132,6 +141,9 @@ public sealed partial class OpenEdgeMapper
 
         /// <summary>The buffer of transformed lines of inputs, where there is one; else null.</summary>
         public string? Rows { get; init; }
+
+        /// <summary>The form in which codes are to be stored; null where they lie as readers of words find them.</summary>
+        public HalvedForm? Stored { get; init; }
     }
 
     /// <summary>Output channels that are summed before they are requantised: all, or as many whole quads as the accumulators may take.</summary>
@@ -142,17 +154,17 @@ public sealed partial class OpenEdgeMapper
         return (int)Math.Min(contraction.Channels.Extent, quads * LoopMap.Lanes);
     }
 
-    /// <summary>One nest for the sums of some output channels, where they aren't there yet, and one for their codes.</summary>
-    private void MapTile(Contraction contraction, int first, int count, string suffix, MappedBuffer? ready = null)
+    /// <summary>One nest for the sums of some output channels, where they aren't there yet, and one for their codes; false where these can't be stored as asked.</summary>
+    private bool MapTile(Contraction contraction, int first, int count, string suffix, MappedBuffer? ready = null)
     {
         if (contraction.Rows is not null && ready is null)
         {
             foreach (var (tiles, part, name) in AddWinogradSums(contraction, first, count, suffix).ToArray())
             {
-                MapTile(contraction with { Positions = tiles }, first, count, name, part);
+                MapTile(contraction with { Positions = tiles, Stored = null }, first, count, name, part);
             }
 
-            return;
+            return contraction.Stored is null;
         }
 
         var operation = contraction.Operation;
@@ -194,7 +206,7 @@ public sealed partial class OpenEdgeMapper
             : sliding ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
             : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy)) is not { } sums)
         {
-            return;
+            return contraction.Stored is null;
         }
 
         var skipped = sliding ? (SumsUnderWay(operation, contraction.Shape, contraction.Positions) - 1) * sums.Layout.Pitch[4] : 0;
@@ -241,6 +253,15 @@ public sealed partial class OpenEdgeMapper
             Origin = operation.Origin.Value.Part(first + from, channels, contraction.Channels.Extent),
         });
 
+        if (contraction.Stored is { } form)
+        {
+            var packed = HalvedCodes(contraction, sums, map => SumOf(map, 0), first, count, suffix, form, operation.Name);
+            _steps.AddRange(packed is null ? [] : [packed]);
+            return packed is not null;
+        }
+
+        NoteStores(contraction, sums, map => SumOf(map, 0), first, count, suffix);
+
         // so does code that requantises them, sixteen side by side; what is left over has another kernel
         var positions = (long)contraction.Positions.Outer * contraction.Positions.Lines * contraction.Positions.Pixels;
         var whole = sliding && contraction.HasShortForm && positions >= _choices.FewestPositionsOfConstants ? count / SlidingKernel.Channels * SlidingKernel.Channels : 0;
@@ -262,6 +283,8 @@ public sealed partial class OpenEdgeMapper
             Add(contraction.HasShortForm && !sliding && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : Shortest(codes), operation.Origin.Value);
         }
 
+        return true;
+
         // one multiplication instead of two or three, where it gives the same codes for all values
         MappedNest Shortest(MappedNest codes)
         {
@@ -271,7 +294,7 @@ public sealed partial class OpenEdgeMapper
             }
 
             var within = WithRanges(codes) with { Kernel = RequantizeShortKernel.Strategy };
-            return RequantizeShortKernel.FormOf(within, c => _newConstants.Find(n => n.Name == c)!.Value) is null ? codes : within;
+            return RequantizeShortKernel.FormOf(within, ConstantNamed) is null ? codes : within;
         }
 
         MappedNest WithRanges(MappedNest codes) => codes with

@@ -60,12 +60,17 @@ public sealed partial class OpenEdgeMapper
         }
     }
 
-    /// <summary>The buffer of raw sums, [quad][line][pixel][lane] with the channels of a pixel side by side: as many pixels a line as the kernel takes steps.</summary>
+    /// <summary>
+    /// The buffer of raw sums, [quad][line][pixel][lane] with the channels of a pixel side by side: as many pixels a line as the kernel takes steps. The lines lie side by side, so that what
+    /// requantises walks them all as one, unless that would be too far for the code.
+    /// </summary>
     private MappedBuffer AddSlidingSums(string name, GconvOperator operation, OperatorShape shape, Positions positions, int channels)
     {
         var steps = SlidingSteps(operation, shape, positions);
         var pixel = RoundUp(channels, SlidingKernel.Channels);
         int[] extents = [1, pixel / LoopMap.Lanes, positions.Outer, positions.Lines, steps, LoopMap.Lanes];
+        var all = positions.Outer * positions.Lines;
+        var (line, next) = SlidingKernel.IsNear(all * pixel) ? (pixel, all * pixel) : (steps * pixel, pixel);
         return AddBuffer(
             $"{name}.sums",
             BufferRole.Accumulator,
@@ -74,7 +79,7 @@ public sealed partial class OpenEdgeMapper
                 1,
                 new int[extents.Length].ToEquatableArray(),
                 new int[extents.Length].ToEquatableArray(),
-                [positions.Outer * positions.Lines * steps * pixel, LoopMap.Lanes, positions.Lines * steps * pixel, steps * pixel, pixel, 1],
+                [all * steps * pixel, LoopMap.Lanes, positions.Lines * line, line, next, 1],
                 null));
     }
 

@@ -114,7 +114,8 @@ public sealed partial class OpenEdgeMapper
         };
 
     /// <summary>
-    /// The sums of some output channels, [quad][line][position][half][lane], lines as long as the packed input's: a few channels after the other. Null where
+    /// The sums of some output channels, [quad][line][position][half][lane] or, where all channels of a pass are added up together, [line][position][half][channel], lines as long as the packed
+    /// input's: a few channels after the other. Null where
     /// codes are made of what the passes leave, so that there are no sums.
     /// </summary>
     private MappedBuffer? AddStarSums(Contraction contraction, int first, int count, string suffix)
@@ -123,9 +124,10 @@ public sealed partial class OpenEdgeMapper
         var star = StarOf(operation, contraction.Shape, positions, first, count, contraction.Channels.Loop, contraction.Strategy)!;
         var (words, ahead, channelsOfPass) = (StarKernel.Words(contraction.Strategy), StarKernel.Ahead(contraction.Strategy), StarKernel.Channels(contraction.Strategy));
         var all = ((positions.Lines - 1) * star.Pitch) + positions.Pixels;
-        const int Record = HalvesKernel.Halves * LoopMap.Lanes;
         var quads = (count + LoopMap.Lanes - 1) / LoopMap.Lanes;
-        var line = star.Pitch * Record;
+        var together = StarPlanesKernel.IsNear(contraction.Strategy, HalvesKernel.Halves * quads * LoopMap.Lanes);
+        var half = together ? quads * LoopMap.Lanes : LoopMap.Lanes;
+        var line = star.Pitch * HalvesKernel.Halves * half;
         var codes = StarCodes(contraction, first, count, suffix, star);
         var sums = codes is null ? AddSums() : null;
         var extents = star.Items.Select(l => operation.Loops[l].Extent).ToArray();
@@ -188,16 +190,17 @@ public sealed partial class OpenEdgeMapper
                 continue;
             }
 
-            for (var start = 0; start < channels; start += StarKernel.PairChannels)
+            var most = together ? channelsOfPass : StarKernel.PairChannels;
+            for (var start = 0; start < channels; start += most)
             {
-                var adding = StarMap(contraction, first + from + start, StarKernel.PairChannels);
+                var adding = StarMap(contraction, first + from + start, most);
                 adding.Add(PlanesKernel.Plane, plan.Passes, reduced: true, -1);
                 var (quad, lane) = ((from + start) / LoopMap.Lanes, (from + start) % LoopMap.Lanes);
                 _steps.Add(new MappedNest(
-                    channels > StarKernel.PairChannels ? FormattableString.Invariant($"{operation.Name}.sums{name}.add{start}") : $"{operation.Name}.sums{name}",
+                    channels > most ? FormattableString.Invariant($"{operation.Name}.sums{name}.add{start}") : $"{operation.Name}.sums{name}",
                     contraction.Strategy == StarKernel.PointStrategy ? StarPlanesKernel.PointStrategy : StarPlanesKernel.Strategy,
                     adding.Loops,
-                    [new(adding.Over(loop => loop == NestView.Lane ? 1 : 0), Math.Min(StarKernel.PairChannels, channels - start))],
+                    [new(adding.Over(loop => loop == NestView.Lane ? 1 : 0), Math.Min(most, channels - start))],
                     [new(planes.Name, PlaneElement(adding, star, plan, contraction.Strategy, start * HalvesKernel.Halves))],
                     new(sums.Name, SumElement(adding, sums) with { Constant = ((long)quad * sums.Layout.Pitch[1]) + lane }),
                     GconvReduction.Add,
@@ -222,7 +225,7 @@ public sealed partial class OpenEdgeMapper
                     1,
                     new int[shape.Length].ToEquatableArray(),
                     new int[shape.Length].ToEquatableArray(),
-                    [quads * positions.Lines * line, positions.Lines * line, LoopMap.Lanes, line, Record, 1],
+                    [quads * LoopMap.Lanes * positions.Lines * line / half, together ? LoopMap.Lanes : positions.Lines * line, half, line, HalvesKernel.Halves * half, 1],
                     null));
         }
 

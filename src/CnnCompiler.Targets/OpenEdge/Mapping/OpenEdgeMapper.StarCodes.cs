@@ -42,7 +42,7 @@ public sealed partial class OpenEdgeMapper
             {
                 Origin = operation.Origin.Value with { Macs = 0 },
             };
-            if (!StarCodesKernel.Fits(nest, c => _newConstants.Find(n => n.Name == c)!.Value))
+            if (!StarCodesKernel.Fits(nest, ConstantNamed))
             {
                 return null;
             }

@@ -16,6 +16,12 @@ public sealed record OpenEdgeMapping(MappedProgram Program, IReadOnlyList<Mappin
 {
     /// <summary>For each mapped step the operator, view or softmax of the chain it belongs to; empty for what brings inputs in and outputs out.</summary>
     public required IReadOnlyList<string> Owners { get; init; }
+
+    /// <summary>The nests that would store tensors packed as their readers multiply them, of tensors that aren't.</summary>
+    public required IReadOnlyList<HalvedStore> Stores { get; init; }
+
+    /// <summary>For each operator that packs its input as the input could be stored, or is, the name of that layout.</summary>
+    public required IReadOnlyDictionary<string, string> Reads { get; init; }
 }
 
 /// <summary>
@@ -72,7 +78,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         var mapper = new OpenEdgeMapper(program, choices, diagnostics, plans ?? new());
-        return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) { Owners = mapper.OwnersByName() } : null;
+        return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) { Owners = mapper.OwnersByName(), Stores = mapper._halvedStores, Reads = mapper._halvedReads } : null;
     }
 
     /// <summary>True for the nests that copy an operator's dense input into a halo of its own.</summary>
@@ -250,8 +256,14 @@ public sealed partial class OpenEdgeMapper
 
     private void Add(MappedNest nest, GconvOrigin origin) => _steps.Add(nest with { Origin = origin with { Macs = 0 } });
 
-    private void Complete(string tensor) =>
-        _values.Add(new(tensor, _bufferOf[tensor], TypeOf(tensor).Shape.Dimensions, _steps.Count - 1));
+    private void Complete(string tensor)
+    {
+        // where both halves have the middle, no element of the buffer stands for it alone
+        if (_stored.GetValueOrDefault(tensor) is null or { IsWhole: true })
+        {
+            _values.Add(new(tensor, _bufferOf[tensor], TypeOf(tensor).Shape.Dimensions, _steps.Count - 1));
+        }
+    }
 
     private int CompletedBy(string tensor) => _values.FindLast(value => value.Tensor == tensor)?.CompletedBy ?? _steps.Count - 1;
 

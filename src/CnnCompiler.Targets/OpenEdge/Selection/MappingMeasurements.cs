@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.ExceptionServices;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
@@ -41,6 +42,12 @@ public sealed class MappingMeasurements
     /// <summary>The tensor that stands for the layer of a step: its own name, unless the chain made another tensor of it.</summary>
     public string TensorOf(GconvOrigin origin) => _tensors.GetValueOrDefault(origin.Layer, origin.Layer);
 
+    /// <summary>
+    /// By layer whose tensor may be stored packed, or that reads such a one, for each of its candidates what of its work depends on how these tensors lie: it isn't part of
+    /// <see cref="Candidates"/>.
+    /// </summary>
+    public Dictionary<string, List<LayoutCosts>> OfLayouts { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Measures a program's candidates.</summary>
     /// <param name="program">The chain.</param>
     /// <param name="defaults">Its mapping with default candidates.</param>
@@ -54,13 +61,13 @@ public sealed class MappingMeasurements
     {
         var result = new MappingMeasurements(program, defaults);
         var decisions = result.Decisions;
-        result.InHalo = result.Measure(defaults.Program, _ => true, timer, withEnergy, cancellation).ToDictionary(m => m.Key, m => m.Value.Own, StringComparer.Ordinal);
+        result.InHalo = result.Measure(defaults, _ => true, timer, withEnergy, cancellation).ToDictionary(m => m.Key, m => m.Value.Own, StringComparer.Ordinal);
         var dense = decisions.Values.Where(d => d.IsLayout)
             .Aggregate(MappingChoices.Defaults, (choices, d) => choices.With(d.Key, MappingCandidates.Dense.Name));
         var variants = Math.Max(1, decisions.Values.Where(d => !d.IsLayout).Select(d => d.Candidates.Count).DefaultIfEmpty(1).Max());
 
         // rounds don't depend on each other, and what they measure doesn't on their order
-        var rounds = new Dictionary<string, (NestCost Own, NestCost Copies)>[variants];
+        var rounds = new Dictionary<string, LayerCosts>[variants];
         var told = new Lock();
         var begun = 0;
         try
@@ -76,7 +83,9 @@ public sealed class MappingMeasurements
         foreach (var layer in result.Layers)
         {
             result.Copies[layer] = rounds[0].GetValueOrDefault(layer).Copies;
-            result.Candidates[layer] = [.. Enumerable.Range(0, variants).Where(j => HasCandidate(layer, j)).Select(j => rounds[j].GetValueOrDefault(layer).Own)];
+            LayerCosts[] measured = [.. Enumerable.Range(0, variants).Where(j => HasCandidate(layer, j)).Select(j => rounds[j].GetValueOrDefault(layer))];
+            result.Candidates[layer] = [.. measured.Select(m => m.Own)];
+            result.OfLayouts[layer] = [.. measured.Select(m => m.OfLayouts ?? new(default, null, default, ImmutableDictionary<string, NestCost>.Empty))];
         }
 
         return result;
@@ -100,14 +109,20 @@ public sealed class MappingMeasurements
             // where some candidate exceeds the array, each is mapped alone to find which
             rounds[j] = mapping is null
                 ? result.Layers.Where(l => HasCandidate(l, j)).ToDictionary(l => l, l => result.MeasureAlone(program, dense, decisions[l], j, timer, withEnergy, plans, cancellation), StringComparer.Ordinal)
-                : result.Measure(mapping.Program, l => HasCandidate(l, j), timer, withEnergy, cancellation);
+                : result.Measure(mapping, l => HasCandidate(l, j), timer, withEnergy, cancellation);
         }
     }
 
-    /// <summary>Costs of some layers: their own, and for copying their inputs into halos.</summary>
-    private Dictionary<string, (NestCost Own, NestCost Copies)> Measure(MappedProgram program, Func<string, bool> isMeasured, KernelTimer timer, bool withEnergy, CancellationToken cancellation)
+    /// <summary>Costs of a layer: its own, for copying its input into a halo, and what depends on the layouts of tensors that may be stored packed.</summary>
+    private readonly record struct LayerCosts(NestCost Own, NestCost Copies, LayoutCosts? OfLayouts);
+
+    /// <summary>Costs of some layers.</summary>
+    private Dictionary<string, LayerCosts> Measure(OpenEdgeMapping mapping, Func<string, bool> isMeasured, KernelTimer timer, bool withEnergy, CancellationToken cancellation)
     {
-        var cycles = new Dictionary<string, (NestCost Own, NestCost Copies)>(StringComparer.Ordinal);
+        var program = mapping.Program;
+        var packable = mapping.Decisions.Where(d => d.IsLayout && d.Candidates[0] == MappingCandidates.Dense).Select(d => d.Name).ToHashSet(StringComparer.Ordinal);
+        var stores = program with { Buffers = [.. program.Buffers, .. mapping.Stores.Select(s => s.Buffer).DistinctBy(b => b.Name, StringComparer.Ordinal)] };
+        var costs = new Dictionary<string, LayerCosts>(StringComparer.Ordinal);
         MappedNest? before = null;
         foreach (var nest in program.Steps.OfType<MappedNest>())
         {
@@ -120,18 +135,43 @@ public sealed class MappingMeasurements
                 continue;
             }
 
-            var (own, copies) = cycles.GetValueOrDefault(layer);
+            if (!costs.TryGetValue(layer, out var known))
+            {
+                known = new(default, default, OfLayouts(layer));
+            }
+
             var cost = timer.Cost(nest, program, withEnergy, last);
-            cycles[layer] = OpenEdgeMapper.IsPaddingOfInput(nest) ? (own, copies.Plus(cost)) : (own.Plus(cost), copies);
+            costs[layer] = OpenEdgeMapper.IsPaddingOfInput(nest) ? known with { Copies = known.Copies.Plus(cost) }
+                : nest.Output.Target == OpenEdgeMapper.HalvesOf(layer) && known.OfLayouts is { Read: not null } reading ? known with { OfLayouts = reading with { Packing = cost } }
+                : nest.Output.Target == layer && packable.Contains(layer) && known.OfLayouts is { } writing ? known with { OfLayouts = writing with { Writing = writing.Writing.Plus(cost) } }
+                : known with { Own = known.Own.Plus(cost) };
         }
 
-        return cycles;
+        return costs;
+
+        LayoutCosts? OfLayouts(string layer)
+        {
+            var read = mapping.Reads.GetValueOrDefault(layer);
+            return read is null && !packable.Contains(layer) ? null : new(
+                default,
+                read,
+                default,
+                mapping.Stores.Where(s => s.Tensor == layer).GroupBy(s => s.Candidate, StringComparer.Ordinal).ToImmutableDictionary(
+                    g => g.Key, g => g.Aggregate(default(NestCost), (sum, s) => sum.Plus(timer.Cost(s.Nest, stores, withEnergy))), StringComparer.Ordinal));
+        }
     }
 
     /// <summary>Costs of a layer with its j-th candidate, all others with their defaults.</summary>
-    private (NestCost Own, NestCost Copies) MeasureAlone(
+    private LayerCosts MeasureAlone(
         GconvProgram program, MappingChoices choices, MappingDecision decision, int j, KernelTimer timer, bool withEnergy, StarPlans plans, CancellationToken cancellation) =>
         OpenEdgeMapper.Map(program, choices.With(decision.Key, decision.Candidates[j].Name), new DiagnosticBag(), cancellation, plans) is { } mapping
-            ? Measure(mapping.Program, layer => layer == decision.Name, timer, withEnergy, cancellation).GetValueOrDefault(decision.Name)
-            : (NestCost.Illegal, default);
+            ? Measure(mapping, layer => layer == decision.Name, timer, withEnergy, cancellation).GetValueOrDefault(decision.Name)
+            : new(NestCost.Illegal, default, null);
 }
+
+/// <summary>What a layer's work with the layouts of tensors that may be stored packed costs.</summary>
+/// <param name="Packing">Packing its input.</param>
+/// <param name="Read">The layout of its input in which it needn't; null where there is none.</param>
+/// <param name="Writing">Writing its tensor dense.</param>
+/// <param name="Storing">Storing its tensor, by those packed layouts that it can.</param>
+public sealed record LayoutCosts(NestCost Packing, string? Read, NestCost Writing, ImmutableDictionary<string, NestCost> Storing);

@@ -20,8 +20,12 @@ public sealed class MappingProblem : ITransitionCosts
     /// <summary>Cost of copying a dense input into a halo of the layer's own; by layer.</summary>
     private readonly Dictionary<string, long> _copyCost = new(StringComparer.Ordinal);
 
+    private readonly Func<NestCost, long> _cost;
+    private readonly MappingMeasurements _measured;
+
     private MappingProblem(GconvProgram program, MappingMeasurements measured, ParameterPlace place, CostWeights weights)
     {
+        (_measured, _cost) = (measured, cost => cost.At(place, weights));
         foreach (var layer in measured.Layers)
         {
             _copyCost[layer] = measured.Copies[layer].At(place, weights);
@@ -42,15 +46,36 @@ public sealed class MappingProblem : ITransitionCosts
     public static MappingProblem Of(GconvProgram program, MappingMeasurements measured, ParameterPlace place, CostWeights weights) => new(program, measured, place, weights);
 
     /// <inheritdoc/>
-    public long Store(CandidateOf producer, SelectionTensor tensor, int layout) =>
-        tensor.Layouts[layout] == MappingCandidates.Halo.Name ? _haloCost.GetValueOrDefault(Layer(producer)) : 0;
+    public long Store(CandidateOf producer, SelectionTensor tensor, int layout)
+    {
+        if (!IsPackable(tensor))
+        {
+            return tensor.Layouts[layout] == MappingCandidates.Halo.Name ? _haloCost.GetValueOrDefault(Layer(producer)) : 0;
+        }
+
+        var costs = CostsOf(producer);
+        return layout == 0 ? _cost(costs.Writing) : costs.Storing.TryGetValue(tensor.Layouts[layout], out var storing) ? _cost(storing) : SelectionCost.Illegal;
+    }
 
     /// <inheritdoc/>
-    public long Load(SelectionTensor tensor, int layout, CandidateOf consumer, int operand) =>
-        tensor.Layouts.Count > 1 && tensor.Layouts[layout] == MappingCandidates.Dense.Name ? _copyCost.GetValueOrDefault(Layer(consumer)) : 0;
+    public long Load(SelectionTensor tensor, int layout, CandidateOf consumer, int operand)
+    {
+        if (!IsPackable(tensor))
+        {
+            return tensor.Layouts.Count > 1 && tensor.Layouts[layout] == MappingCandidates.Dense.Name ? _copyCost.GetValueOrDefault(Layer(consumer)) : 0;
+        }
+
+        var costs = CostsOf(consumer);
+        return layout == 0 ? _cost(costs.Packing) : costs.Read == tensor.Layouts[layout] ? 0 : SelectionCost.Illegal;
+    }
 
     /// <inheritdoc/>
     public long Pass(CandidateOf producer, SelectionTensor tensor, CandidateOf consumer, int operand) => 0;
+
+    /// <summary>True for a tensor that may be stored packed: dense is its first layout.</summary>
+    private static bool IsPackable(SelectionTensor tensor) => tensor.Layouts.Count > 1 && tensor.Layouts[0] == MappingCandidates.Dense.Name;
+
+    private LayoutCosts CostsOf(CandidateOf step) => _measured.OfLayouts[Layer(step)][step.Candidate];
 
     private static string Layer(CandidateOf step) =>
         step.Step.Name.EndsWith(InputSuffix, StringComparison.Ordinal) ? step.Step.Name[..^InputSuffix.Length] : step.Step.Name;
@@ -68,7 +93,7 @@ public sealed class MappingProblem : ITransitionCosts
         var steps = layers.Select(l =>
         {
             var names = decisions.TryGetValue(l, out var decision) ? decision.Candidates.Select(c => c.Name) : ["only"];
-            var read = program.Steps.Where(s => measured.TensorOf(s.Origin.Value) == l).SelectMany(Reads).Where(t => t != l && index.ContainsKey(t)).Distinct(StringComparer.Ordinal);
+            var read = program.Steps.Where(s => measured.TensorOf(s.Origin.Value) == l).SelectMany(LegalForms.Reads).Where(t => t != l && index.ContainsKey(t)).Distinct(StringComparer.Ordinal);
             return new SelectionStep(
                 inputs.Contains(l) ? l + InputSuffix : l,
                 names.Select((n, j) => new SelectionCandidate(n, measured.Candidates[l][j].At(place, weights))).ToEquatableArray(),
@@ -77,10 +102,4 @@ public sealed class MappingProblem : ITransitionCosts
         });
         return new(weights.Unit, tensors.ToEquatableArray(), steps.ToEquatableArray());
     }
-
-    private static IEnumerable<string> Reads(GconvStep step) => step.Match<IEnumerable<string>>(
-        operation: o => o.Extra.Select(e => e.Tensor).Append(o.Input.Tensor).Concat(o.Kernel is { } kernel ? [kernel.Tensor] : []),
-        view: v => v.Sources,
-        softmax: s => [s.Source],
-        host: s => s.Layer.Inputs);
 }

@@ -1,0 +1,150 @@
+using CnnCompiler.Core;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <summary>A nest that would store a tensor packed, in place of those that write it.</summary>
+/// <param name="Tensor">The tensor.</param>
+/// <param name="Candidate">Its layout.</param>
+/// <param name="Buffer">The buffer that the nest writes, which the program doesn't have.</param>
+/// <param name="Nest">The nest.</param>
+public sealed record HalvedStore(string Tensor, string Candidate, MappedBuffer Buffer, MappedNest Nest);
+
+/// <content>Tensors that their producer stores packed as their reader multiplies them (<see cref="HalvedForm"/>).</content>
+public sealed partial class OpenEdgeMapper
+{
+    /// <summary>The tensors that lie packed.</summary>
+    private readonly Dictionary<string, HalvedForm> _stored = new(StringComparer.Ordinal);
+
+    private readonly List<HalvedStore> _halvedStores = [];
+    private readonly Dictionary<string, string> _halvedReads = new(StringComparer.Ordinal);
+
+    private static bool IsHalved(string strategy) => strategy is HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy;
+
+    /// <summary>The form in which an operator's packed input could be stored, or null where there is none.</summary>
+    private HalvedForm? FormRead(GconvOperator reader, string strategy, Positions positions) => !IsHalved(strategy) ? null
+        : _layouts.FormsOf(reader.Input.Tensor).Forms.FirstOrDefault(f => f.Dimension == HalvedForm.DimensionOf(reader, reader.Input.Index, positions.LineLoop));
+
+    /// <summary>The form that is chosen for a tensor, where the candidate chosen for its reader reads it so.</summary>
+    private HalvedForm? FormChosen(string tensor)
+    {
+        var (reader, forms) = _layouts.FormsOf(tensor);
+        var name = _choices.Of(MappingDecision.LayoutKey(tensor));
+        if (reader is null || forms.FirstOrDefault(f => f.Candidate.Name == name) is not { } form)
+        {
+            return null;
+        }
+
+        var shape = new OperatorShape(reader, _constants.ContainsKey);
+        return shape.Single(LoopKind.Group) is var (_, groups) && shape.Single(LoopKind.OutputParallel) is var (_, channels)
+            && ContractionSpreads(reader, shape, groups, channels) is { Count: > 0 } spreads
+            && Chosen(OriginalOf(reader.Name), spreads) is var (_, strategy, positions) && FormRead(reader, strategy, positions) == form ? form : null;
+    }
+
+    /// <summary>The codes of an operator in the form that is chosen for them; false, with nothing done, where there is none or its sums have no such kernel.</summary>
+    private bool MapStored(Contraction contraction)
+    {
+        var operation = contraction.Operation;
+        if (operation.Destination is not null || FormChosen(operation.Name) is not { } form)
+        {
+            return false;
+        }
+
+        var (steps, buffers, constants) = (_steps.Count, _buffers.Keys.ToHashSet(StringComparer.Ordinal), _newConstants.Count);
+        _stored.Add(operation.Name, form);
+        _bufferOf.Add(operation.Name, AddBuffer(operation.Name, BufferRole.Activation, form.Layout(operation.Type.Shape.Dimensions)).Name);
+        if (MapTiles(contraction with { Stored = form }))
+        {
+            return true;
+        }
+
+        _steps.RemoveRange(steps, _steps.Count - steps);
+        _newConstants.RemoveRange(constants, _newConstants.Count - constants);
+        foreach (var added in _buffers.Keys.Where(b => !buffers.Contains(b)).ToArray())
+        {
+            _buffers.Remove(added);
+        }
+
+        _bufferOf.Remove(operation.Name);
+        _stored.Remove(operation.Name);
+        return false;
+    }
+
+    /// <summary>The nest that makes packed codes of some channels' sums; null where there is none.</summary>
+    /// <param name="contraction">The operator.</param>
+    /// <param name="sums">The sums.</param>
+    /// <param name="sumOf">The first channel's sum over a nest's loops.</param>
+    /// <param name="first">First channel.</param>
+    /// <param name="count">Channels.</param>
+    /// <param name="suffix">Suffix of names.</param>
+    /// <param name="form">The form.</param>
+    /// <param name="buffer">The buffer that is written.</param>
+    private MappedNest? HalvedCodes(
+        Contraction contraction, MappedBuffer sums, Func<LoopMap, AffineExpression> sumOf, int first, int count, string suffix, HalvedForm form, string buffer)
+    {
+        var (operation, positions) = (contraction.Operation, contraction.Positions);
+        var loop = new[] { positions.LineLoop, positions.PixelLoop }.Where(l => l >= 0 && HalvedForm.DimensionOf(operation, operation.OutputIndex, l) == form.Dimension).DefaultIfEmpty(-1).First();
+
+        // sums that lie in halves do so along the same dimension
+        if (contraction.Form is not { } requantize || contraction.Groups.Extent > 1 || loop < 0 || operation.Loops[loop].Extent != form.Extent
+            || positions.Tile > 0 || (positions.Distance > 0 ? loop != positions.LineLoop : positions.Outer > 1))
+        {
+            return null;
+        }
+
+        var map = new LoopMap(operation.Loops.Count);
+        map.AddQuads(count, contraction.Channels.Loop);
+        if (contraction.Channels.Loop >= 0)
+        {
+            map.Offset(contraction.Channels.Loop, first);
+        }
+
+        map.Add(NestView.OuterLine, HalvesKernel.Halves, reduced: false, loop, form.Distance);
+        map.Add(NestView.Line, loop == positions.LineLoop ? form.Lines : positions.Lines, reduced: false, positions.LineLoop);
+        map.Add(NestView.Pixel, loop == positions.PixelLoop ? form.Lines : positions.Pixels, reduced: false, positions.PixelLoop);
+        var channel = map.Map(ConstantElement(operation, contraction.ChannelOperand!));
+        var sum = sumOf(map);
+        if (positions.Distance == 0)
+        {
+            sum = WithHalf(map, sum, form.Distance * sums.Layout.Pitch[loop == positions.LineLoop ? 3 : 4]);
+        }
+
+        var element = LoopMap.Flatten(operation.OutputIndex, form.Pitch(operation.Type.Shape.Dimensions), 0, operation.Loops.Count);
+        var nest = new MappedNest(
+            operation.Name + suffix,
+            RequantizeHalvesKernel.Strategy,
+            map.Loops,
+            [map.ChannelGuard(count)],
+            [new(sums.Name, sum), .. contraction.Parameters.Concat(contraction.Ranges).Select(p => new MappedAccess(p, channel))],
+            new(buffer, WithHalf(map, map.Map(element), 1)),
+            GconvReduction.None,
+            new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
+            Requantized(new ScalarAccumulator(), requantize)) { Origin = operation.Origin.Value with { Macs = 0 } };
+        return RequantizeHalvesKernel.Fits(nest, ConstantNamed) ? nest : null;
+    }
+
+    /// <summary>Notes the nests that would store some channels packed.</summary>
+    private void NoteStores(Contraction contraction, MappedBuffer sums, Func<LoopMap, AffineExpression> sumOf, int first, int count, string suffix)
+    {
+        var operation = contraction.Operation;
+        foreach (var form in operation.Destination is null ? _layouts.FormsOf(operation.Name).Forms : [])
+        {
+            var layout = form.Layout(operation.Type.Shape.Dimensions);
+            var buffer = new MappedBuffer($"{operation.Name}.{form.Candidate.Name}", BufferRole.Activation, layout, layout.Elements / layout.Lanes);
+            if (HalvedCodes(contraction, sums, sumOf, first, count, suffix, form, buffer.Name) is { } nest)
+            {
+                _halvedStores.Add(new(operation.Name, form.Candidate.Name, buffer, nest));
+            }
+        }
+    }
+
+    private Core.Tensors.Tensor ConstantNamed(string name) => _newConstants.Find(n => n.Name == name)!.Value;
+
+    /// <summary>An element whose loop over halves has another step.</summary>
+    private static AffineExpression WithHalf(LoopMap map, AffineExpression element, long step) => element with
+    {
+        Coefficients = map.Loops.Select((l, i) => l.Name == NestView.OuterLine ? step : element.Coefficients[i]).ToEquatableArray(),
+    };
+}
