@@ -55,10 +55,19 @@ internal sealed class CliSession(CliEnvironment environment)
         return bytes;
     }
 
+    /// <summary>Where a file may be named for text, standard output.</summary>
+    public const string StandardOutput = "-";
+
     /// <summary>Writes a result.</summary>
     /// <exception cref="DiagnosticException">It can't be written.</exception>
+    /// <exception cref="UsageException">Standard output is asked for bytes.</exception>
     public void Write(string path, ReadOnlySpan<byte> bytes)
     {
+        if (path == StandardOutput)
+        {
+            throw Usage("this can't be written to standard output", "name a file (./- is one called -)");
+        }
+
         var problems = new DiagnosticBag();
         if (!Files.Write(path, bytes, problems))
         {

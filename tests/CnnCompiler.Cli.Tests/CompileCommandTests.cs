@@ -94,6 +94,14 @@ public class CompileCommandTests
     }
 
     [Fact]
+    public void A_dash_stands_for_standard_output_which_takes_text()
+    {
+        Assert.Equal(Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "gconv").Exits(0).Out, Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "gconv", "-o", "-").Exits(0).Out);
+        Assert.Contains("can't be written to standard output", Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "-o", "-").Exits(2).Error, StringComparison.Ordinal);
+        Assert.False(File.Exists("-"));
+    }
+
+    [Fact]
     public void The_machine_can_be_shipped_or_come_from_a_file_or_be_a_variant_of_one()
     {
         using var scratch = new Scratch();

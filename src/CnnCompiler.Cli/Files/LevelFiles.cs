@@ -10,11 +10,11 @@ internal static class LevelFiles
 {
     private const string ConstantsExtension = ".npz";
 
-    /// <summary>Text to standard output, or to a file with its large constants in (file).npz beside it.</summary>
+    /// <summary>Text to standard output (no file, or <see cref="CliSession.StandardOutput"/>), or to a file with its large constants in (file).npz beside it.</summary>
     public static void Write(CliSession session, string? output, ModuleText level)
     {
         var text = level.Text.EndsWith('\n') ? level.Text : level.Text + "\n";
-        if (output is null)
+        if (output is null or CliSession.StandardOutput)
         {
             session.Environment.Out.Write(text);
             return;
