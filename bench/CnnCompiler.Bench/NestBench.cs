@@ -6,8 +6,8 @@ using CnnCompiler.Targets.Systolic;
 namespace CnnCompiler.Bench;
 
 /// <summary>
-/// Prints how long the mapping of networks of samples/zoo takes on every accelerator of general convolutions (1 s on one core is wanted): processor time of the pass <c>map-to-nests</c>, with the algorithms of
-/// convolutions chosen and without, the compilation of its code included where it runs the first time; and the cycles of both.
+/// Prints how long the mapping of networks of samples/zoo takes on every accelerator of general convolutions (1 s on one core is wanted): processor time of the passes <c>map-to-nests</c> and
+/// <c>keep-on-chip</c>, with the algorithms of convolutions chosen and without, the compilation of their code included where it runs the first time; and the cycles of both, and with everything in DRAM.
 /// </summary>
 internal static class NestBench
 {
@@ -17,35 +17,37 @@ internal static class NestBench
     /// <param name="names">Networks; the seven of the reproduction and VGG-16 where there are none.</param>
     public static void Run(string[] names)
     {
-        Console.WriteLine("| network | machine | auto s | direct s | ratio | auto cycles | direct cycles |");
-        Console.WriteLine("|---|---|---|---|---|---|---|");
+        Console.WriteLine("| network | machine | map s | keep s | direct: map s | keep s | cycles | direct cycles | cycles from DRAM |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         foreach (var network in names.Length > 0 ? names : Networks)
         {
             var source = File.ReadAllBytes($"samples/zoo/{network}.cnn");
             foreach (var machine in BuiltInMachines.Gconv)
             {
-                var (auto, cycles) = Map(source, machine, "auto");
-                var (direct, plainCycles) = Map(source, machine, "direct");
-                Console.WriteLine(FormattableString.Invariant($"| {network} | {machine.Name} | {auto:0.00} | {direct:0.00} | {auto / direct:0.0} | {cycles} | {plainCycles} |"));
+                var (map, keep, cycles) = Map(source, machine, "auto");
+                var (directMap, directKeep, directCycles) = Map(source, machine, "direct");
+                var (_, _, plain) = Map(source, machine, "auto", "keep-on-chip");
+                Console.WriteLine(FormattableString.Invariant($"| {network} | {machine.Name} | {map:0.00} | {keep:0.00} | {directMap:0.00} | {directKeep:0.00} | {cycles} | {directCycles} | {plain} |"));
             }
         }
     }
 
-    private static (double Seconds, long Cycles) Map(byte[] source, MachineDescription machine, string algorithms)
+    private static (double Map, double Keep, long Cycles) Map(byte[] source, MachineDescription machine, string algorithms, params string[] disabled)
     {
-        var (before, seconds) = (TimeSpan.Zero, 0.0);
+        var (before, seconds) = (TimeSpan.Zero, new Dictionary<string, double>(StringComparer.Ordinal));
         var result = Compiler.Compile(new CompileRequest("network.cnn", source, "gconv")
         {
             Machine = machine,
             StopLevel = IrLevel.Mapped,
+            Disabled = disabled,
             Options = new Dictionary<string, string>(StringComparer.Ordinal) { ["map-to-nests.algorithms"] = algorithms },
-            AfterPass = _ =>
+            AfterPass = pass =>
             {
                 using var process = Process.GetCurrentProcess();
-                (seconds, before) = ((process.TotalProcessorTime - before).TotalSeconds, process.TotalProcessorTime);
+                (seconds[pass.Pass.Description.Name], before) = ((process.TotalProcessorTime - before).TotalSeconds, process.TotalProcessorTime);
             },
         });
         var module = result.Succeeded ? (SystolicModule)result.Modules[IrLevel.Mapped] : throw new InvalidOperationException(string.Join('\n', result.Diagnostics));
-        return (seconds, module.NestPredictions.Sum(prediction => prediction.Counts.Cycles(machine)));
+        return (seconds["map-to-nests"], seconds.GetValueOrDefault("keep-on-chip"), module.NestPredictions.Sum(prediction => prediction.Counts.Cycles(machine)));
     }
 }

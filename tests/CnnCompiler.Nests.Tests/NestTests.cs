@@ -84,7 +84,14 @@ public class NestTests
         ["needs a larger buffer for its input"] = nest => nest with { Operation = nest.Operation with { Input = nest.Operation.Input with { Element = SystolicElement.Int64 } } },
         ["needs a larger buffer for its kernel"] = nest => nest with { Operation = nest.Operation with { Kernel = nest.Operation.Kernel! with { Element = SystolicElement.Int64 } } },
         ["needs more accumulators than there are"] = nest => Cut(nest, 0, new(1, 1, 5)),
+        ["has a place on the chip for an operand that it does not have, or none for its results"] = nest => nest with { Chip = Kept with { Output = NestChip.Dram } },
+        ["keeps a tensor at an address that is not a multiple of its element's size"] = nest => nest with { Chip = Kept with { Output = 162 } },
+        ["keeps a tensor outside its buffer"] = nest => nest with { Chip = Kept with { Input = 190 } },
+        ["writes over what it keeps"] = nest => nest with { Chip = Kept with { Input = 10 } },
     };
+
+    // the input, 14 bytes, behind the result, 160 bytes
+    private static NestChip Kept => new(0, 160, NestChip.Dram, [], 0, false);
 
     [Theory]
     [MemberData(nameof(Broken))]
@@ -109,7 +116,10 @@ public class NestTests
         var plan = new NestPlan("y", [new(1, 1, 3), new(1, 2, 8), new(1, 1, 3), new(1, 1, 2)], [0], [0, 1, 2, 3]);
         var sound = plan.Encode(operation, machine);
         Assert.Null(NestChecker.Problem(sound, machine));
-        Assert.Equal(rule, NestChecker.Problem(Breaks[rule](sound), machine));
+        var roomy = NestLevels.Small("tpu", 3, 6, 200, 4);
+        Assert.Null(NestChecker.Problem(sound with { Chip = Kept }, roomy));
+        var broken = Breaks[rule](sound);
+        Assert.Equal(rule, NestChecker.Problem(broken, broken.Chip is null ? machine : roomy));
         Assert.Equal("is for an accelerator of general convolutions, which the machine is not", NestChecker.Problem(sound, BuiltInMachines.ArrayFlex[0]));
     }
 

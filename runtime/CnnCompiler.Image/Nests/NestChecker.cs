@@ -122,9 +122,41 @@ public static class NestChecker
             sums *= operation.Loops[i].Role == SystolicRole.Row ? 1 : Math.Min(operation.Loops[i].Extent, step.Loops[i].Tile);
         }
 
-        return 2 * step.BoxElements(operation.Input) * operation.Input.Element.Size() > description[SystolicKeys.ActivationBytes] ? "needs a larger buffer for its input"
+        return step.BoxBytes > description[SystolicKeys.ActivationBytes] ? "needs a larger buffer for its input"
             : operation.Kernel is { } kernel && 2 * step.BoxElements(kernel) * kernel.Element.Size() > description[SystolicKeys.WeightBytes] ? "needs a larger buffer for its kernel"
             : sums > Math.Min(MostSums, description[SystolicKeys.AccumulatorRows] * machine.Columns) ? "needs more accumulators than there are"
+            : Chip(step, description[SystolicKeys.ActivationBytes]);
+    }
+
+    /// <summary>What lies on the chip is inside the buffer, and what is written while the step runs lies beside all that it reads.</summary>
+    private static string? Chip(NestStep step, long bytes)
+    {
+        if (step.Chip is not { } chip)
+        {
+            return null;
+        }
+
+        var operation = step.Operation;
+        if (chip.Extras.Count != operation.Extras.Count || (chip.Kernel != NestChip.Dram && operation.Kernel is null) || (chip.Output == NestChip.Dram && !chip.Stores))
+        {
+            return "has a place on the chip for an operand that it does not have, or none for its results";
+        }
+
+        var reads = step.Reads.Where(read => read.Place != NestChip.Dram).ToList();
+        List<(long Start, long End)> written = [(chip.Boxes, chip.Boxes + (long)step.BoxBytes)];
+        if (chip.Output != NestChip.Dram)
+        {
+            written.Add((chip.Output, chip.Output + ChipContents.Bytes(operation.Output)));
+        }
+
+        if (reads.Any(read => read.Place % read.Access.Element.Size() != 0) || (chip.Output != NestChip.Dram && chip.Output % operation.Output.Element.Size() != 0))
+        {
+            return "keeps a tensor at an address that is not a multiple of its element's size";
+        }
+
+        var all = reads.Select(read => ((long)read.Place, read.Place + ChipContents.Bytes(read.Access))).Concat(written.Where(range => range.Start < range.End)).ToList();
+        return all.Exists(range => range.Item2 > bytes) ? "keeps a tensor outside its buffer"
+            : written.Exists(one => all.Count(other => one.Start < one.End && one.Start < other.Item2 && other.Item1 < one.End) > 1) ? "writes over what it keeps"
             : null;
     }
 }

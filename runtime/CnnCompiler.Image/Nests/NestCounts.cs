@@ -16,6 +16,7 @@ namespace CnnCompiler.Image.Nests;
 /// <param name="KernelReads">Elements that it takes from the kernel's buffer.</param>
 /// <param name="SumReads">Partial results taken from the accumulators.</param>
 /// <param name="SumWrites">Partial results put there.</param>
+/// <param name="ChipBytes">Bytes to and from tensors that stay on the chip, but for what the array takes: results put there, further operands taken from there, and boxes of a kernel, once out and once into its buffer.</param>
 public readonly record struct NestCounts(
     long Taps,
     long ArrayCycles,
@@ -29,7 +30,8 @@ public readonly record struct NestCounts(
     long InputReads,
     long KernelReads,
     long SumReads,
-    long SumWrites)
+    long SumWrites,
+    long ChipBytes)
 {
     /// <summary>Bytes to and from DRAM.</summary>
     public long DramBytes => InputBytes + KernelBytes + ExtraBytes + OutputBytes;

@@ -23,6 +23,22 @@ public readonly record struct NestLoop(int Rows, int Columns, int Tile)
 public readonly record struct NestDepths(int LoadInput, int LoadKernel, int FetchInput, int FetchKernel, int SwitchSums);
 
 /// <summary>
+/// Where tensors that stay on the chip lie in the buffer of activations, as byte addresses; <see cref="Dram"/> for what lies in DRAM. They are there as a whole: elements take inputs from there, boxes of
+/// a kernel come from there into the buffer of kernels, further operands go from there to the units behind the array.
+/// </summary>
+/// <param name="Boxes">Where the boxes of an input that comes from DRAM lie, twice the largest one; of no meaning where the input is on the chip.</param>
+/// <param name="Input">The input.</param>
+/// <param name="Kernel">The kernel.</param>
+/// <param name="Extras">Each further operand.</param>
+/// <param name="Output">What is written.</param>
+/// <param name="Stores">True where results go to DRAM too; they do where <paramref name="Output"/> is no address.</param>
+public sealed record NestChip(int Boxes, int Input, int Kernel, IReadOnlyList<int> Extras, int Output, bool Stores)
+{
+    /// <summary>Stands for an operand in DRAM.</summary>
+    public const int Dram = -1;
+}
+
+/// <summary>
 /// A general convolution on an accelerator: the descriptor of the operator and of its loop nest. Outer loops go over tiles, whose operands lie in the chip's buffers; inner loops over the trips of a
 /// tile, so many of each loop side by side on the array. A loop that an order does not name has one trip in it.
 /// </summary>
@@ -33,6 +49,30 @@ public readonly record struct NestDepths(int LoadInput, int LoadKernel, int Fetc
 /// <param name="Depths">When operands move.</param>
 public sealed record NestStep(SystolicOperator Operation, IReadOnlyList<NestLoop> Loops, IReadOnlyList<int> Outer, IReadOnlyList<int> Inner, NestDepths Depths) : SystolicStep(Operation.Layer)
 {
+    /// <summary>Where operands lie on the chip; null where all are in DRAM and the boxes of the input at the buffer's beginning.</summary>
+    public NestChip? Chip { get; init; }
+
+    /// <summary>The operands with their places on the chip.</summary>
+    public IEnumerable<(SystolicAccess Access, int Place)> Reads
+    {
+        get
+        {
+            yield return (Operation.Input, Chip?.Input ?? NestChip.Dram);
+            if (Operation.Kernel is { } kernel)
+            {
+                yield return (kernel, Chip?.Kernel ?? NestChip.Dram);
+            }
+
+            for (var i = 0; i < Operation.Extras.Count; i++)
+            {
+                yield return (Operation.Extras[i], Chip?.Extras[i] ?? NestChip.Dram);
+            }
+        }
+    }
+
+    /// <summary>Bytes that the boxes of the input take in the buffer: two of the largest, none where the input lies there as a whole.</summary>
+    public Int128 BoxBytes => Chip is { Input: not NestChip.Dram } ? 0 : 2 * BoxElements(Operation.Input) * Operation.Input.Element.Size();
+
     /// <summary>Tiles along a loop.</summary>
     public long OuterTrips(int loop) => Up(Operation.Loops[loop].Extent, Loops[loop].Tile);
 

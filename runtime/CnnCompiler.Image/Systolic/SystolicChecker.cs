@@ -14,6 +14,7 @@ namespace CnnCompiler.Image.Systolic;
 internal sealed class SystolicChecker(MachineDescription machine, int layers, string file)
 {
     private const long MostTrips = 1L << 48;
+    private readonly ChipContents _chip = new();
     private string _place = string.Empty;
 
     public static void Check(SystolicProgram program, MachineDescription machine, int layers, string file) => new SystolicChecker(machine, layers, file).Check(program);
@@ -63,7 +64,7 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
                 nest =>
                 {
                     Operator(nest.Operation, program.Configurations.Count);
-                    var problem = NestChecker.Problem(nest, machine);
+                    var problem = NestChecker.Problem(nest, machine) ?? _chip.Next(nest);
                     Require(problem is null, problem ?? string.Empty);
                     return 0;
                 });

@@ -187,7 +187,20 @@ internal sealed class SystolicFields(FieldCodec codec)
             Depth("load-kernel", step?.Depths.LoadKernel),
             Depth("fetch-input", step?.Depths.FetchInput),
             Depth("fetch-kernel", step?.Depths.FetchKernel),
-            Depth("switch-sums", step?.Depths.SwitchSums))));
+            Depth("switch-sums", step?.Depths.SwitchSums))))
+    {
+        Chip = codec.Optional("chip", step?.Chip, Chip),
+    };
+
+    private NestChip Chip(NestChip? chip) => new(
+        codec.Int("boxes", chip?.Boxes ?? 0, 0, int.MaxValue),
+        Place("input", chip?.Input),
+        Place("kernel", chip?.Kernel),
+        codec.List("extra", chip?.Extras, 4, MostExtras, place => Place("place", place)),
+        Place("output", chip?.Output),
+        codec.Flag("stores", chip?.Stores ?? false));
+
+    private int Place(string name, int? place) => codec.Int(name, place ?? 0, NestChip.Dram, int.MaxValue);
 
     private NestLoop Cut(NestLoop loop) => new(
         codec.Int("rows", loop.Rows, 1, SystolicConfiguration.LargestSide), codec.Int("columns", loop.Columns, 1, SystolicConfiguration.LargestSide), codec.Int("tile", loop.Tile, 1, int.MaxValue));

@@ -31,8 +31,8 @@ public sealed record RunOptions
     /// <summary>Called after each step of the array in launch <see cref="TraceLaunch"/>; results and cycles are the same as without.</summary>
     public Action<StepTrace>? Trace { get; init; }
 
-    /// <summary>Called after each step of a systolic program with its index and the memory; null for none. For looking at intermediate tensors.</summary>
-    public Action<int, ReadOnlyMemory<byte>>? AfterSystolicStep { get; init; }
+    /// <summary>Called after each step of a systolic program with its index, the memory and what lies on the chip (the activation buffer of an accelerator of general convolutions); null for none. For looking at intermediate tensors.</summary>
+    public Action<int, ReadOnlyMemory<byte>, ReadOnlyMemory<byte>>? AfterSystolicStep { get; init; }
 
     /// <summary>Called after each step of a systolic program with its index and what it cost.</summary>
     public Action<int, SystolicLayerRun>? AfterSystolicStepCost { get; init; }

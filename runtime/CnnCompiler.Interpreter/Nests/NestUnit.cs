@@ -16,10 +16,14 @@ internal sealed class NestUnit
     private readonly SystolicOperator _operation;
     private readonly OperandBuffer _input;
     private readonly OperandBuffer? _kernel;
-    private readonly (OperandBuffer Buffer, bool IsTable, long Bytes)[] _extras;
+    private readonly (OperandBuffer Buffer, bool IsTable, long Bytes, bool IsOnChip)[] _extras;
     private readonly OutputUnit _output;
     private readonly ScalarMachine _pre;
     private readonly ScalarMachine _main;
+    private readonly bool _keepsInput;
+    private readonly bool _keepsKernel;
+    private readonly int _stored;
+    private readonly int _kept;
     private readonly bool _needsExtras;
     private readonly bool _isSum;
     private readonly bool _real;
@@ -40,18 +44,38 @@ internal sealed class NestUnit
     private readonly bool[] _started;
     private NestCounts _counts;
 
-    public NestUnit(NestStep nest, byte[] memory, Func<string, DiagnosticException> fail, CancellationToken cancellation)
+    /// <summary>Prepares a nest.</summary>
+    /// <param name="nest">The nest.</param>
+    /// <param name="memory">DRAM.</param>
+    /// <param name="chip">The buffer of activations.</param>
+    /// <param name="fail">Makes an error of a fault.</param>
+    /// <param name="cancellation">Ends early.</param>
+    public NestUnit(NestStep nest, byte[] memory, byte[] chip, Func<string, DiagnosticException> fail, CancellationToken cancellation)
     {
         (_nest, _operation, _fail, _cancellation) = (nest, nest.Operation, fail, cancellation);
         var loops = _operation.Loops.Count;
-        _input = new(_operation.Input, loops, memory);
-        _kernel = _operation.Kernel is { } kernel ? new(kernel, loops, memory) : null;
+        var (kept, stores) = (nest.Chip ?? new(0, NestChip.Dram, NestChip.Dram, [.. _operation.Extras.Select(_ => NestChip.Dram)], NestChip.Dram, true), nest.Chip?.Stores ?? true);
+        (_keepsInput, _keepsKernel) = (kept.Input != NestChip.Dram, kept.Kernel != NestChip.Dram);
+        _input = new(At(_operation.Input, kept.Input), loops, MemoryOf(kept.Input));
+        _kernel = _operation.Kernel is { } kernel ? new(At(kernel, kept.Kernel), loops, MemoryOf(kept.Kernel)) : null;
+
+        // boxes are held by the operands' buffers here: what lay at their place is gone all the same
+        chip.AsSpan(kept.Boxes, (int)nest.BoxBytes).Fill(byte.MaxValue);
         var code = _operation.Pre.Concat(_operation.Main).Concat(_operation.Post).ToList();
         _extras = [.. _operation.Extras.Select((extra, i) => (
-            new OperandBuffer(extra, loops, memory),
+            new OperandBuffer(At(extra, kept.Extras[i]), loops, MemoryOf(kept.Extras[i])),
             code.Any(instruction => instruction.Opcode == ScalarOpcode.Lookup && instruction.Value == i),
-            extra.Dimensions.Aggregate((long)extra.Element.Size(), (bytes, dimension) => bytes * dimension.Extent)))];
-        (_output, _pre, _main) = (new(_operation, memory), new(_operation.Pre), new(_operation.Main));
+            ChipContents.Bytes(extra),
+            kept.Extras[i] != NestChip.Dram))];
+        List<AffineAccess> outputs = stores ? [new(_operation.Output, loops, memory)] : [];
+        if (kept.Output != NestChip.Dram)
+        {
+            outputs.Add(new(At(_operation.Output, kept.Output), loops, chip));
+        }
+
+        (_stored, _kept) = (stores ? _operation.Output.Element.Size() : 0, kept.Output == NestChip.Dram ? 0 : _operation.Output.Element.Size());
+        _output = new(_operation, [.. _operation.Extras.Select((extra, i) => new AffineAccess(At(extra, kept.Extras[i]), loops, MemoryOf(kept.Extras[i])))], [.. outputs]);
+        (_pre, _main) = (new(_operation.Pre), new(_operation.Main));
         _needsExtras = _operation.Pre.Concat(_operation.Main).Any(instruction => instruction.Opcode is ScalarOpcode.Extra or ScalarOpcode.Lookup);
         _real = _operation.Accumulator.IsReal();
         _isSum = !_real && !_needsExtras && _operation.Reduce == SystolicReduction.Add
@@ -81,6 +105,10 @@ internal sealed class NestUnit
         }
 
         (_sums, _taps, _started) = (new Int128[stride], new long[stride], new bool[stride]);
+
+        byte[] MemoryOf(int place) => place == NestChip.Dram ? memory : chip;
+
+        static SystolicAccess At(SystolicAccess access, int place) => place == NestChip.Dram ? access : access with { Address = place };
     }
 
     /// <summary>Runs the nest.</summary>
@@ -89,9 +117,14 @@ internal sealed class NestUnit
         _counts = default;
         var outer = new Odometer(_nest.Outer);
         outer.Reset(_nest.OuterTrips);
-        foreach (var (_, isTable, bytes) in _extras)
+        foreach (var (_, isTable, bytes, isOnChip) in _extras)
         {
-            _counts = _counts with { ExtraBytes = _counts.ExtraBytes + (isTable ? bytes : 0) };
+            Bring(isTable ? bytes : 0, isOnChip);
+        }
+
+        if (_keepsInput)
+        {
+            _input.LoadAll();
         }
 
         do
@@ -113,7 +146,7 @@ internal sealed class NestUnit
         long perTap = ScalarInstructionSet.Operations(_operation.Pre) + ScalarInstructionSet.Operations(_operation.Main);
         long post = ScalarInstructionSet.Operations(_operation.Post);
         var buffers = (counts.InputReads * _operation.Input.Element.Size()) + (counts.KernelReads * (_operation.Kernel?.Element.Size() ?? 0))
-            + ((counts.SumReads + counts.SumWrites) * _operation.Accumulator.Size()) + counts.DramBytes;
+            + ((counts.SumReads + counts.SumWrites) * _operation.Accumulator.Size()) + counts.DramBytes + counts.ChipBytes;
         var busy = Math.Max(counts.ArrayCycles, counts.PostCycles);
         return new(
             counts.ArrayCycles,
@@ -150,9 +183,15 @@ internal sealed class NestUnit
             }
         }
 
-        var input = stepped < _nest.Depths.LoadInput ? _input.Load(_start, _length, copies: true) : 0;
+        var input = stepped < _nest.Depths.LoadInput && !_keepsInput ? _input.Load(_start, _length, copies: true) : 0;
         var kernel = stepped < _nest.Depths.LoadKernel && _kernel is not null ? _kernel.Load(_start, _length, copies: true) : 0;
-        _counts = _counts with { Tiles = _counts.Tiles + 1, InputBytes = _counts.InputBytes + input, KernelBytes = _counts.KernelBytes + kernel };
+        _counts = _counts with
+        {
+            Tiles = _counts.Tiles + 1,
+            InputBytes = _counts.InputBytes + input,
+            KernelBytes = _counts.KernelBytes + (_keepsKernel ? 0 : kernel),
+            ChipBytes = _counts.ChipBytes + (_keepsKernel ? kernel + kernel : 0),
+        };
         if (isFirst)
         {
             Array.Fill(_sums, _operation.Reduce == SystolicReduction.Maximum ? (_real ? BitConverter.DoubleToInt64Bits(double.NegativeInfinity) : _operation.Accumulator.Range().Min) : 0);
@@ -327,10 +366,9 @@ internal sealed class NestUnit
     private void Finish()
     {
         var outputs = 0L;
-        var streamed = 0L;
-        foreach (var (buffer, isTable, _) in _extras)
+        foreach (var (buffer, isTable, _, isOnChip) in _extras)
         {
-            streamed += isTable ? 0 : buffer.Load(_start, _length, copies: false);
+            Bring(isTable ? 0 : buffer.Load(_start, _length, copies: false), isOnChip);
         }
 
         var results = new Odometer([.. Enumerable.Range(0, _start.Length).Where(loop => _operation.Loops[loop].Role != SystolicRole.Row)]);
@@ -363,10 +401,14 @@ internal sealed class NestUnit
         _counts = _counts with
         {
             Outputs = _counts.Outputs + outputs,
-            ExtraBytes = _counts.ExtraBytes + streamed,
-            OutputBytes = _counts.OutputBytes + (outputs * _operation.Output.Element.Size()),
+            OutputBytes = _counts.OutputBytes + (outputs * _stored),
+            ChipBytes = _counts.ChipBytes + (outputs * _kept),
         };
     }
+
+    /// <summary>Counts what comes of a further operand.</summary>
+    private void Bring(long bytes, bool isOnChip) =>
+        _counts = isOnChip ? _counts with { ChipBytes = _counts.ChipBytes + bytes } : _counts with { ExtraBytes = _counts.ExtraBytes + bytes };
 
     private static double Real(Int128 bits) => BitConverter.Int64BitsToDouble((long)bits);
 }

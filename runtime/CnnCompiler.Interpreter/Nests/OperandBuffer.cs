@@ -63,6 +63,19 @@ internal sealed class OperandBuffer
         return elements * _access.Element.Size();
     }
 
+    /// <summary>Takes the whole tensor.</summary>
+    public void LoadAll()
+    {
+        var elements = 1L;
+        for (var d = 0; d < _low.Length; d++)
+        {
+            (_low[d], _extent[d]) = (0, _access.Dimensions[d].Extent);
+            elements *= _extent[d];
+        }
+
+        Copy(elements);
+    }
+
     /// <summary>The element for values of the loops, or the fill value; <paramref name="skipped"/> where the tap is to be skipped.</summary>
     public long Read(ReadOnlySpan<int> loops, out bool skipped)
     {

@@ -6,7 +6,7 @@ namespace CnnCompiler.Interpreter.Systolic;
 internal sealed class OutputUnit
 {
     private readonly AffineAccess[] _extras;
-    private readonly AffineAccess _output;
+    private readonly AffineAccess[] _outputs;
     private readonly ScalarMachine _post;
     private readonly long[] _values;
     private readonly bool[] _tables;
@@ -15,10 +15,22 @@ internal sealed class OutputUnit
     private readonly (long Low, long High) _accumulator;
     private readonly (long Low, long High) _result;
 
+    /// <summary>A unit between memory and memory.</summary>
     public OutputUnit(SystolicOperator operation, byte[] memory)
+        : this(
+            operation,
+            [.. operation.Extras.Select(access => new AffineAccess(access, operation.Loops.Count, memory))],
+            [new AffineAccess(operation.Output, operation.Loops.Count, memory)])
     {
-        _extras = [.. operation.Extras.Select(access => new AffineAccess(access, operation.Loops.Count, memory))];
-        _output = new(operation.Output, operation.Loops.Count, memory);
+    }
+
+    /// <summary>A unit whose operands lie in several memories.</summary>
+    /// <param name="operation">The operator.</param>
+    /// <param name="extras">Further operands.</param>
+    /// <param name="outputs">Where each result goes: one place or more, all of one shape.</param>
+    public OutputUnit(SystolicOperator operation, AffineAccess[] extras, AffineAccess[] outputs)
+    {
+        (_extras, _outputs) = (extras, outputs);
         _post = new(operation.Post);
         _values = new long[_extras.Length];
         _tables = new bool[_extras.Length];
@@ -64,7 +76,10 @@ internal sealed class OutputUnit
 
         if (fault is null)
         {
-            _output.Store(_output.Flat(loops), value);
+            foreach (var output in _outputs)
+            {
+                output.Store(output.Flat(loops), value);
+            }
         }
 
         return fault;

@@ -9,6 +9,7 @@ using CnnCompiler.Interpreter.Nests;
 using CnnCompiler.Interpreter.Overlay;
 using CnnCompiler.Primitives.Arithmetic;
 using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Interpreter.Systolic;
 
@@ -17,6 +18,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
 {
     private const int StepsBetweenChecks = 1 << 12;
     private readonly StepCosts _costs = new(image.Machine, image.Systolic!.Configurations);
+    private readonly byte[] _chip = image.Machine.IsaRevision == SystolicKeys.NestRevision ? new byte[image.Machine.Systolic![SystolicKeys.ActivationBytes]] : [];
     private readonly OverlayUnit _overlay = new(image.Machine, memory, cancellation);
     private int _step;
 
@@ -36,7 +38,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
             var cost = step.Match(Execute, Execute, Execute, transform => _overlay.Run(transform, cycles => CheckLength(transform.Layer, cycles)), Execute, Execute);
             Layers[step.Layer + 1] += cost;
             arrayCycles += cost.ArrayCycles;
-            options.AfterSystolicStep?.Invoke(_step, memory);
+            options.AfterSystolicStep?.Invoke(_step, memory, _chip);
             options.AfterSystolicStepCost?.Invoke(_step, cost);
             options.Progress?.Invoke(new(_step, steps.Count, step.Layer, arrayCycles));
         }
@@ -118,7 +120,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
     private SystolicLayerRun Execute(NestStep nest)
     {
         var operation = nest.Operation;
-        var unit = new NestUnit(nest, memory, fault => Fail(ExecutionDiagnostics.ScalarUndefined(span, Place(operation.Layer), fault)), cancellation);
+        var unit = new NestUnit(nest, memory, _chip, fault => Fail(ExecutionDiagnostics.ScalarUndefined(span, Place(operation.Layer), fault)), cancellation);
         var trips = operation.Loops.Aggregate((Int128)1, (product, loop) => product * loop.Extent);
         var lanes = nest.Loops.Aggregate((Int128)1, (product, loop) => product * loop.Lanes);
         if (trips / lanes > options.MaxCycles)

@@ -5,6 +5,7 @@ using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Nests.Chip;
 using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler.Targets.Nests;
@@ -23,6 +24,7 @@ public static class GconvTarget
         new FuseElementwise(Accepts),
         new MergeSiblings(Accepts),
         new MapToNests(machine, forced),
+        new KeepOnChip(),
         new EmitSystolicImage());
 
     /// <summary>What tells whether the units can execute an operator on a chain's tensors.</summary>

@@ -40,11 +40,16 @@ internal static class NestMapper
     /// <param name="operation">The operator.</param>
     /// <param name="machine">The machine.</param>
     /// <param name="patience">Unrollings in a row that gain no cycles after which a search ends.</param>
-    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue)
+    /// <param name="place">What lies on the chip; nothing where null.</param>
+    /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
+    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue)
     {
-        var plan = NestSearch.Best(operation, machine, patience: patience);
+        var plan = NestSearch.Best(operation, machine, true, patience, place, free);
         var plain = GconvComparison.WithoutAdditions(machine);
-        return plan is null || plain == machine || NestSearch.Best(operation, plain, patience: patience) is not { } other || Cost(plan, operation, machine).CompareTo(Cost(other, operation, machine)) <= 0 ? plan : other;
+        return plan is null || plain == machine || NestSearch.Best(operation, plain, true, patience, place, free) is not { } other
+            || Cost(At(plan, place), operation, machine).CompareTo(Cost(At(other, place), operation, machine)) <= 0 ? plan : other;
+
+        NestPlan At(NestPlan found, NestPlacement? where) => where is { } there ? found with { Chip = there.At0(operation.Extras.Count) } : found;
     }
 
     /// <summary>Cycles of a mapping, and its energy in attojoules.</summary>

@@ -23,9 +23,12 @@ internal static class NestModel
             tiles *= step.OuterTrips(i);
         }
 
-        var outputs = Outputs(operation);
+        var (outputs, place) = (Outputs(operation), NestPlacement.Of(step));
         var input = new NestOperand(operation, operation.Input);
         var kernel = operation.Kernel is { } read ? new NestOperand(operation, read) : null;
+        var boxes = kernel is null ? 0 : kernel.BytesOfTiles(loops) * kernel.Times(loops, outer.AsSpan(0, step.Depths.LoadKernel));
+        var (fromDram, fromChip) = place.Split(Extras(operation), loops, outer.AsSpan(0, outer.Count(loop => !IsRow(operation, loop))));
+        var written = outputs * operation.Output.Element.Size();
         var writes = Moves(operation, loops, inner.AsSpan(0, step.Depths.SwitchSums), loop => !IsRow(operation, loop));
         return new(
             Taps(operation),
@@ -33,14 +36,15 @@ internal static class NestModel
             outputs,
             PostCycles(operation, outputs, machine),
             tiles,
-            input.BytesOfTiles(loops) * input.Times(loops, outer.AsSpan(0, step.Depths.LoadInput)),
-            kernel is null ? 0 : kernel.BytesOfTiles(loops) * kernel.Times(loops, outer.AsSpan(0, step.Depths.LoadKernel)),
-            Extras(operation).Sum(extra => extra.Bytes(loops, outer.AsSpan(0, outer.Count(loop => !IsRow(operation, loop))))),
-            outputs * operation.Output.Element.Size(),
+            place.Input ? 0 : input.BytesOfTiles(loops) * input.Times(loops, outer.AsSpan(0, step.Depths.LoadInput)),
+            place.Kernel ? 0 : boxes,
+            fromDram,
+            place.Stores ? written : 0,
             Moves(operation, loops, inner.AsSpan(0, step.Depths.FetchInput), input.IsIndexed),
             kernel is null ? 0 : Moves(operation, loops, inner.AsSpan(0, step.Depths.FetchKernel), kernel.IsIndexed),
             writes - outputs,
-            writes);
+            writes,
+            fromChip + place.Between(boxes, written));
     }
 
     /// <summary>Further operands; a table comes as a whole, and once.</summary>
@@ -81,20 +85,17 @@ internal static class NestModel
         Up(outputs, machine.Columns) * Up(Math.Max(1, ScalarInstructionSet.Operations(operation.Post)), machine.Systolic![SystolicKeys.OutputStages]);
 
     /// <summary>No mapping takes fewer cycles: with every element of the array in use all the time, the units behind it, and what has to move.</summary>
-    public static long LeastCycles(SystolicOperator operation, MachineDescription machine)
-    {
-        return Math.Max(
-            Math.Max(Up(Taps(operation), (long)machine.Rows * machine.Columns) * CyclesPerTap(operation, machine), PostCycles(operation, Outputs(operation), machine)),
-            Up(LeastBytes(operation), machine.Systolic![SystolicKeys.OffChipBytes]));
-    }
+    public static long LeastCycles(SystolicOperator operation, MachineDescription machine) => Math.Max(
+        Math.Max(Up(Taps(operation), (long)machine.Rows * machine.Columns) * CyclesPerTap(operation, machine), PostCycles(operation, Outputs(operation), machine)),
+        Up(LeastBytes(operation, NestPlacement.Dram), machine.Systolic![SystolicKeys.OffChipBytes]));
 
     /// <summary>Trips of all loops.</summary>
     public static long Taps(SystolicOperator operation) => operation.Loops.Aggregate(1L, (product, loop) => product * loop.Extent);
 
     /// <summary>No mapping moves fewer bytes: each result goes once, each element of input and kernel that a loop's trips tell apart comes once.</summary>
-    public static long LeastBytes(SystolicOperator operation)
+    public static long LeastBytes(SystolicOperator operation, NestPlacement place)
     {
-        return Least(operation.Input) + (operation.Kernel is { } kernel ? Least(kernel) : 0) + (Outputs(operation) * operation.Output.Element.Size());
+        return (place.Input ? 0 : Least(operation.Input)) + (operation.Kernel is { } kernel && !place.Kernel ? Least(kernel) : 0) + (place.Stores ? Outputs(operation) * operation.Output.Element.Size() : 0);
 
         // of dimensions with loops in common only one counts, of a dimension one loop: a bound, exact where a dimension has one loop
         long Least(SystolicAccess access)

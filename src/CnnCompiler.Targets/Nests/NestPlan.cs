@@ -12,6 +12,9 @@ namespace CnnCompiler.Targets.Nests;
 /// <param name="Inner">Loops inside a tile, the outermost first.</param>
 public sealed record NestPlan(string Operator, EquatableArray<NestLoop> Loops, EquatableArray<int> Outer, EquatableArray<int> Inner)
 {
+    /// <summary>Where operands lie on the chip, with a list of values; null where all are in DRAM.</summary>
+    public NestChip? Chip { get; init; }
+
     /// <summary>The descriptor: operands move as seldom as the orders and the machine's elements allow.</summary>
     public NestStep Encode(SystolicOperator operation, MachineDescription machine)
     {
@@ -24,6 +27,9 @@ public sealed record NestPlan(string Operator, EquatableArray<NestLoop> Loops, E
             NestChecker.Needed(Outer, Kernel),
             Inside(Input, SystolicKeys.KeepsInput),
             Inside(Kernel, SystolicKeys.KeepsKernel),
-            Inside(Output, SystolicKeys.KeepsSum)));
+            Inside(Output, SystolicKeys.KeepsSum)))
+        {
+            Chip = Chip,
+        };
     }
 }

@@ -35,15 +35,16 @@ internal sealed class NestSearch
     private readonly long _inputBytes;
     private readonly long _kernelBytes;
     private readonly long _bytesPerCycle;
+    private readonly NestPlacement _place;
     private readonly NestOperand _input;
     private readonly NestOperand? _kernel;
     private readonly IReadOnlyList<NestExtra> _extras;
     private NestPlan? _best;
     private (long Cycles, Int128 Energy) _cost;
 
-    private NestSearch(SystolicOperator operation, MachineDescription machine, bool prunes, int patience)
+    private NestSearch(SystolicOperator operation, MachineDescription machine, bool prunes, int patience, NestPlacement place, long free)
     {
-        (_operation, _machine, _prunes, _patience) = (operation, machine, prunes, patience);
+        (_operation, _machine, _prunes, _patience, _place) = (operation, machine, prunes, patience, place);
         _ordered = operation.Accumulator.IsReal() && operation.Reduce == SystolicReduction.Add;
         (_input, _kernel, _extras) = (new(operation, operation.Input), operation.Kernel is { } kernel ? new(operation, kernel) : null, NestModel.Extras(operation));
         (_taps, _outputs, _perTap) = (NestModel.Taps(operation), NestModel.Outputs(operation), NestModel.CyclesPerTap(operation, machine));
@@ -52,9 +53,9 @@ internal sealed class NestSearch
         _reach = new long[_extents.Length];
         var description = machine.Systolic!;
         (_mostSums, _inputBytes, _kernelBytes) = (
-            Math.Min(NestChecker.MostSums, description[SystolicKeys.AccumulatorRows] * machine.Columns), description[SystolicKeys.ActivationBytes], description[SystolicKeys.WeightBytes]);
+            Math.Min(NestChecker.MostSums, description[SystolicKeys.AccumulatorRows] * machine.Columns), Math.Min(free, description[SystolicKeys.ActivationBytes]), description[SystolicKeys.WeightBytes]);
         _bytesPerCycle = description[SystolicKeys.OffChipBytes];
-        _bound = Math.Max(_postCycles, Up(NestModel.LeastBytes(operation), _bytesPerCycle));
+        _bound = Math.Max(_postCycles, Up(NestModel.LeastBytes(operation, place), _bytesPerCycle));
     }
 
     /// <summary>The best mapping, or null where not even an element at a time fits the buffers.</summary>
@@ -62,9 +63,11 @@ internal sealed class NestSearch
     /// <param name="machine">The machine.</param>
     /// <param name="prunes">False to look at the whole space: for tests.</param>
     /// <param name="patience">Unrollings in a row that gain no cycles after which the search ends.</param>
-    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, bool prunes = true, int patience = int.MaxValue)
+    /// <param name="place">What lies on the chip; nothing where null.</param>
+    /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
+    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, bool prunes = true, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue)
     {
-        var search = new NestSearch(operation, machine, prunes, patience);
+        var search = new NestSearch(operation, machine, prunes, patience, place ?? NestPlacement.Dram, free);
         search.Run();
         return search._best;
     }
@@ -74,7 +77,7 @@ internal sealed class NestSearch
     {
         var description = machine.Systolic!;
         var buffers = (counts.InputReads * operation.Input.Element.Size()) + (counts.KernelReads * (operation.Kernel?.Element.Size() ?? 0))
-            + ((counts.SumReads + counts.SumWrites) * operation.Accumulator.Size()) + counts.DramBytes;
+            + ((counts.SumReads + counts.SumWrites) * operation.Accumulator.Size()) + counts.DramBytes + counts.ChipBytes;
         long perTap = ScalarInstructionSet.Operations(operation.Pre) + ScalarInstructionSet.Operations(operation.Main);
         long post = ScalarInstructionSet.Operations(operation.Post);
         return ((Int128)counts.Taps * (description[SystolicKeys.Multiplication] + description[SystolicKeys.CarryPropagateAdd]))
@@ -191,14 +194,15 @@ internal sealed class NestSearch
             (_reach[i], sums) = (trips - 1, _isRow[i] ? sums : sums * trips);
         }
 
-        return sums <= _mostSums && 2 * _input.BytesOfBox(_reach) <= _inputBytes && (_kernel is null || 2 * _kernel.BytesOfBox(_reach) <= _kernelBytes);
+        return sums <= _mostSums && (_place.Input || 2 * _input.BytesOfBox(_reach) <= _inputBytes) && (_kernel is null || 2 * _kernel.BytesOfBox(_reach) <= _kernelBytes);
     }
 
     /// <summary>Looks at the orders of loops: the outer ones say what DRAM moves, the inner ones, whatever the outer ones are, what the buffers do.</summary>
     private void Orders(NestLoop[] loops, long arrayCycles)
     {
-        var (input, kernel, written) = (_input.BytesOfTiles(loops), _kernel?.BytesOfTiles(loops) ?? 0, _outputs * _operation.Output.Element.Size());
-        if (_best is not null && _prunes && Math.Max(arrayCycles, Up(input + kernel + written, _bytesPerCycle)) > _cost.Cycles)
+        var (input, kernel, results) = (_place.Input ? 0 : _input.BytesOfTiles(loops), _kernel?.BytesOfTiles(loops) ?? 0, _outputs * _operation.Output.Element.Size());
+        var written = _place.Stores ? results : 0;
+        if (_best is not null && _prunes && Math.Max(arrayCycles, Up(input + (_place.Kernel ? 0 : kernel) + written, _bytesPerCycle)) > _cost.Cycles)
         {
             return;
         }
@@ -206,14 +210,15 @@ internal sealed class NestSearch
         var cut = Enumerable.Range(0, loops.Length).Where(i => Up(_extents[i], loops[i].Tile) > 1).ToList();
         var rows = cut.Where(i => _isRow[i]).ToList();
         var parallel = cut.Except(rows).ToList();
-        var extras = _extras.Sum(extra => extra.Bytes(loops, CollectionsMarshal.AsSpan(parallel)));
+        var (extras, chip) = _place.Split(_extras, loops, CollectionsMarshal.AsSpan(parallel));
         var tiles = cut.Aggregate(1L, (product, i) => product * Up(_extents[i], loops[i].Tile));
         var inner = default(List<(List<int> Order, NestCounts Counts)>);
         foreach (var order in Permutations(parallel))
         {
             int[] outer = [.. order, .. rows];
+            var boxes = _kernel is null ? 0 : kernel * Times(_kernel, outer);
             var moved = new NestCounts(
-                _taps, arrayCycles, _outputs, _postCycles, tiles, input * Times(_input, outer), _kernel is null ? 0 : kernel * Times(_kernel, outer), extras, written, 0, 0, 0, 0);
+                _taps, arrayCycles, _outputs, _postCycles, tiles, input * Times(_input, outer), _place.Kernel ? 0 : boxes, extras, written, 0, 0, 0, 0, chip + _place.Between(boxes, results));
             var cycles = moved.Cycles(_machine);
             if (_best is not null && _prunes && cycles > _cost.Cycles)
             {

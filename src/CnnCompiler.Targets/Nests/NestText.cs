@@ -22,7 +22,11 @@ namespace CnnCompiler.Targets.Nests;
 ///   ...
 /// }
 /// </code>
-/// A loop is cut into rows, columns and tile; orders are of the operator's loops by their numbers, from 0.
+/// A loop is cut into rows, columns and tile; orders are of the operator's loops by their numbers, from 0. Where tensors stay on the chip a nest goes on with where its operands are: addresses in the buffer
+/// of activations, <c>dram</c> for what is not there, <c>stored</c> for a result that goes to both.
+/// <code>
+///   nest %pool1 cut [1 1 1, 12 1 12] outer [] inner [1] boxes 0 input 0 kernel dram extras [] output 4608
+/// </code>
 /// </summary>
 public static class NestText
 {
@@ -30,6 +34,8 @@ public static class NestText
     public const string Dialect = "nests";
 
     private const string Nest = "nest";
+    private const string Dram = "dram";
+    private const string Stores = "stored";
 
     /// <summary>Text and companion of a module.</summary>
     /// <param name="module">The module.</param>
@@ -47,7 +53,7 @@ public static class NestText
             }
 
             var cuts = plan.Loops.Select(cut => string.Create(CultureInfo.InvariantCulture, $"{cut.Rows} {cut.Columns} {cut.Tile}"));
-            text.Append($"  {Nest} {IrTextFormat.Value(plan.Operator)} cut [{string.Join(", ", cuts)}] outer [{string.Join(", ", plan.Outer)}] inner [{string.Join(", ", plan.Inner)}]\n");
+            text.Append($"  {Nest} {IrTextFormat.Value(plan.Operator)} cut [{string.Join(", ", cuts)}] outer [{string.Join(", ", plan.Outer)}] inner [{string.Join(", ", plan.Inner)}]{On(plan.Chip)}\n");
         }
 
         var chain = GconvPrinter.Print(module.Program, notes);
@@ -114,7 +120,36 @@ public static class NestText
         reader.Word("outer");
         var outer = List(reader, reader.Int32);
         reader.Word("inner");
-        return new(name, loops, outer, List(reader, reader.Int32));
+        var inner = List(reader, reader.Int32);
+        return new(name, loops, outer, inner) { Chip = reader.TryWord("boxes") ? Chip(reader) : null };
+    }
+
+    private static NestChip Chip(IrTextReader reader)
+    {
+        var boxes = reader.Int32();
+        var (input, kernel) = (Named("input"), Named("kernel"));
+        reader.Word("extras");
+        var extras = List(reader, Place);
+        var output = Named("output");
+        return new(boxes, input, kernel, extras, output, output == NestChip.Dram || reader.TryWord(Stores));
+
+        int Named(string name)
+        {
+            reader.Word(name);
+            return Place();
+        }
+
+        int Place() => reader.TryWord(Dram) ? NestChip.Dram : reader.Int32();
+    }
+
+    /// <summary>Where operands lie on the chip.</summary>
+    private static string On(NestChip? chip)
+    {
+        return chip is null ? string.Empty
+            : string.Create(CultureInfo.InvariantCulture, $" boxes {chip.Boxes} input {Place(chip.Input)} kernel {Place(chip.Kernel)} extras [{string.Join(", ", chip.Extras.Select(Place))}] output {Place(chip.Output)}")
+            + (chip.Stores && chip.Output != NestChip.Dram ? $" {Stores}" : string.Empty);
+
+        static string Place(int place) => place == NestChip.Dram ? Dram : place.ToString(CultureInfo.InvariantCulture);
     }
 
     private static EquatableArray<T> List<T>(IrTextReader reader, Func<T> item)

@@ -39,14 +39,30 @@ internal static class PlanVerifier
 
         var builder = new DescriptorBuilder(tensors.Shape, tensors.Element, _ => 0);
         var missing = operators.Keys.ToHashSet(StringComparer.Ordinal);
+        var nests = new Dictionary<string, NestStep>(StringComparer.Ordinal);
         foreach (var plan in module.Nests)
         {
             var problem = !operators.TryGetValue(plan.Operator, out var operation) ? "there is no such operator"
                 : !missing.Remove(plan.Operator) ? "it has two nests"
-                : Numbers(plan, operation) ?? NestChecker.Problem(plan.Encode(builder.Build(operation, -1, null), module.Machine), module.Machine);
+                : Numbers(plan, operation);
+            if (problem is null)
+            {
+                nests[plan.Operator] = plan.Encode(builder.Build(operation!, -1, null), module.Machine);
+                problem = NestChecker.Problem(nests[plan.Operator], module.Machine);
+            }
+
             if (problem is not null)
             {
                 problems.Add(SystolicDiagnostics.UnsoundPlan(plan.Operator, problem));
+            }
+        }
+
+        var contents = new ChipContents();
+        foreach (var name in module.Program.Steps.Select(step => step.Name).Where(name => problems.Count == 0 && nests.ContainsKey(name)))
+        {
+            if (contents.Next(nests[name]) is { } problem)
+            {
+                problems.Add(SystolicDiagnostics.UnsoundPlan(name, problem));
             }
         }
 
@@ -56,6 +72,8 @@ internal static class PlanVerifier
     private static string? Numbers(NestPlan plan, GconvOperator operation) =>
         plan.Loops.Count != operation.Loops.Count || plan.Outer.Concat(plan.Inner).Any(loop => loop < 0 || loop >= plan.Loops.Count) || plan.Loops.Any(loop => loop.Rows < 1 || loop.Columns < 1 || loop.Tile < 1)
             ? "it cuts or orders loops that are not there, or into nothing"
+            : plan.Chip is { } chip && (chip.Boxes < 0 || chip.Extras.Append(chip.Input).Append(chip.Kernel).Append(chip.Output).Any(place => place < NestChip.Dram))
+            ? "it has addresses on the chip below 0"
             : null;
 
     private static string? Problem(SystolicModule module, MatrixPlan plan, GconvOperator? operation, ChainTensors tensors, bool first)

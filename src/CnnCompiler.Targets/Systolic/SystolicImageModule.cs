@@ -1,6 +1,7 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Core;
 using CnnCompiler.Image.Container;
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
@@ -64,11 +65,14 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
         var complete = Complete();
         var options = given with
         {
-            AfterSystolicStep = (step, memory) =>
+            AfterSystolicStep = (step, memory, chip) =>
             {
+                // what a step did not store is on the chip, the pieces written before included
+                var kept = Image.Systolic!.Steps[step] is NestStep { Chip: { Stores: false } place } ? place.Output : NestChip.Dram;
                 foreach (var (value, address) in complete[step])
                 {
-                    values[value.Name] = new(value.Type.Element, value.Type.Shape, memory.Slice(address, (int)value.Type.Shape.Elements * value.Type.Element.Size()).ToArray());
+                    var bytes = (int)value.Type.Shape.Elements * value.Type.Element.Size();
+                    values[value.Name] = new(value.Type.Element, value.Type.Shape, (kept == NestChip.Dram ? memory.Slice(address, bytes) : chip.Slice(kept, bytes)).ToArray());
                 }
             },
         };

@@ -3,6 +3,7 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Nests;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Algorithms;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Passes.Selection.Explanation;
@@ -30,9 +31,11 @@ public sealed record SystolicModule(GconvProgram Program, EquatableArray<MatrixP
     {
         get
         {
-            var costs = Conversions.Count > 0
-                ? Predictions.Select(plan => (plan.Operator, Algorithm: $"{plan.Algorithm} {plan.Dataflow}", Cost: plan.Cycles))
-                : (Selection?.Vertices ?? []).Where(vertex => vertex.Kind == DecisionKind.Step).Select(vertex => (Operator: vertex.Vertex, Algorithm: vertex.Chosen, Cost: vertex.OwnCost));
+            var decided = (Selection?.Vertices ?? []).Where(vertex => vertex.Kind == DecisionKind.Step);
+            var algorithms = decided.GroupBy(vertex => LayerOf(vertex.Vertex), StringComparer.Ordinal).ToDictionary(layer => layer.Key, layer => string.Join(", ", layer.Select(vertex => vertex.Chosen).Distinct(StringComparer.Ordinal)), StringComparer.Ordinal);
+            var costs = Nests.Count > 0 ? NestPredictions.Select(nest => (nest.Operator, Algorithm: algorithms.GetValueOrDefault(LayerOf(nest.Operator), ConvolutionAlgorithm.Direct), Cost: nest.Counts.Cycles(Machine)))
+                : Conversions.Count > 0 ? Predictions.Select(plan => (plan.Operator, Algorithm: $"{plan.Algorithm} {plan.Dataflow}", Cost: plan.Cycles))
+                : decided.Select(vertex => (Operator: vertex.Vertex, Algorithm: vertex.Chosen, Cost: vertex.OwnCost));
             return [.. costs.GroupBy(cost => LayerOf(cost.Operator), StringComparer.Ordinal)
                 .Select(layer => new LayerPrediction(layer.Key, string.Join(", ", layer.Select(cost => cost.Algorithm).Distinct(StringComparer.Ordinal)), layer.Sum(cost => cost.Cost)))];
         }

@@ -6,6 +6,7 @@ using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Training;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Nests.Chip;
 using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler.Targets.Nests.Reproduction;
@@ -59,6 +60,8 @@ public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNe
         // algorithms are rewrites that a user asks for: unasked the pass changes nothing
         var passes = GconvTarget.Pipeline(BuiltInMachines.Gconv[0], []).Passes.Where(pass => pass.Description is { From: IrLevel.Gconv, To: IrLevel.Gconv } && pass is not ConvolutionAlgorithms).ToList();
         var variants = passes.Select(left => (left.Description.Name, After(program, [.. passes.Where(pass => pass != left)]))).ToList();
+        var chain = After(program, passes);
+        variants.Add((new KeepOnChip().Description.Name, chain.InDram));
         if (otherwise is (var step, var other))
         {
             variants.Add((step, After(other, passes)));
@@ -66,15 +69,15 @@ public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNe
 
         return new(
             name,
-            After(program, passes),
+            chain,
             After(program, [.. passes.Where(pass => pass is WriteInPlace)]),
             variants,
             layerCode);
 
-        ComparedNetwork After(GconvProgram chain, IReadOnlyList<Pass> chosen)
+        ComparedNetwork After(GconvProgram from, IReadOnlyList<Pass> chosen)
         {
             var context = new PassContext();
-            return ComparedNetwork.Of(name, PassRunner.Run(new Pipeline([.. chosen]), new GconvModule(chain), context) is GconvModule module
+            return ComparedNetwork.Of(name, PassRunner.Run(new Pipeline([.. chosen]), new GconvModule(from), context) is GconvModule module
                 ? module.Program
                 : throw new InvalidOperationException(string.Join('\n', context.Diagnostics.Diagnostics)));
         }
@@ -84,12 +87,18 @@ public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNe
 /// <summary>A network as a list of steps.</summary>
 public sealed class ComparedNetwork
 {
-    private ComparedNetwork(string name, IReadOnlyList<ComparedStep> steps) => (Name, Steps) = (name, steps);
+    private ComparedNetwork(string name, IReadOnlyList<ComparedStep> steps, ChipProgram? chip) => (Name, Steps, Chip) = (name, steps, chip);
 
     /// <summary>Its name.</summary>
     public string Name { get; }
 
+    /// <summary>The same with every tensor in DRAM between steps.</summary>
+    public ComparedNetwork InDram => new(Name, Steps, null);
+
     internal IReadOnlyList<ComparedStep> Steps { get; }
+
+    /// <summary>The steps as far as tensors on the chip are concerned; null where none stays there.</summary>
+    internal ChipProgram? Chip { get; }
 
     /// <summary>The steps of a chain.</summary>
     /// <param name="name">Name in tables.</param>
@@ -125,7 +134,7 @@ public sealed class ComparedNetwork
                 descriptor is null ? step.Type.Shape.Elements * OperationsOfHost : Operations(descriptor)));
         }
 
-        return new(name, steps);
+        return new(name, steps, ChipProgram.Of(program));
 
         string Storage(string tensor) => storage.GetValueOrDefault(tensor, tensor);
 

@@ -1,6 +1,7 @@
 using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.Nests.Chip;
 
 namespace CnnCompiler.Targets.Nests.Reproduction;
 
@@ -68,7 +69,10 @@ public sealed class GconvComparison(MachineDescription machine)
     private const int Patience = 6;
 
     private const string AdditionMark = "an addition for GCONV";
-    private readonly Dictionary<(bool Plain, string Key), (NestCounts Counts, Int128 Energy, DescriptorSize Code)> _mapped = [];
+    private readonly Dictionary<(bool Plain, string Key), NestPlan> _mapped = [];
+    private readonly Dictionary<(ComparedNetwork Network, Baseline? Baseline, int Lanes), IReadOnlyList<ComparedCost>> _costs = [];
+    private readonly NestChipPlans _kept = new(machine, Patience);
+    private readonly NestChipPlans _plainKept = new(WithoutAdditions(machine), Patience);
     private readonly MachineDescription _plain = WithoutAdditions(machine);
 
     /// <summary>The machine.</summary>
@@ -94,10 +98,10 @@ public sealed class GconvComparison(MachineDescription machine)
         foreach (var step in network.Steps.Where(step => step.Descriptor is not null))
         {
             var operation = step.Descriptor!;
-            var least = NestModel.LeastBytes(operation);
+            var least = NestModel.LeastBytes(operation, NestPlacement.Dram);
             var array = (double)NestModel.Taps(operation) * NestModel.CyclesPerTap(operation, machine) / ((long)machine.Rows * machine.Columns) * period;
             var dram = (double)least / machine.Systolic[SystolicKeys.OffChipBytes] * period;
-            var (counts, _, _) = Map(operation, isPlain: false);
+            var counts = NestModel.Count(Map(operation, isPlain: false).Encode(operation, machine), machine);
             roof = new(roof.Array + array, roof.Dram + dram, roof.Both + Math.Max(array, dram), roof.Reached + (counts.Cycles(machine) * period), 0);
             (operations, bytes) = (operations + NestModel.Taps(operation), bytes + least);
         }
@@ -106,23 +110,22 @@ public sealed class GconvComparison(MachineDescription machine)
     }
 
     /// <summary>Descriptors of a chain and their room.</summary>
-    public (int Count, DescriptorSize Size) Code(ComparedNetwork network) => network.Steps.Where(step => step.Descriptor is not null)
-        .Aggregate((Count: 0, Size: default(DescriptorSize)), (sum, step) => (sum.Count + 1, sum.Size + Map(step.Descriptor!, isPlain: false).Code));
+    public (int Count, DescriptorSize Size) Code(ComparedNetwork network) => Costs(network, null, new()).Select(cost => cost.Nest).OfType<NestStep>()
+        .Aggregate((Count: 0, Size: default(DescriptorSize)), (sum, nest) => (sum.Count + 1, sum.Size + DescriptorSize.Of(nest)));
 
     private ComparedRun Run(ComparedNetwork network, Baseline? baseline, BaselineParameters parameters)
     {
         var description = machine.Systolic!;
         var (period, link) = (1e-6 / description[SystolicKeys.Clock(1)], new Link(parameters));
         var run = default(ComparedRun);
-        foreach (var step in network.Steps)
+        foreach (var (step, cost) in network.Steps.Zip(Costs(network, baseline, parameters)))
         {
             var place = PlaceOf(step, baseline);
             var transfers = link.Bring(step, toHost: place == Place.Host);
-            var (seconds, joules) = (0.0, 0.0);
-            if (place == Place.Array)
+            var (seconds, joules) = (cost.Cycles * period, (double)cost.Energy * 1e-18);
+            if (cost.Nest is { } nest)
             {
-                var (counts, energy, _) = Map(step.Descriptor!, isPlain: baseline is not null);
-                (seconds, joules) = (counts.Cycles(machine) * period, (double)energy * 1e-18);
+                var counts = NestModel.Count(nest, machine);
                 run = counts.TransferCycles(machine) >= Math.Max(counts.ArrayCycles, counts.PostCycles) ? run with { DramBound = run.DramBound + seconds }
                     : counts.PostCycles > counts.ArrayCycles ? run with { UnitBound = run.UnitBound + seconds }
                     : run with { ArrayBound = run.ArrayBound + seconds };
@@ -132,13 +135,6 @@ public sealed class GconvComparison(MachineDescription machine)
                 (seconds, joules) = (
                     step.Operations / BaselineParameters.HostOperationsPerSecond,
                     1e-18 * (((double)step.Operations * BaselineParameters.HostEnergyFactor * description[SystolicKeys.VectorOperation]) + (step.Bytes / 4.0 * description[SystolicKeys.DramWord])));
-            }
-            else
-            {
-                // DRAM is shared by all units of the chip
-                var compute = place == Place.Vector ? Up(step.Operations, parameters.VectorLanes) : Up(NestModel.Taps(step.Descriptor!), machine.Columns);
-                seconds = Math.Max(compute, Up(step.Bytes, description[SystolicKeys.OffChipBytes])) * period;
-                joules = 1e-18 * (((double)step.Operations * description[SystolicKeys.VectorOperation]) + (step.Bytes / 4.0 * description[SystolicKeys.DramWord]));
             }
 
             var moved = transfers.Seconds;
@@ -165,20 +161,74 @@ public sealed class GconvComparison(MachineDescription machine)
         _ => Place.Host,
     };
 
-    private (NestCounts Counts, Int128 Energy, DescriptorSize Code) Map(SystolicOperator operation, bool isPlain)
+    /// <summary>What steps on the chip cost where values between them stay on it, whatever unit executes them; worked out once.</summary>
+    private IReadOnlyList<ComparedCost> Costs(ComparedNetwork network, Baseline? baseline, BaselineParameters parameters)
+    {
+        var key = (network, baseline, parameters.VectorLanes);
+        if (!_costs.TryGetValue(key, out var costs))
+        {
+            var prices = new Prices(this, network, baseline, parameters);
+            var choices = network.Chip is { } chip
+                ? ChipSelector.Choose(chip, machine.Systolic![SystolicKeys.ActivationBytes], prices)
+                : [.. network.Steps.Select((_, i) => new ChipChoice(NestPlacement.Dram, long.MaxValue, prices.Of(i, NestPlacement.Dram, long.MaxValue)!.Value, null))];
+            _costs.Add(key, costs = [.. choices.Select((choice, i) => new ComparedCost(choice.Cost.Cycles, choice.Cost.Energy, prices.Nest(i, choice)))]);
+        }
+
+        return costs;
+    }
+
+    private NestPlan Map(SystolicOperator operation, bool isPlain)
     {
         var key = (isPlain, NestMapper.Key(operation));
         if (!_mapped.TryGetValue(key, out var mapped))
         {
-            var target = isPlain ? _plain : machine;
-            var plan = NestMapper.Best(operation, target, Patience) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
-            var nest = plan.Encode(operation, target);
-            var counts = NestModel.Count(nest, target);
-            mapped = (counts, NestSearch.Energy(operation, counts, target), DescriptorSize.Of(nest));
+            mapped = NestMapper.Best(operation, isPlain ? _plain : machine, Patience) ?? throw new InvalidOperationException($"an element does not fit the buffers of {machine.Name}");
             _mapped.Add(key, mapped);
         }
 
         return mapped;
+    }
+
+    /// <summary>What a step on the chip costs: cycles, attojoules, and its nest where the array executes it. Nothing for a step of the host.</summary>
+    private readonly record struct ComparedCost(long Cycles, Int128 Energy, NestStep? Nest);
+
+    /// <summary>The array's mappings, and units beside it, which take values from the chip as the array does.</summary>
+    private sealed class Prices(GconvComparison comparison, ComparedNetwork network, Baseline? baseline, BaselineParameters parameters) : IChipCosts
+    {
+        private readonly string[] _keys = [.. network.Steps.Select(step => step.Descriptor is { } operation ? NestMapper.Key(operation) : string.Empty)];
+
+        public bool UsesChip(int step) => PlaceOf(network.Steps[step], baseline) != Place.Host;
+
+        public ChipCost? Of(int step, NestPlacement place, long free) => PlaceOf(network.Steps[step], baseline) switch
+        {
+            Place.Host => default(ChipCost),
+            Place.Array => Mapped(step, place, free)?.Cost,
+            var unit => Unit(step, unit, place),
+        };
+
+        /// <summary>The nest of a step of the array.</summary>
+        public NestStep? Nest(int step, ChipChoice choice) => PlaceOf(network.Steps[step], baseline) == Place.Array && Mapped(step, choice.Place, choice.Free) is var (plan, _)
+            ? (plan with { Chip = choice.Chip }).Encode(network.Steps[step].Descriptor!, baseline is null ? comparison.Machine : comparison._plain)
+            : null;
+
+        private (NestPlan Plan, ChipCost Cost)? Mapped(int step, NestPlacement place, long free) =>
+            (baseline is null ? comparison._kept : comparison._plainKept).Of(_keys[step], network.Steps[step].Descriptor!, comparison.Map(network.Steps[step].Descriptor!, baseline is not null), place, free);
+
+        /// <summary>A unit beside the array: DRAM is shared by all units of the chip.</summary>
+        private ChipCost Unit(int number, Place unit, NestPlacement place)
+        {
+            var (step, machine) = (network.Steps[number], comparison.Machine);
+            var (reads, kept) = (network.Chip?.Steps[number].Reads ?? [], place.Keeps ? step.WrittenBytes : 0);
+            var names = reads.Where((tensor, i) => tensor >= 0 && (i == ChipStep.Input ? place.Input : i == ChipStep.Kernel ? place.Kernel : (place.Extras >> (i - ChipStep.Extras) & 1) == 1))
+                .Select(tensor => network.Chip!.Tensors[tensor].Name).ToHashSet(StringComparer.Ordinal);
+            var taken = step.Reads.Where(read => names.Contains(read.Name)).Sum(read => read.Bytes);
+            var dram = step.Bytes - taken - (place.Stores ? 0 : step.WrittenBytes);
+            var compute = unit == Place.Vector ? Up(step.Operations, parameters.VectorLanes) : Up(NestModel.Taps(step.Descriptor!), machine.Columns);
+            return new(
+                Math.Max(compute, Up(dram, machine.Systolic![SystolicKeys.OffChipBytes])),
+                ((Int128)step.Operations * machine.Systolic[SystolicKeys.VectorOperation]) + ((Int128)dram * machine.Systolic[SystolicKeys.DramWord] / 4) + ((Int128)(taken + kept) * machine.Systolic[SystolicKeys.BufferWord] / 4),
+                0);
+        }
     }
 
     private static long Up(long value, long by) => (value + by - 1) / by;

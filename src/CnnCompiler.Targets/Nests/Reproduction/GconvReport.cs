@@ -37,7 +37,7 @@ public static class GconvReport
                 Text($"{name} on {machine.Name}, {machine.Rows} by {machine.Columns}"), () => Table(networks.Value, machines.Value[i]))),
             new($"{name}: averages over all machines and networks (the paper's abstract: 3.4 times the performance, 3.2 times the energy efficiency; how it averages is not known)", () => Averages(networks.Value, machines.Value)),
             new($"{name}: what each pass on the chain gains, times as long and as much energy without it (geometric mean over the machines)", () => Passes(networks.Value, machines.Value)),
-            new($"{name}: roofline, milliseconds with the whole array busy, with each operand moved once, with the slower of both for each operator, and reached", () => Roofs(networks.Value, machines.Value)),
+            new($"{name}: roofline of operators one by one with everything in DRAM, milliseconds with the whole array busy, with each operand moved once, with the slower of both for each operator, and reached", () => Roofs(networks.Value, machines.Value)),
         ];
     }
 
