@@ -26,6 +26,9 @@ public sealed record CompilerTarget(
     /// <summary>True where it searches: effort, schedules and kept costs mean something.</summary>
     public bool Searches { get; init; }
 
+    /// <summary>True where effort means something although it does not search: at 0 no algorithm of a convolution is chosen, above it all are compared.</summary>
+    public bool ChoosesAlgorithms { get; init; }
+
     /// <summary>The shipped machine of this name, or null.</summary>
     public MachineDescription? FindMachine(string name) => Machines.FirstOrDefault(machine => machine.Name == name);
 }
@@ -49,11 +52,11 @@ public static class CompilerTargets
     [
         new("openedge", "OpenEdgeCGRA: a 4x4 array of 32-bit cells beside a host processor (HEEPsilon)", BuiltInMachines.All, OpenEdgeTarget.Pipeline, LoopNests) { Searches = true },
         new("arrayflex", "systolic arrays whose pipeline depth is set for each layer (ArrayFlex)", BuiltInMachines.ArrayFlex, ArrayFlexTarget.Pipeline, new(
-            SystolicText.Dialect, (source, machine, diagnostics) => SystolicText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
+            SystolicText.Dialect, (source, machine, diagnostics) => SystolicText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))) { ChoosesAlgorithms = true },
         new("overlay", "DYNAMAP's overlay: im2col, kn2row or Winograd and a dataflow for each convolution", BuiltInMachines.Overlay, OverlayTarget.Pipeline, new(
             OverlayText.Dialect, (source, machine, diagnostics) => OverlayText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
         new("gconv", "convolution accelerators that execute every layer as general convolutions (GCONV Chain)", BuiltInMachines.Gconv, GconvTarget.Pipeline, new(
-            NestText.Dialect, (source, machine, diagnostics) => NestText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))),
+            NestText.Dialect, (source, machine, diagnostics) => NestText.Parse(source.Text, source.File, source.Constants, machine, diagnostics))) { ChoosesAlgorithms = true },
     ];
 
     private static MappedText LoopNests => new(

@@ -47,8 +47,31 @@ public sealed class SearchOptionTests : IDisposable
     {
         Run("x.cnnb", "--effort", "4").Exits(2);
         Run("x.cnnb", "--effort", "-1").Exits(2);
-        var refused = Cnnc.Run("compile", Cnnc.Lenet5, "-t", "arrayflex", "-o", _scratch["x.cnnb"], "--effort", "2").Exits(2);
-        Assert.Contains("arrayflex", refused.Error, StringComparison.Ordinal);
+        var refused = Cnnc.Run("compile", Cnnc.Lenet5, "-t", "overlay", "-o", _scratch["x.cnnb"], "--effort", "2").Exits(2);
+        Assert.Contains("overlay", refused.Error, StringComparison.Ordinal);
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", "gconv", "-o", _scratch["x.cnnb"], "--optimize", "energy").Exits(2);
+    }
+
+    /// <summary>Where nothing is measured effort 0 leaves algorithms out, and the others are alike.</summary>
+    [Theory]
+    [InlineData("gconv", "map-to-nests", true)]
+    [InlineData("arrayflex", "map-to-systolic", false)]
+    public void Effort_0_leaves_algorithms_out(string target, string pass, bool pays)
+    {
+        File.WriteAllText(_scratch["n.cnn"], "network n { weights seed 1\n input x : i8[1, 28, 28, 64] scale 0.5 zero 3\n c = conv2d(x, filters=64, kernel=3, padding=same, activation=relu)\n output c }");
+        byte[] Image(params string[] options)
+        {
+            Cnnc.Run(["compile", _scratch["n.cnn"], "-t", target, "-o", _scratch["n.cnnb"], .. options]).Exits(0);
+            return File.ReadAllBytes(_scratch["n.cnnb"]);
+        }
+
+        var (none, chosen) = (Image("--effort", "0"), Image("--effort", "3"));
+        Assert.Equal(Image("--set", $"{pass}.algorithms=direct"), none);
+        Assert.Equal(Image(), chosen);
+        Assert.Equal(pays, !none.SequenceEqual(chosen));
+        var choices = Cnnc.Run("compile", _scratch["n.cnn"], "-t", target, "--emit", "choices", "--effort", "1").Exits(0).Out;
+        Assert.Contains("winograd", choices, StringComparison.Ordinal);
+        Assert.DoesNotContain("winograd", Cnnc.Run("compile", _scratch["n.cnn"], "-t", target, "--emit", "choices", "--effort", "0").Out, StringComparison.Ordinal);
     }
 
     private byte[] Compile(string output, params string[] options)

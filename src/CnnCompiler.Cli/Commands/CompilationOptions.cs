@@ -99,7 +99,7 @@ internal sealed class CompilationOptions
     /// <summary>--effort.</summary>
     public Option<int> Effort { get; } = new("--effort")
     {
-        Description = "How much to look for a faster mapping: 0 default kernels, nothing measured; 1 all kernels measured and chosen together; 2 and 3 also tried in the whole program",
+        Description = "How much to look for a faster mapping: 0 default kernels, nothing measured; 1 all kernels measured and chosen together; 2 and 3 also tried in the whole program; arrayflex, gconv: 0 leaves algorithms of convolutions out",
         HelpName = "0..3",
         DefaultValueFactory = _ => SearchOptions.DefaultEffort,
     };
@@ -257,7 +257,7 @@ internal sealed class CompilationOptions
             throw CliSession.Usage($"--effort takes 0 to {SearchOptions.MostEffort}", "leave it out for 1");
         }
 
-        if (!target.Searches && SearchGiven(parse).FirstOrDefault(option => option.Given).Name is { } option)
+        if (!target.Searches && SearchGiven(parse).FirstOrDefault(option => option.Given && !(target.ChoosesAlgorithms && option.Name == Effort.Name)).Name is { } option)
         {
             throw CliSession.Usage($"{option} has no effect on target {target.Name}: it does not search", "leave it out");
         }
@@ -293,7 +293,7 @@ internal sealed class CompilationOptions
 
     private (string Name, bool Given)[] SearchGiven(ParseResult parse) =>
     [
-        ("--effort", parse.GetResult(Effort) is { Implicit: false }),
+        (Effort.Name, parse.GetResult(Effort) is { Implicit: false }),
         ("--optimize", parse.GetValue(Optimize) is not null),
         ("--schedule", parse.GetValue(Schedule) is not null),
         ("--schedule-out", parse.GetValue(ScheduleOut) is not null),

@@ -116,10 +116,21 @@ internal sealed record ConvolutionNest(GconvOperator Operation, TensorType Input
         }
 
         var weights = new T[Weights.Shape.Elements];
-        var codes = Weights.Element == ElementType.Int8 ? Weights.AsSpan<sbyte>() : [];
-        for (var i = 0; i < weights.Length; i++)
+        if (Weights.Element == ElementType.Int8)
         {
-            weights[i] = T.CreateTruncating((codes.Length > 0 ? codes[i] : Weights.GetInteger(i)) - WeightZero);
+            var codes = Weights.AsSpan<sbyte>();
+            var zero = T.CreateTruncating(WeightZero);
+            for (var i = 0; i < codes.Length; i++)
+            {
+                weights[i] = T.CreateTruncating(codes[i]) - zero;
+            }
+        }
+        else
+        {
+            for (var i = 0; i < weights.Length; i++)
+            {
+                weights[i] = T.CreateTruncating(Weights.GetInteger(i) - WeightZero);
+            }
         }
 
         _centred = weights;

@@ -128,16 +128,17 @@ internal sealed class TransformedWeights
     {
         var (above, below) = (new long[Channels * Points], new long[Channels * Points]);
         var (low, high) = (0L, 0L);
-        Walk<T>((values, _, channel, run) =>
+        Walk<T>((taps, row, _, channel, run) =>
         {
             if (run.Channel == 0)
             {
-                var sides = Sides(values);
+                var sides = Sides(taps, run.Extent, row.Factors);
                 (low, high) = (Math.Min(low, sides.Low), Math.Max(high, sides.High));
                 (above[channel], below[channel]) = (above[channel] + sides.Above, below[channel] + sides.Below);
                 return;
             }
 
+            var values = Products(taps, run.Extent, row.Factors);
             for (var i = 0; i < values.Length; i++)
             {
                 var value = long.CreateTruncating(values[i]);
@@ -156,16 +157,21 @@ internal sealed class TransformedWeights
         return (null, above, below);
     }
 
-    /// <summary>The least and largest of some values and 0, and the sums of those above and below 0.</summary>
+    /// <summary>The least and largest of a run's transformed weights and 0, and the sums of those above and below 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (long Low, long High, long Above, long Below) Sides<T>(ReadOnlySpan<T> values)
+    private static (long Low, long High, long Above, long Below) Sides<T>(ReadOnlySpan<T> taps, int extent, (int Tap, long Factor)[] factors)
         where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
     {
         var (lows, highs, aboves, belows) = (Vector<T>.Zero, Vector<T>.Zero, Vector<T>.Zero, Vector<T>.Zero);
         var i = 0;
-        for (; i <= values.Length - Vector<T>.Count; i += Vector<T>.Count)
+        for (; i <= extent - Vector<T>.Count; i += Vector<T>.Count)
         {
-            var several = new Vector<T>(values[i..]);
+            var several = Vector<T>.Zero;
+            foreach (var (tap, factor) in factors)
+            {
+                several += new Vector<T>(taps[((tap * extent) + i)..]) * T.CreateTruncating(factor);
+            }
+
             (lows, highs) = (Vector.Min(lows, several), Vector.Max(highs, several));
             (aboves, belows) = (aboves + Vector.Max(several, Vector<T>.Zero), belows + Vector.Min(several, Vector<T>.Zero));
         }
@@ -176,10 +182,16 @@ internal sealed class TransformedWeights
             (low, high) = (T.Min(low, lows[lane]), T.Max(high, highs[lane]));
         }
 
-        for (; i < values.Length; i++)
+        for (; i < extent; i++)
         {
-            (low, high) = (T.Min(low, values[i]), T.Max(high, values[i]));
-            (above, below) = (above + T.Max(values[i], T.Zero), below + T.Min(values[i], T.Zero));
+            var value = T.Zero;
+            foreach (var (tap, factor) in factors)
+            {
+                value += taps[(tap * extent) + i] * T.CreateTruncating(factor);
+            }
+
+            (low, high) = (T.Min(low, value), T.Max(high, value));
+            (above, below) = (above + T.Max(value, T.Zero), below + T.Min(value, T.Zero));
         }
 
         return (long.CreateTruncating(low), long.CreateTruncating(high), long.CreateTruncating(above), long.CreateTruncating(below));
@@ -190,15 +202,15 @@ internal sealed class TransformedWeights
     {
         if (IsNarrow)
         {
-            Walk<int>((values, place, _, run) => Store(values, place, run));
+            Walk<int>((taps, row, place, _, run) => Store(Products(taps, run.Extent, row.Factors), place, run));
         }
         else
         {
-            Walk<long>((values, place, _, run) => Store(values, place, run));
+            Walk<long>((taps, row, place, _, run) => Store(Products(taps, run.Extent, row.Factors), place, run));
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void Store<T>(ReadOnlySpan<T> values, long place, Trip run)
+        void Store<T>(T[] values, long place, Trip run)
             where T : unmanaged, IBinaryInteger<T>
         {
             var stored = MemoryMarshal.Cast<byte, TStored>(bytes.AsSpan());
@@ -209,7 +221,7 @@ internal sealed class TransformedWeights
         }
     }
 
-    /// <summary>Works out the transformed weights, a run of them along the last loop that is not transformed at a time, in a type that holds every sum of a run.</summary>
+    /// <summary>Goes through the weights, a run of them along the last loop that is not transformed at a time, in a type that holds every sum of a run.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Walk<T>(RunVisitor<T> visit)
         where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
@@ -217,27 +229,29 @@ internal sealed class TransformedWeights
         var (weight, steps) = _nest.WeightStrides();
         var (weights, rows, taps, kept) = (_nest.Centred<T>(), Rows(), Taps(steps), Kept(steps));
         var (run, outside, at) = (kept[^1], kept[..^1], new int[kept.Length - 1]);
-        var (gathered, values) = (new T[taps.Length * run.Extent], new T[run.Extent]);
+        var gathered = new T[taps.Length * run.Extent];
         var (place, channel) = (0L, 0);
         while (true)
         {
             for (var tap = 0; tap < taps.Length; tap++)
             {
-                for (var i = 0; i < run.Extent; i++)
+                var from = (int)(weight + taps[tap]);
+                var to = gathered.AsSpan(tap * run.Extent, run.Extent);
+                if (run.Weight == 1)
                 {
-                    gathered[(tap * run.Extent) + i] = weights[weight + taps[tap] + (i * run.Weight)];
+                    weights.AsSpan(from, run.Extent).CopyTo(to);
+                    continue;
+                }
+
+                for (var i = 0; i < to.Length; i++)
+                {
+                    to[i] = weights[from + (i * run.Weight)];
                 }
             }
 
             foreach (var row in rows)
             {
-                values.AsSpan().Clear();
-                foreach (var (tap, factor) in row.Factors)
-                {
-                    AddProducts(values, gathered.AsSpan(tap * run.Extent, run.Extent), T.CreateTruncating(factor));
-                }
-
-                visit(values, place + row.Place, channel + row.Point, run);
+                visit(gathered, row, place + row.Place, channel + row.Point, run);
             }
 
             var next = outside.Length - 1;
@@ -257,6 +271,19 @@ internal sealed class TransformedWeights
         }
 
         void Move(Trip loop, int trips) => (weight, place, channel) = (weight + (loop.Weight * trips), place + (loop.Place * trips), channel + (loop.Channel * trips));
+    }
+
+    /// <summary>The transformed weights of a run.</summary>
+    private static T[] Products<T>(ReadOnlySpan<T> taps, int extent, (int Tap, long Factor)[] factors)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        var values = new T[extent];
+        foreach (var (tap, factor) in factors)
+        {
+            AddProducts(values, taps.Slice(tap * extent, extent), T.CreateTruncating(factor));
+        }
+
+        return values;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -328,12 +355,13 @@ internal sealed class TransformedWeights
 
     private bool IsParallel(int loop) => _nest.Operation.Loops[loop].Kind.IsParallel();
 
-    /// <summary>Takes the transformed weights of a run.</summary>
-    /// <param name="values">The weights.</param>
-    /// <param name="place">Where the first lies.</param>
-    /// <param name="channel">The first one's channel and point.</param>
+    /// <summary>Takes the weights of a run.</summary>
+    /// <param name="taps">[taps, run] the weights.</param>
+    /// <param name="row">What they are transformed to.</param>
+    /// <param name="place">Where the first transformed one lies.</param>
+    /// <param name="channel">Its channel and point.</param>
     /// <param name="run">The loop that they lie along.</param>
-    private delegate void RunVisitor<T>(ReadOnlySpan<T> values, long place, int channel, Trip run);
+    private delegate void RunVisitor<T>(ReadOnlySpan<T> taps, Row row, long place, int channel, Trip run);
 
     /// <summary>A loop: its trips, and how far one goes in the weights, the transformed ones and the channels.</summary>
     private readonly record struct Trip(int Extent, long Weight, long Place, int Channel);

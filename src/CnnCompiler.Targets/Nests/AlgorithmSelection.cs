@@ -63,7 +63,12 @@ internal sealed class AlgorithmSelection : IOperatorCosts
     public long Least(GconvOperator operation, ChainTensors tensors) => NestModel.LeastCycles(Descriptor(operation, tensors), _plans.Machine);
 
     /// <inheritdoc/>
-    public (long Cost, Int128 Tie)? Best(GconvOperator operation, ChainTensors tensors) => Descriptor(operation, tensors) is var descriptor && _plans.Of(descriptor) is { } plan ? NestMapper.Cost(plan, descriptor, _plans.Machine) : null;
+    public OperatorCost? Best(GconvOperator operation, ChainTensors tensors, long limit)
+    {
+        var descriptor = Descriptor(operation, tensors);
+        var (found, isAbove) = _plans.Within(descriptor, limit);
+        return found is { } plan && NestMapper.Cost(plan, descriptor, _plans.Machine) is var (cycles, energy) ? new(cycles, energy) : isAbove ? new(limit + 1, 0, IsLeast: true) : null;
+    }
 
     /// <inheritdoc/>
     public string? Refusal(AlgorithmChain chain, GconvOperator operation, ChainTensors tensors)

@@ -42,11 +42,12 @@ internal static class NestMapper
     /// <param name="patience">Unrollings in a row that gain no cycles after which a search ends.</param>
     /// <param name="place">What lies on the chip; nothing where null.</param>
     /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
-    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue)
+    /// <param name="limit">Cycles that it may take: where none takes as few there is none.</param>
+    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue)
     {
-        var plan = NestSearch.Best(operation, machine, true, patience, place, free);
+        var plan = NestSearch.Best(operation, machine, true, patience, place, free, limit);
         var plain = GconvComparison.WithoutAdditions(machine);
-        return plan is null || plain == machine || NestSearch.Best(operation, plain, true, patience, place, free) is not { } other
+        return plan is null || plain == machine || NestSearch.Best(operation, plain, true, patience, place, free, limit) is not { } other
             || Cost(At(plan, place), operation, machine).CompareTo(Cost(At(other, place), operation, machine)) <= 0 ? plan : other;
 
         NestPlan At(NestPlan found, NestPlacement? where) => where is { } there ? found with { Chip = there.At0(operation.Extras.Count) } : found;

@@ -8,21 +8,23 @@ namespace CnnCompiler.Targets.Nests;
 /// <param name="patience">Unrollings in a row that gain no cycles after which a search ends.</param>
 internal sealed class NestPlans(MachineDescription machine, int patience = int.MaxValue)
 {
-    private readonly Dictionary<string, NestPlan?> _known = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (NestPlan? Plan, long Limit)> _known = new(StringComparer.Ordinal);
 
     /// <summary>The machine.</summary>
     public MachineDescription Machine => machine;
 
     /// <summary>The best mapping, or null where not even an element at a time fits the buffers.</summary>
-    public NestPlan? Of(SystolicOperator operation)
+    public NestPlan? Of(SystolicOperator operation) => Within(operation, long.MaxValue).Plan;
+
+    /// <summary>The best mapping; or none, where not even an element at a time fits the buffers, or where none is known and every one takes more cycles than the limit.</summary>
+    public (NestPlan? Plan, bool IsAbove) Within(SystolicOperator operation, long limit)
     {
         var key = NestMapper.Key(operation);
-        if (!_known.TryGetValue(key, out var plan))
+        if (!_known.TryGetValue(key, out var known) || (known.Plan is null && known.Limit < limit))
         {
-            plan = NestMapper.Best(operation, machine, patience);
-            _known.Add(key, plan);
+            _known[key] = known = (NestMapper.Best(operation, machine, patience, limit: limit), limit);
         }
 
-        return plan;
+        return (known.Plan, known.Plan is null && known.Limit < long.MaxValue);
     }
 }

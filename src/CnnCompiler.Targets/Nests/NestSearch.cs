@@ -36,15 +36,16 @@ internal sealed class NestSearch
     private readonly long _kernelBytes;
     private readonly long _bytesPerCycle;
     private readonly NestPlacement _place;
+    private readonly long _limit;
     private readonly NestOperand _input;
     private readonly NestOperand? _kernel;
     private readonly IReadOnlyList<NestExtra> _extras;
     private NestPlan? _best;
     private (long Cycles, Int128 Energy) _cost;
 
-    private NestSearch(SystolicOperator operation, MachineDescription machine, bool prunes, int patience, NestPlacement place, long free)
+    private NestSearch(SystolicOperator operation, MachineDescription machine, bool prunes, int patience, NestPlacement place, long free, long limit)
     {
-        (_operation, _machine, _prunes, _patience, _place) = (operation, machine, prunes, patience, place);
+        (_operation, _machine, _prunes, _patience, _place, _limit) = (operation, machine, prunes, patience, place, limit);
         _ordered = operation.Accumulator.IsReal() && operation.Reduce == SystolicReduction.Add;
         (_input, _kernel, _extras) = (new(operation, operation.Input), operation.Kernel is { } kernel ? new(operation, kernel) : null, NestModel.Extras(operation));
         (_taps, _outputs, _perTap) = (NestModel.Taps(operation), NestModel.Outputs(operation), NestModel.CyclesPerTap(operation, machine));
@@ -65,9 +66,11 @@ internal sealed class NestSearch
     /// <param name="patience">Unrollings in a row that gain no cycles after which the search ends.</param>
     /// <param name="place">What lies on the chip; nothing where null.</param>
     /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
-    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, bool prunes = true, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue)
+    /// <param name="limit">Cycles that it may take: where none takes as few there is none.</param>
+    public static NestPlan? Best(
+        SystolicOperator operation, MachineDescription machine, bool prunes = true, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue)
     {
-        var search = new NestSearch(operation, machine, prunes, patience, place ?? NestPlacement.Dram, free);
+        var search = new NestSearch(operation, machine, prunes, patience, place ?? NestPlacement.Dram, free, limit);
         search.Run();
         return search._best;
     }
@@ -86,13 +89,16 @@ internal sealed class NestSearch
             + ((Int128)(Up(counts.DramBytes - counts.OutputBytes, 4) + Up(counts.OutputBytes, 4)) * description[SystolicKeys.DramWord]);
     }
 
+    /// <summary>Cycles that are of interest.</summary>
+    private long MostCycles => _best is null ? _limit : _cost.Cycles;
+
     private void Run()
     {
         var (equal, inVain) = (0, 0);
         foreach (var unrolling in Unrolling.All(_operation, _machine))
         {
             var least = Math.Max(_bound, unrolling.Steps * _perTap);
-            if (_best is not null && _prunes && (least > _cost.Cycles || (least == _cost.Cycles && ++equal > EquallyFast)))
+            if (_prunes && (least > MostCycles || (_best is not null && least == _cost.Cycles && ++equal > EquallyFast)))
             {
                 return;
             }
@@ -202,7 +208,7 @@ internal sealed class NestSearch
     {
         var (input, kernel, results) = (_place.Input ? 0 : _input.BytesOfTiles(loops), _kernel?.BytesOfTiles(loops) ?? 0, _outputs * _operation.Output.Element.Size());
         var written = _place.Stores ? results : 0;
-        if (_best is not null && _prunes && Math.Max(arrayCycles, Up(input + (_place.Kernel ? 0 : kernel) + written, _bytesPerCycle)) > _cost.Cycles)
+        if (_prunes && Math.Max(arrayCycles, Up(input + (_place.Kernel ? 0 : kernel) + written, _bytesPerCycle)) > MostCycles)
         {
             return;
         }
@@ -220,7 +226,7 @@ internal sealed class NestSearch
             var moved = new NestCounts(
                 _taps, arrayCycles, _outputs, _postCycles, tiles, input * Times(_input, outer), _place.Kernel ? 0 : boxes, extras, written, 0, 0, 0, 0, chip + _place.Between(boxes, results));
             var cycles = moved.Cycles(_machine);
-            if (_best is not null && _prunes && cycles > _cost.Cycles)
+            if (_prunes && cycles > MostCycles)
             {
                 continue;
             }

@@ -7,14 +7,20 @@ using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Targets.Systolic;
 
+/// <summary>What an operator costs.</summary>
+/// <param name="Cost">The cost.</param>
+/// <param name="Tie">What tells apart ways that cost the same.</param>
+/// <param name="IsLeast">It costs this or more, and how much was not looked at.</param>
+internal readonly record struct OperatorCost(long Cost, Int128 Tie, bool IsLeast = false);
+
 /// <summary>What operators cost on a machine, in one unit.</summary>
 internal interface IOperatorCosts
 {
     /// <summary>The operator runs in no way that costs less.</summary>
     long Least(GconvOperator operation, ChainTensors tensors);
 
-    /// <summary>The best way to run it, and what tells apart those that cost the same; null where there is none.</summary>
-    (long Cost, Int128 Tie)? Best(GconvOperator operation, ChainTensors tensors);
+    /// <summary>The cost of the best way to run it, null where there is none. Above the limit a bound is enough.</summary>
+    OperatorCost? Best(GconvOperator operation, ChainTensors tensors, long limit);
 
     /// <summary>Why the machine can't run what an algorithm makes of an operator, or null.</summary>
     string? Refusal(AlgorithmChain chain, GconvOperator operation, ChainTensors tensors);
@@ -69,7 +75,7 @@ internal sealed class AlgorithmWays(GconvProgram program, ChainTensors tensors, 
     /// <param name="diagnostics">Takes what is wrong with the choice.</param>
     public AlgorithmDecision? Decide(GconvOperator operation, string? forced, bool isAuto, DiagnosticBag diagnostics)
     {
-        if (costs.Best(operation, tensors) is not var (cost, tie))
+        if (costs.Best(operation, tensors, long.MaxValue) is not var (cost, tie, _))
         {
             return null;
         }
@@ -181,12 +187,17 @@ internal sealed class AlgorithmWays(GconvProgram program, ChainTensors tensors, 
                 return new(name, cost, IsLeast: true);
             }
 
-            if (costs.Best(step, tensors) is not { } best)
+            var others = cost - costs.Least(step, tensors);
+            if (costs.Best(step, tensors, limit == long.MaxValue ? limit : limit - others) is not { } best)
             {
                 return null;
             }
 
-            (cost, tie) = (cost - costs.Least(step, tensors) + best.Cost, tie + best.Tie);
+            (cost, tie) = (others + best.Cost, tie + best.Tie);
+            if (best.IsLeast)
+            {
+                return new(name, cost, IsLeast: true);
+            }
         }
 
         return new(name, cost, tie);

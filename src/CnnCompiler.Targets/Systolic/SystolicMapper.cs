@@ -75,10 +75,10 @@ internal sealed class SystolicMapper : IOperatorCosts
     }
 
     /// <inheritdoc/>
-    public long Least(GconvOperator operation, ChainTensors tensors) => Best(operation, tensors)!.Value.Cost;
+    public long Least(GconvOperator operation, ChainTensors tensors) => Best(operation, tensors, long.MaxValue)!.Value.Cost;
 
     /// <inheritdoc/>
-    public (long Cost, Int128 Tie)? Best(GconvOperator operation, ChainTensors tensors) => (PlanChooser.Best(Candidates(operation, tensors)).Measure, 0);
+    public OperatorCost? Best(GconvOperator operation, ChainTensors tensors, long limit) => new(PlanChooser.Best(Candidates(operation, tensors)).Measure, 0);
 
     /// <summary>All ways to run an operator as it is; not their plans' names.</summary>
     private IReadOnlyList<PlanCandidate> Candidates(GconvOperator operation, ChainTensors tensors)
