@@ -76,12 +76,15 @@ public static class ImageTensors
         var layout = module.Mapped.Buffers.First(buffer => buffer.Name == value.Buffer).Layout;
         var words = ram[(Range(module, value.Buffer).Start / WordBytes)..];
         var elements = LayoutElements.Of(layout);
-        if (layout.Lanes == 1)
+        if (layout.Lanes < WordBytes)
         {
             var bytes = new byte[elements.Length * WordBytes];
             for (var index = 0; index < elements.Length; index++)
             {
-                BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(index * WordBytes), words[elements[index]]);
+                // of two lanes the upper one is what is left without the lower one
+                var word = (int)words[elements[index] / layout.Lanes];
+                var element = layout.Lanes == 1 ? word : elements[index] % layout.Lanes == 0 ? (short)word : (word - (short)word) >> 16;
+                BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(index * WordBytes), element);
             }
 
             return new(ElementType.Int32, new(value.Shape), bytes);

@@ -33,6 +33,27 @@ public class ImageTensorsTests
         Assert.Equal("conv2", differing.Key);
     }
 
+    [Fact]
+    public void A_tensor_that_lies_packed_as_its_reader_multiplies_it_has_the_codes_of_the_network_level()
+    {
+        const string Text = """
+            network packed {
+                weights seed 12
+                input x : i8[1x8x6x16] scale 0.5 zero 5
+                spatial = depthwise_conv2d(x, kernel=3, padding=same, activation=relu)
+                mixed = conv2d(spatial, filters=16, kernel=1, activation=relu)
+                output mixed
+            }
+            """;
+        var result = Compiler.Compile(new("packed.cnn", System.Text.Encoding.UTF8.GetBytes(Text), "openedge") { Forced = [new("spatial:layout", "packed-h")] });
+        var module = (ImageModule)result.Modules[IrLevel.Image];
+        Assert.Equal(2, module.Mapped.Buffers.Single(buffer => buffer.Name == "spatial").Layout.Lanes);
+        var input = Tensor.From<sbyte>(ElementType.Int8, Shape.Of(1, 8, 6, 16), [.. Enumerable.Range(0, 8 * 6 * 16).Select(i => (sbyte)((i * 89 % 256) - 128))]);
+        var expected = result.Modules[IrLevel.Network].Evaluate([input], new DiagnosticBag(), TestContext.Current.CancellationToken)!.Values["spatial"];
+        var seen = ImageTensors.Read(module, [input], new DiagnosticBag(), TestContext.Current.CancellationToken).Single(entry => entry.Key == "spatial").Value;
+        Assert.Equal(Codes(expected), Codes(seen));
+    }
+
     private static CompileResult Compile(Func<byte[], byte[]> weights) => Compiler.Compile(new("lenet5.cnn", File.ReadAllBytes(Cnnc.Lenet5), "openedge")
     {
         Companion = name => weights(File.ReadAllBytes(Path.Combine(Path.GetDirectoryName(Cnnc.Lenet5)!, name))),

@@ -65,10 +65,13 @@ public sealed class RequantizeHalvesKernel : NestKernel
 
     private int Quads => _view.Extent(NestView.Quad);
 
-    /// <summary>True where the channels have a short form with one offset and the code can follow the lines.</summary>
+    /// <summary>True where the code can follow a nest's positions.</summary>
+    public static bool Fits(MappedNest nest) => WalkOf(nest) is not null;
+
+    /// <summary>True where the channels have a short form with one offset.</summary>
     /// <param name="nest">The nest.</param>
     /// <param name="constant">Constants by name.</param>
-    public static bool Fits(MappedNest nest, Func<string, Tensor> constant) => WalkOf(nest) is not null && FormOf(nest, constant) is not null;
+    public static bool HasForm(MappedNest nest, Func<string, Tensor> constant) => FormOf(nest, constant) is not null;
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)

@@ -255,9 +255,13 @@ public sealed partial class OpenEdgeMapper
 
         if (contraction.Stored is { } form)
         {
-            var packed = HalvedCodes(contraction, sums, map => SumOf(map, 0), first, count, suffix, form, operation.Name);
-            _steps.AddRange(packed is null ? [] : [packed]);
-            return packed is not null;
+            if (HalvedCodes(contraction, sums, map => SumOf(map, 0), first, count, suffix, form, operation.Name) is not { } packed || !RequantizeHalvesKernel.HasForm(packed, ConstantNamed))
+            {
+                return false;
+            }
+
+            _steps.Add(packed);
+            return true;
         }
 
         NoteStores(contraction, sums, map => SumOf(map, 0), first, count, suffix);
@@ -344,8 +348,21 @@ public sealed partial class OpenEdgeMapper
         _ => null,
     };
 
+    /// <summary>The ways to execute contractions that were looked at.</summary>
+    private readonly Dictionary<GconvOperator, List<Spread>> _spreads = new(ReferenceEqualityComparer.Instance);
+
     /// <summary>The legal ways to execute a contraction, the default first; none where there are too many dimensions of positions.</summary>
     private List<Spread> ContractionSpreads(GconvOperator operation, OperatorShape shape, int groups, int channels)
+    {
+        if (!_spreads.TryGetValue(operation, out var known))
+        {
+            _spreads.Add(operation, known = FindSpreads(operation, shape, groups, channels));
+        }
+
+        return known;
+    }
+
+    private List<Spread> FindSpreads(GconvOperator operation, OperatorShape shape, int groups, int channels)
     {
         var spreads = new List<Spread>();
         if (groups > 1 && channels == 1)

@@ -72,7 +72,7 @@ public sealed partial class OpenEdgeMapper
         return false;
     }
 
-    /// <summary>The nest that makes packed codes of some channels' sums; null where there is none.</summary>
+    /// <summary>The nest that makes packed codes of some channels' sums where they have the short form with one offset; null where its code can't follow the positions.</summary>
     /// <param name="contraction">The operator.</param>
     /// <param name="sums">The sums.</param>
     /// <param name="sumOf">The first channel's sum over a nest's loops.</param>
@@ -122,18 +122,19 @@ public sealed partial class OpenEdgeMapper
             GconvReduction.None,
             new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
             Requantized(new ScalarAccumulator(), requantize)) { Origin = operation.Origin.Value with { Macs = 0 } };
-        return RequantizeHalvesKernel.Fits(nest, ConstantNamed) ? nest : null;
+        return RequantizeHalvesKernel.Fits(nest) ? nest : null;
     }
 
     /// <summary>Notes the nests that would store some channels packed.</summary>
     private void NoteStores(Contraction contraction, MappedBuffer sums, Func<LoopMap, AffineExpression> sumOf, int first, int count, string suffix)
     {
         var operation = contraction.Operation;
+        bool? isShort = null;
         foreach (var form in operation.Destination is null ? _layouts.FormsOf(operation.Name).Forms : [])
         {
             var layout = form.Layout(operation.Type.Shape.Dimensions);
             var buffer = new MappedBuffer($"{operation.Name}.{form.Candidate.Name}", BufferRole.Activation, layout, layout.Elements / layout.Lanes);
-            if (HalvedCodes(contraction, sums, sumOf, first, count, suffix, form, buffer.Name) is { } nest)
+            if (HalvedCodes(contraction, sums, sumOf, first, count, suffix, form, buffer.Name) is { } nest && (isShort ??= RequantizeHalvesKernel.HasForm(nest, ConstantNamed)) == true)
             {
                 _halvedStores.Add(new(operation.Name, form.Candidate.Name, buffer, nest));
             }
