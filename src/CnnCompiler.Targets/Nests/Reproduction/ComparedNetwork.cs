@@ -58,7 +58,8 @@ public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNe
     public static GconvNetwork Of(string name, GconvProgram program, long layerCode = 0, (string Step, GconvProgram Program)? otherwise = null)
     {
         // algorithms are rewrites that a user asks for: unasked the pass changes nothing
-        var passes = GconvTarget.Pipeline(BuiltInMachines.Gconv[0], []).Passes.Where(pass => pass.Description is { From: IrLevel.Gconv, To: IrLevel.Gconv } && pass is not ConvolutionAlgorithms).ToList();
+        // weights are drawn, or none: no channel of them is dead
+        var passes = GconvTarget.Pipeline(BuiltInMachines.Gconv[0], []).Passes.Where(pass => pass.Description is { From: IrLevel.Gconv, To: IrLevel.Gconv } && pass is not (ConvolutionAlgorithms or RemoveDeadChannels)).ToList();
         var variants = passes.Select(left => (left.Description.Name, After(program, [.. passes.Where(pass => pass != left)]))).ToList();
         var chain = After(program, passes);
         variants.Add((new KeepOnChip().Description.Name, chain.InDram));
