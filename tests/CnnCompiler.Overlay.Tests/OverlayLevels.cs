@@ -9,6 +9,7 @@ using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.Overlay;
 using CnnCompiler.Targets.Systolic;
+using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.Overlay.Tests;
 
@@ -50,17 +51,9 @@ public static class OverlayLevels
 
         foreach (var (name, value) in expected.Values)
         {
-            if (!actual.Values.TryGetValue(name, out var other))
+            if (LiveTensors.Difference(name, value, actual.Values) is { } difference)
             {
-                return $"{name} is missing";
-            }
-
-            for (var i = 0; i < value.Shape.Elements; i++)
-            {
-                if (value.GetInteger(i) != other.GetInteger(i))
-                {
-                    return $"{name} {value}, element {i}: expected {value.GetInteger(i)}, got {other.GetInteger(i)}";
-                }
+                return difference;
             }
         }
 

@@ -7,6 +7,7 @@ using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.Systolic;
+using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.Systolic.Tests;
 
@@ -42,17 +43,9 @@ public static class AllLevels
         {
             foreach (var (name, value) in expected.Values)
             {
-                if (!values.TryGetValue(name, out var other))
+                if (LiveTensors.Difference(name, value, values) is { } difference)
                 {
-                    return $"{level}: {name} is missing";
-                }
-
-                for (var i = 0; i < value.Shape.Elements; i++)
-                {
-                    if (value.GetInteger(i) != other.GetInteger(i))
-                    {
-                        return $"{level}: {name} {value}, element {i}: expected {value.GetInteger(i)}, got {other.GetInteger(i)}";
-                    }
+                    return $"{level}: {difference}";
                 }
             }
         }

@@ -29,7 +29,7 @@ internal interface IChipCosts
 /// <param name="Place">Which operands are on the chip.</param>
 /// <param name="Free">Bytes of the buffer that its boxes may take.</param>
 /// <param name="Cost">What it costs.</param>
-/// <param name="Chip">The addresses; null where nothing is kept while it runs.</param>
+/// <param name="Chip">The addresses; null where nothing is kept while it runs, and of a step that does not use the chip.</param>
 internal sealed record ChipChoice(NestPlacement Place, long Free, ChipCost Cost, NestChip? Chip);
 
 /// <summary>
@@ -261,7 +261,7 @@ internal sealed class ChipSelector
                 }
             }
 
-            if (states[step].KeepsAny)
+            if (states[step].KeepsAny && _costs.UsesChip(step))
             {
                 boxes.Add(new($"b{step}", states[step].Cost.Boxes, step, step, ChipProgram.Alignment));
             }
@@ -272,7 +272,7 @@ internal sealed class ChipSelector
             return null;
         }
 
-        return [.. states.Select((state, step) => new ChipChoice(state.Placement, state.Free, state.Cost, state.KeepsAny ? ChipOf(step, state) : null))];
+        return [.. states.Select((state, step) => new ChipChoice(state.Placement, state.Free, state.Cost, state.KeepsAny && _costs.UsesChip(step) ? ChipOf(step, state) : null))];
 
         NestChip ChipOf(int step, State state)
         {
