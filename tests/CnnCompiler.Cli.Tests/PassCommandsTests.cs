@@ -38,6 +38,19 @@ public class PassCommandsTests
         Assert.Equal(mapped, File.ReadAllText(file));
     }
 
+    [Theory]
+    [MemberData(nameof(Targets))]
+    public void A_chain_that_does_not_say_where_its_steps_come_from_has_a_layer_for_each(string target)
+    {
+        using var scratch = new Scratch();
+        Cnnc.Run("compile", Cnnc.Lenet5, "-t", target, "--emit", "gconv", "-o", scratch["l.cnnir"]).Exits(0);
+        File.WriteAllLines(scratch["l.cnnir"], File.ReadAllLines(scratch["l.cnnir"]).Where(line => !line.StartsWith("  origin ", StringComparison.Ordinal)));
+        Cnnc.Run("compile", scratch["l.cnnir"], "-t", target, "-o", scratch["l.cnnb"]).Exits(0);
+        Cnnc.Run("run", Cnnc.Lenet5, "-t", target, "--input", Cnnc.Digit(7), "-o", scratch["a.npy"]).Exits(0);
+        Cnnc.Run("run", scratch["l.cnnb"], "--input", Cnnc.Digit(7), "-o", scratch["b.npy"]).Exits(0);
+        Assert.Equal(File.ReadAllBytes(scratch["a.npy"]), File.ReadAllBytes(scratch["b.npy"]));
+    }
+
     [Fact]
     public void Several_passes_run_one_behind_the_other() => Assert.Equal(
         Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "mapped").Exits(0).Out,

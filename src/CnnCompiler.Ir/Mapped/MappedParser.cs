@@ -111,7 +111,7 @@ public static class MappedParser
             return true;
         }
 
-        private void Add(MappedStep step) => _steps.Add(step with { Origin = _origin });
+        private void Add(MappedStep step) => _steps.Add(step with { Origin = OriginText.Of(_origin, step.Name) });
 
         private string Name() => reader.Take(IrTokenKind.String, "a name in quotation marks");
 

@@ -122,7 +122,7 @@ public static class GconvParser
             }
         }
 
-        private void Add(GconvStep step, IrToken first) => _steps.Add(step with { Origin = _origin, Span = reader.SpanFrom(first) });
+        private void Add(GconvStep step, IrToken first) => _steps.Add(step with { Origin = OriginText.Of(_origin, step.Name), Span = reader.SpanFrom(first) });
 
         private GconvHostSoftmax Softmax(string name)
         {

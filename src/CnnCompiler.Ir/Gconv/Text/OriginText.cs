@@ -13,12 +13,18 @@ internal static class OriginText
     private const string Macs = "macs";
     private const string Settled = "settled";
 
+    /// <summary>Keyword of the layer that a step without origin is.</summary>
+    private const string Unsaid = "step";
+
     /// <summary>The line, or null for a step without origin.</summary>
     public static string? Print(GconvOrigin origin) => origin.Layer is not { Length: > 0 }
         ? null
         : $"{Keyword} {origin.Keyword} {Value(origin.Layer)}{(origin.Macs == 0 ? string.Empty : $" {Macs} {Integer(origin.Macs)}")}{(origin.IsSettled ? $" {Settled}" : string.Empty)}";
 
-    /// <summary>Reads the line where there is one; no origin else.</summary>
+    /// <summary>The origin that was read; a step without one is a layer of its own.</summary>
+    public static GconvOrigin Of(GconvOrigin read, string step) => read.Layer is null ? new(step, Unsaid, 0) : read;
+
+    /// <summary>Reads the line where there is one; no origin else (<see cref="Of"/>).</summary>
     public static GconvOrigin Read(IrTextReader reader)
     {
         if (!reader.TryWord(Keyword))
