@@ -40,7 +40,7 @@ public class ZooLevelTests
     };
 
     // Networks whose many large layers openedge maps in 10 to 45 seconds.
-    private static readonly string[] Long = ["inception_v4", "resnet50", "vgg16"];
+    private static readonly string[] Long = ["inception_v4", "resnet34", "resnet50", "vgg16"];
 
     public static TheoryData<string> Networks => [.. Reduced.Keys];
 

@@ -15,10 +15,10 @@ public class ZooTests
     private static readonly (string Network, string Machine, (string Constant, int Value)[] Constants)[] Cases =
     [
         ("alexnet", "eyeriss", [("size", 67)]),
-        ("googlenet", "dnnweaver", [("size", 48)]),
+        ("googlenet", "dnnweaver", [("size", 32)]),
         ("densenet121", "nlr", [("size", 32)]),
         ("mobilenet_v1", "tpu", [("size", 48)]),
-        ("zf_faster_rcnn", "eager-pruning", [("height", 48), ("width", 64), ("regions", 4)]),
+        ("zf_faster_rcnn", "eager-pruning", [("height", 32), ("width", 48), ("regions", 2)]),
         ("c3d", "eyeriss", [("size", 16)]),
         ("capsnet", "dnnweaver", []),
     ];
