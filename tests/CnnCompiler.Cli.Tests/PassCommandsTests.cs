@@ -51,6 +51,28 @@ public class PassCommandsTests
         Assert.Equal(File.ReadAllBytes(scratch["a.npy"]), File.ReadAllBytes(scratch["b.npy"]));
     }
 
+    [Theory]
+    [InlineData("openedge", "contract-w")]
+    [InlineData("gconv", "kn2row")]
+    [InlineData("arrayflex", "kn2row")]
+    [InlineData("overlay", "kn2row-NS")]
+    public void A_layer_is_forced_by_its_name_also_where_channels_of_it_are_left_out(string target, string candidate)
+    {
+        using var scratch = new Scratch();
+        File.WriteAllText(scratch["n.cnnir"], """
+            network "n" {
+              input %x : i8[1x4x4x2] scale 0.05 zero -128
+              %a = conv2d %x weights=i8[3x3x3x2]{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6} scale=0.01 bias=i32[3]{7, 8, 9} stride=1x1 pad=1,1,1,1 act=relu round=tflite-double : i8[1x4x4x3] scale 0.05 zero -128
+              %b = conv2d %a weights=i8[2x1x1x3]{1, 0, 2, 3, 0, 4} scale=0.01 bias=i32[2]{1, 2} stride=1x1 pad=0,0,0,0 act=relu round=tflite-double : i8[1x4x4x2] scale 0.05 zero -128
+              output %b
+            }
+            """);
+        var choices = Cnnc.Run("compile", scratch["n.cnnir"], "-t", target, "--force", $"a={candidate}", "--emit", "choices").Exits(0).Out;
+        Assert.Contains("a.live", choices, StringComparison.Ordinal);
+        Assert.Contains($"! {candidate} ", choices, StringComparison.Ordinal);
+        Cnnc.Run("compile", scratch["n.cnnir"], "-t", target, "--force", "a=nothing", "-o", scratch["n.cnnb"]).Exits(1);
+    }
+
     [Fact]
     public void Several_passes_run_one_behind_the_other() => Assert.Equal(
         Cnnc.Run("compile", Cnnc.Lenet5, "-t", "openedge", "--emit", "mapped").Exits(0).Out,

@@ -364,7 +364,7 @@ internal sealed class LiveChannels
     /// <summary>Where an operator's constant kernel is not 0, by channel; null where it has no such kernel.</summary>
     private ChannelWeights? Weights(GconvOperator step, ChannelLoops loops)
     {
-        if (step.Kernel is not { } kernel || !_constants.TryGetValue(kernel.Tensor, out var weights) || weights.Element.IsReal())
+        if (loops == ChannelLoops.None || step.Kernel is not { } kernel || !_constants.TryGetValue(kernel.Tensor, out var weights) || weights.Element.IsReal())
         {
             return null;
         }

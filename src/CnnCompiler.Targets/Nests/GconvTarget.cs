@@ -49,7 +49,7 @@ public sealed class MapToNests(MachineDescription machine, IReadOnlyList<ForcedC
     protected override SystolicModule? Transform(GconvModule module, PassContext context)
     {
         var plans = new NestPlans(machine);
-        return AlgorithmSelection.Choose(module.Program, plans, forced, context.Value(this, Algorithms) == Auto && context.Search.Effort > 0, context) is var (program, explanation)
+        return AlgorithmSelection.Choose(module.Program, plans, ChainLayers.Of(module.Program, forced), context.Value(this, Algorithms) == Auto && context.Search.Effort > 0, context) is var (program, explanation)
             ? NestMapper.Map(program, plans, context.Cancellation) with { Selection = explanation }
             : null;
     }

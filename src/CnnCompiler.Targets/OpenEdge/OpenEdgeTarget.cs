@@ -31,7 +31,7 @@ public sealed class MapToOpenEdge(MachineDescription machine, IReadOnlyList<Forc
 {
     /// <inheritdoc/>
     protected override MappedModule? Transform(GconvModule module, PassContext context) =>
-        MappingSelector.Select(module.Program, machine, forced, context.Diagnostics, context.Cancellation, context.Search) is { } selected
+        MappingSelector.Select(module.Program, machine, ChainLayers.Of(module.Program, forced), context.Diagnostics, context.Cancellation, context.Search) is { } selected
             ? new(selected.Program) { Selection = selected.Explanation, Predicted = selected.Predicted, Schedule = selected.Schedule }
             : null;
 }

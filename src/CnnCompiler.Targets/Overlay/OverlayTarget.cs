@@ -37,7 +37,7 @@ public sealed class MapToOverlay(MachineDescription machine, IReadOnlyList<Force
 
     /// <inheritdoc/>
     protected override SystolicModule? Transform(GconvModule module, PassContext context) =>
-        OverlayMapper.Map(module.Program, machine, Read(context), forced, context.Diagnostics, context.Cancellation);
+        OverlayMapper.Map(module.Program, machine, Read(context), ChainLayers.Of(module.Program, forced), context.Diagnostics, context.Cancellation);
 
     private OverlayOptions Read(PassContext context) => new(
         context.Value(this, Algorithm) is var algorithm && algorithm == Auto ? null : algorithm,

@@ -46,7 +46,7 @@ public sealed class MapToSystolic(MachineDescription machine, IReadOnlyList<Forc
 
     /// <inheritdoc/>
     protected override SystolicModule? Transform(GconvModule module, PassContext context) =>
-        SystolicMapper.Map(module.Program, machine, Read(context), forced, context.Diagnostics, context.Cancellation);
+        SystolicMapper.Map(module.Program, machine, Read(context), ChainLayers.Of(module.Program, forced), context.Diagnostics, context.Cancellation);
 
     private SystolicOptions Read(PassContext context)
     {

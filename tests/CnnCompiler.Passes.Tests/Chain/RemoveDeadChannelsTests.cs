@@ -7,6 +7,7 @@ using CnnCompiler.Ir.Text;
 using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.TestSupport;
 
@@ -102,6 +103,17 @@ public class RemoveDeadChannelsTests
         Assert.Equal(["a.live", "p.live", "r.live", "f"], after.Program.Steps.Select(step => step.Name));
         Assert.Equal("1x2", after.Program.Steps[2].Type.Shape.ToString());
         Assert.Null(TranslationValidation.Difference(Pass, module, 4));
+    }
+
+    [Fact]
+    public void A_choice_for_a_layer_is_one_for_what_is_left_of_its_tensor()
+    {
+        var module = Module(Text("a = conv2d %x {3x1x1x2:" + All + "} bias 7, 8, 9", "b = conv2d %a {2x1x1x3:1, 0, 2, 3, 0, 4} bias 1, 2"));
+        var after = (GconvModule)PassRunner.Run(Pass, module, new())!;
+        ForcedChoice[] forced = [new("a", "one"), new("a:layout", "two"), new("a.live", "three"), new("b", "four"), new("c", "five")];
+        Assert.Equal(["a.live", "a.live:layout", "a.live", "b", "c"], ChainLayers.Of(after.Program, forced).Select(choice => choice.Vertex));
+        Assert.Equal(forced.Select(choice => choice.Candidate), ChainLayers.Of(after.Program, forced).Select(choice => choice.Candidate));
+        Assert.Equal(forced, ChainLayers.Of(module.Program, forced));
     }
 
     [Fact]

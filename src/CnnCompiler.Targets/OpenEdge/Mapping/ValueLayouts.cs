@@ -2,6 +2,7 @@ using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Passes.Chain;
 using CnnCompiler.Primitives.Diagnostics;
 
 namespace CnnCompiler.Targets.OpenEdge.Mapping;
@@ -121,8 +122,8 @@ public sealed class ValueLayouts
     private void FindForms(GconvProgram program, Func<string, bool> isConstant, MappingChoices choices)
     {
         var readers = program.Steps.SelectMany(s => LegalForms.Reads(s).Select(t => (Tensor: t, Step: s))).ToLookup(r => r.Tensor, r => r.Step, StringComparer.Ordinal);
-        var last = program.Steps.GroupBy(s => s.Origin.Value.Layer, StringComparer.Ordinal).Select(layer => layer.Last().Name).ToHashSet(StringComparer.Ordinal);
-        bool IsLayer(GconvOperator o) => o.Destination is null && last.Contains(o.Name) && new OperatorShape(o, isConstant).Kind == OperatorKind.Contraction;
+        var layers = ChainLayers.Tensors(program).Values.ToHashSet(StringComparer.Ordinal);
+        bool IsLayer(GconvOperator o) => o.Destination is null && layers.Contains(o.Name) && new OperatorShape(o, isConstant).Kind == OperatorKind.Contraction;
         foreach (var producer in program.Steps.OfType<GconvOperator>().Where(IsLayer))
         {
             if (readers[producer.Name].ToArray() is [GconvOperator reader] && IsLayer(reader) && reader.Input.Tensor == producer.Name

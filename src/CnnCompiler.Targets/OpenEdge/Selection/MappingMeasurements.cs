@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.ExceptionServices;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Passes.Chain;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Targets.OpenEdge.Mapping;
@@ -11,15 +12,11 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <summary>What every candidate of a program costs, measured on mappings in which every layer takes its j-th candidate and all tensors lie dense.</summary>
 public sealed class MappingMeasurements
 {
-    private readonly Dictionary<string, string> _tensors = new(StringComparer.Ordinal);
+    private readonly IReadOnlyDictionary<string, string> _tensors;
 
     private MappingMeasurements(GconvProgram program, OpenEdgeMapping defaults)
     {
-        foreach (var step in program.Steps)
-        {
-            _tensors[step.Origin.Value.Layer] = step.Name;
-        }
-
+        _tensors = ChainLayers.Tensors(program);
         Layers = [.. program.Inputs.Select(i => i.Name).Concat(program.Steps.Select(s => TensorOf(s.Origin.Value))).Distinct(StringComparer.Ordinal)];
         Decisions = defaults.Decisions.ToDictionary(d => d.Key, StringComparer.Ordinal);
     }
