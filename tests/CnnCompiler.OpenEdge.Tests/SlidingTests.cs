@@ -47,6 +47,49 @@ public class SlidingTests
         }
     }
 
+    /// <summary>As <see cref="Shapes"/>, where a step's inputs can be taken apart.</summary>
+    public static TheoryData<int, int, int, int, int, int, int, int> PackedShapes() => new()
+    {
+        { 25, 5, 64, 3, 3, 1, 1, 1 },
+        { 3, 3, 256, 3, 3, 1, 1, 1 },
+        { 9, 7, 20, 3, 2, 1, 1, 1 },
+        { 8, 6, 4, 3, 3, 1, 1, 0 },
+        { 7, 4, 16, 3, 1, 1, 1, 1 },
+        { 6, 9, 36, 1, 3, 1, 1, 1 },
+        { 12, 5, 8, 2, 2, 2, 1, 1 },
+        { 11, 8, 12, 3, 3, 1, 2, 2 },
+        { 5, 6, 28, 1, 1, 1, 1, 0 },
+        { 11, 7, 12, 2, 2, 3, 1, 0 },
+    };
+
+    [Theory]
+    [MemberData(nameof(PackedShapes))]
+    public void Four_channels_a_word_are_taken_apart_exactly(int height, int width, int channels, int kernelHeight, int kernelWidth, int stride, int dilation, int padding)
+    {
+        foreach (var weights in (ReadOnlySpan<string>)["lowest", "signs"])
+        {
+            var network = Layer(height, width, channels, kernelHeight, kernelWidth, stride, dilation, padding, weights);
+            foreach (var codes in (ReadOnlySpan<string>)["highest", "lowest", "signs", "all"])
+            {
+                var shape = network.Inputs[0].Type.Shape;
+                var values = Enumerable.Range(0, (int)shape.Elements).Select(i => codes == "all" ? (sbyte)((i * 41 % 256) - 128) : Extreme(codes, i)).ToArray();
+                var nests = ForcedMappings.Check(network, "slidequads-h", SlidingKernel.PackedStrategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]);
+                Assert.Equal((channels + SlidingKernel.Channels - 1) / SlidingKernel.Channels, nests.Count);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(25, 5, 18, 3, 1, "channels that are no whole words")]
+    [InlineData(25, 5, 16, 3, 2, "more steps than a kernel has")]
+    public void Four_channels_a_word_are_offered_where_they_can_be_taken_apart(int height, int width, int channels, int kernel, int stride, string why)
+    {
+        var gconv = LowerToGconv.Lower(Layer(height, width, channels, kernel, kernel, stride, 1, 1, "signs"), new())!;
+        var candidates = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions.SelectMany(d => d.Candidates).Select(c => c.Name).ToArray();
+        Assert.Contains("slide-h", candidates);
+        Assert.False(candidates.Contains("slidequads-h", StringComparer.Ordinal), why);
+    }
+
     [Fact]
     public void Two_in_a_row_find_their_marks_although_the_first_writes_the_input_of_the_second()
     {
@@ -56,6 +99,7 @@ public class SlidingTests
         var shape = network.Inputs[0].Type.Shape;
         var values = Enumerable.Range(0, (int)shape.Elements).Select(i => (sbyte)((i * 41 % 256) - 128)).ToArray();
         Assert.Equal(4, ForcedMappings.Check(network, "slide-h", SlidingKernel.Strategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]).Count);
+        Assert.Equal(4, ForcedMappings.Check(network, "slidequads-h", SlidingKernel.PackedStrategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]).Count);
     }
 
     [Theory]

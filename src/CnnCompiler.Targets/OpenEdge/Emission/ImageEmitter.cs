@@ -62,7 +62,7 @@ public sealed class ImageEmitter
     private readonly Dictionary<(int Code, bool IsPacked), int> _codeInFlash = [];
     private readonly List<CodeLoad> _codes = [];
     private readonly List<int> _codeOfLaunch = [];
-    private readonly Dictionary<uint, int> _markInFlash = [];
+    private readonly Dictionary<string, int> _marksInFlash = new(StringComparer.Ordinal);
     private NestKernel? _before;
     private readonly ResidentWords _inRam;
     private readonly ParameterPlan? _plan;
@@ -439,20 +439,32 @@ public sealed class ImageEmitter
     /// </summary>
     private void AddMarks(int layer, NestKernel kernel)
     {
-        var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, 0, _data).Marks).ToArray();
+        if (SlidingKernel.SharesMarks(kernel.Nest, _before?.Nest))
+        {
+            return;
+        }
+
+        var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, 0, _data).Marks).Distinct().ToArray();
         if (marks.Length > 0 && _before is not null && Touches(_before, kernel, marks.Min(m => m.Address)))
         {
             _host.Add(new HostWait(layer));
         }
 
-        foreach (var (address, word) in marks)
+        for (int first = 0, next; first < marks.Length; first = next)
         {
-            if (!_markInFlash.TryGetValue(word, out var flash))
+            // neighbours in one copy
+            for (next = first + 1; next < marks.Length && marks[next].Address == marks[next - 1].Address + WordBytes; next++)
             {
-                _markInFlash.Add(word, flash = AddFlash([word]));
             }
 
-            _host.Add(new HostCopyFlash(layer, flash, address, 1));
+            uint[] words = [.. marks[first..next].Select(m => m.Word)];
+            var key = string.Join(' ', words);
+            if (!_marksInFlash.TryGetValue(key, out var flash))
+            {
+                _marksInFlash.Add(key, flash = AddFlash(words));
+            }
+
+            _host.Add(new HostCopyFlash(layer, flash, marks[first].Address, words.Length));
         }
     }
 

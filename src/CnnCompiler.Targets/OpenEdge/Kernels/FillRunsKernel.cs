@@ -9,6 +9,7 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// <summary>
 /// Writes one code into runs of words that lie at equal distances: the halo between the lines of a tensor, and what lies before and behind them. All cells store,
 /// sixteen words at a time: a run is rounded up, so that what lies behind it is to be written later. Everything is a parameter, all such nests share one code.
+/// Where words are four codes, these are the loop <see cref="NestView.Lane"/>.
 /// </summary>
 public sealed class FillRunsKernel : NestKernel
 {
@@ -58,9 +59,17 @@ public sealed class FillRunsKernel : NestKernel
 
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents =>
-        [(Nest.Output.Target, NestView.Base(Nest.Output) + ((Runs - 1) * _view.Step(Nest.Output, Run)) + (Groups * Cells))];
+        [(Nest.Output.Target, First + ((Runs - 1) * Distance) + (Groups * Cells))];
 
     private int Runs => _view.Extent(Run);
+
+    private int Lanes => _view.Extent(NestView.Lane);
+
+    /// <summary>Word of the first run.</summary>
+    private int First => NestView.Base(Nest.Output) / Lanes;
+
+    /// <summary>Words from run to run.</summary>
+    private int Distance => _view.Step(Nest.Output, Run) / Lanes;
 
     private int Groups => GroupsOf(_view.Extent(Word));
 
@@ -70,14 +79,18 @@ public sealed class FillRunsKernel : NestKernel
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
+        // a code in all lanes of a word
+        const uint Ones = 0x01010101;
+        var code = (int)((ScalarLiteral)Nest.Term).Value;
+        var value = Lanes == 1 ? (uint)code : (byte)code * Ones;
         var words = new List<uint>(ParameterWords);
         var read = new LaunchPointer?[Cell.Side];
         for (var column = 0; column < Cell.Side; column++)
         {
             read[column] = new(true, words.Count * NestView.WordBytes);
-            words.Add((uint)(int)((ScalarLiteral)Nest.Term).Value);
-            words.Add((uint)(data.AddressOf(Nest.Output.Target) + ((NestView.Base(Nest.Output) + (column * Cell.Side)) * NestView.WordBytes)));
-            words.Add((uint)((_view.Step(Nest.Output, Run) - (Groups * Cells)) * NestView.WordBytes));
+            words.Add(value);
+            words.Add((uint)(data.AddressOf(Nest.Output.Target) + ((First + (column * Cell.Side)) * NestView.WordBytes)));
+            words.Add((uint)((Distance - (Groups * Cells)) * NestView.WordBytes));
             if (column == 0)
             {
                 words.AddRange([(uint)Groups, (uint)Runs]);

@@ -103,7 +103,8 @@ public sealed class RequantizeHalvesKernel : NestKernel
         return new([.. words], read, new LaunchPointer?[Cell.Side]);
     }
 
-    private static ShortRequantization? FormOf(MappedNest nest, Func<string, Tensor> constant) =>
+    /// <summary>The short form of a nest's channels where it has one offset; else null.</summary>
+    internal static ShortRequantization? FormOf(MappedNest nest, Func<string, Tensor> constant) =>
         RequantizeShortKernel.FormOf(nest, constant) is { HasOneOffset: true } form ? form : null;
 
     /// <summary>Sums and words of the output over the nest's loops.</summary>

@@ -14,11 +14,18 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// <remarks>
 /// All registers hold sums and the input, so there is no counter: the word that one cell would read first behind the last input of the line is a mark that
 /// no code can be (<see cref="KernelLaunch.Marks"/>). It lies behind the end of the input's buffer.
+/// <para>
+/// With <see cref="PackedStrategy"/> a word of the input is four channels: four cells load the sixteen, each shows its word to three neighbours, and each of the
+/// four takes its byte. Any word may then be an input, so that a column without such a cell reads marks alone, one a step.
+/// </para>
 /// </remarks>
 public sealed class SlidingKernel : NestKernel
 {
     /// <summary>Name of the strategy in mapped programs.</summary>
     public const string Strategy = "slide-cells-are-channels";
+
+    /// <summary>Name of the strategy that reads four channels a word.</summary>
+    public const string PackedStrategy = "slide-packed-cells-are-channels";
 
     /// <summary>The reduced loop along the line.</summary>
     public const string Slide = "slide";
@@ -35,14 +42,34 @@ public sealed class SlidingKernel : NestKernel
     private const string Input = "input";
     private const string Sums = "sums";
 
+    /// <summary>Cells that take the bytes of one word: that which loads it, and three neighbours of it. They have bytes 0, 1, 2 and 3.</summary>
+    private static readonly Cell[][] Stars =
+    [
+        [new(0, 0), new(0, 3), new(1, 0), new(0, 1)],
+        [new(3, 0), new(3, 3), new(2, 0), new(3, 1)],
+        [new(1, 2), new(1, 1), new(0, 2), new(1, 3)],
+        [new(2, 2), new(2, 1), new(3, 2), new(2, 3)],
+    ];
+
+    /// <summary>Reads the marks where inputs are packed: its byte is the uppermost, so that it has a step to itself, in a column that loads nothing else.</summary>
+    private static readonly Cell Ends = Stars[0][^1];
+
+    private static readonly int[] RowMajor = [.. Cell.All.Select(c => (c.Row * Cell.Side) + c.Column)];
+
+    private static readonly int[] ByStars = [.. Cell.All.Select(c => Enumerable.Range(0, Channels).First(i => Stars[i / PackedRuns.Lanes][i % PackedRuns.Lanes] == c))];
+
     private readonly NestView _view;
     private readonly int _stride;
     private readonly int _underWay;
+    private readonly bool _isPacked;
 
-    /// <summary>Elements between neighbouring inputs of a line.</summary>
+    /// <summary>For each cell its channel among those of a launch.</summary>
+    private readonly int[] _channels;
+
+    /// <summary>Words between neighbouring inputs of a line.</summary>
     private readonly int _pitch;
 
-    /// <summary>Elements from the first tap to the others across the line, of input and weights.</summary>
+    /// <summary>From the first tap to the others across the line, words of the input and elements of the weights.</summary>
     private readonly (int Input, int Weight)[] _across;
 
     /// <summary>Compiles a nest.</summary>
@@ -50,14 +77,16 @@ public sealed class SlidingKernel : NestKernel
         : base(nest)
     {
         _view = new(nest);
+        _isPacked = nest.Kernel == PackedStrategy;
+        _channels = _isPacked ? ByStars : RowMajor;
         var taps = _view.Extent(Slide);
-        _pitch = _view.Step(nest.Operands[0], taps > 1 ? Slide : NestView.Pixel);
-        _stride = taps > 1 ? _view.Step(nest.Operands[0], NestView.Pixel) / _pitch : 1;
+        _pitch = InWords(_view.Step(nest.Operands[0], taps > 1 ? Slide : NestView.Pixel));
+        _stride = taps > 1 ? InWords(_view.Step(nest.Operands[0], NestView.Pixel)) / _pitch : 1;
         _underWay = UnderWay(taps, _stride);
         (int Input, int Weight)[] across = [(0, 0)];
         foreach (var loop in _view.Reduced.Where(l => l.Name != Slide))
         {
-            var (input, weight) = (_view.Step(nest.Operands[0], loop.Name), _view.Step(nest.Operands[1], loop.Name));
+            var (input, weight) = (InWords(_view.Step(nest.Operands[0], loop.Name)), _view.Step(nest.Operands[1], loop.Name));
             across = [.. across.SelectMany(a => Enumerable.Range(0, loop.Extent).Select(i => (a.Input + (i * input), a.Weight + (i * weight))))];
         }
 
@@ -83,11 +112,17 @@ public sealed class SlidingKernel : NestKernel
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents =>
     [
-        (Nest.Operands[0].Target, First(_view.Lines - 1) + (Trips * _stride * _pitch) + _across.Max(a => a.Input) + Channels),
+        (Nest.Operands[0].Target, _isPacked ? FirstMark + Trips : WordsRead),
         (Nest.Output.Target, Result(_view.Lines - 1) + (Trips * ResultPitch) + Channels),
     ];
 
     private int ResultPitch => _view.Step(Nest.Output, NestView.Pixel);
+
+    /// <summary>Words of the input's buffer up to the last one that is loaded.</summary>
+    private int WordsRead => First(_view.Lines - 1) + (Trips * _stride * _pitch) + _across.Max(a => a.Input) + InWords(Channels);
+
+    /// <summary>Word of the input's buffer from which on its marks lie: the same for all channels of an operator.</summary>
+    private int FirstMark => WordsRead + _pitch - InWords(NestView.Base(Nest.Output) - ((_underWay - 1) * ResultPitch));
 
     /// <summary>Outputs whose windows an input lies in: sums that are under way at the same time.</summary>
     /// <param name="taps">Taps along the line.</param>
@@ -99,53 +134,71 @@ public sealed class SlidingKernel : NestKernel
     /// <param name="underWay">Sums under way.</param>
     public static int Steps(int pixels, int underWay) => pixels + underWay - 1;
 
+    /// <summary>True where a nest finds the marks that another one of its operator, which ran just before, had put in place for it.</summary>
+    /// <param name="nest">The nest.</param>
+    /// <param name="before">The one before; null for none.</param>
+    public static bool SharesMarks(MappedNest nest, MappedNest? before) =>
+        nest.Kernel == PackedStrategy && before?.Kernel == PackedStrategy && before.Operands[0].Target == nest.Operands[0].Target && before.Output.Target == nest.Output.Target;
+
     /// <summary>True where a window's sums, steps and distances fit the array.</summary>
     /// <param name="taps">Taps along the line.</param>
     /// <param name="stride">Inputs from window to window.</param>
-    /// <param name="pitch">Elements between neighbouring inputs of a line.</param>
-    /// <param name="across">Elements from the first tap to the others across the line.</param>
+    /// <param name="pitch">Words between neighbouring inputs of a line.</param>
+    /// <param name="across">Words from the first tap to the others across the line.</param>
     /// <param name="resultPitch">Elements between neighbouring sums.</param>
-    public static bool Fits(int taps, int stride, int pitch, IReadOnlyList<int> across, int resultPitch)
+    /// <param name="isPacked">True where a word of the input is four channels.</param>
+    public static bool Fits(int taps, int stride, int pitch, IReadOnlyList<int> across, int resultPitch, bool isPacked)
     {
-        // all registers but the input's hold sums; loading, multiplying, adding, storing, the end of the loop
+        // all registers but the input's hold sums; loading (and taking bytes, twice also before the loop), multiplying, adding, storing, the end of the loop
         const int Registers = 3;
         const int Around = 4;
+        const int Bytes = 2;
         const int MostSteps = 32;
         var loads = Loads(taps, stride, pitch, across);
         return UnderWay(taps, stride) <= Registers
-            && loads.Length + (2 * taps * across.Count) - 1 + Around <= MostSteps
+            && (isPacked ? ((loads.Length + 1) * (1 + Bytes)) - 1 : loads.Length + 1) + (2 * taps * across.Count) - 1 + Around - 1 <= MostSteps
             && IsNear(resultPitch)
-            && Enumerable.Range(0, loads.Length).All(i => FitsImmediate(Advance(loads, i, stride * pitch) * (long)NestView.WordBytes));
+            && Enumerable.Range(0, loads.Length).All(i => FitsImmediate(Advance(loads, i, stride * pitch, isPacked) * (long)NestView.WordBytes));
     }
 
     /// <summary>True where a constant leads from the sums of an output to those of the next one.</summary>
     /// <param name="resultPitch">Elements between neighbouring sums.</param>
-    public static bool IsNear(int resultPitch) => FitsImmediate((resultPitch - ((Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes);
+    public static bool IsNear(int resultPitch) => FitsImmediate((resultPitch + Channels) * (long)NestView.WordBytes);
+
+    private int InWords(int elements) => _isPacked ? elements / PackedRuns.Lanes : elements;
 
     /// <summary>The inputs of a step, but those between the windows, which nothing multiplies.</summary>
     private static int[] Loads(int taps, int stride, int pitch, IEnumerable<int> across) =>
         [.. Enumerable.Range(0, Math.Min(taps, stride)).SelectMany(i => across.Select(a => (i * pitch) + a))];
 
-    /// <summary>Elements from the last cell's input to the first cell's of the next load.</summary>
-    private static int Advance(int[] loads, int index, int step) =>
-        (index + 1 < loads.Length ? loads[index + 1] : step + loads[0]) - loads[index] - ((Cell.Side - 1) * Cell.Side);
+    /// <summary>Words from a column's last input to its first one of the next load.</summary>
+    private static int Advance(int[] loads, int index, int step, bool isPacked) =>
+        (index + 1 < loads.Length ? loads[index + 1] : step + loads[0]) - loads[index] - (isPacked ? 1 : (Cell.Side - 1) * Cell.Side);
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
         var (input, output) = (data.AddressOf(Nest.Operands[0].Target), data.AddressOf(Nest.Output.Target));
         var columns = Enumerable.Range(0, Cell.Side).ToArray();
+        LaunchPointer? From(int word) => new(false, input + (word * NestView.WordBytes));
+        LaunchPointer? To(int word) => new(false, output + (word * NestView.WordBytes));
         return new(
             [],
-            [.. columns.Select(c => (LaunchPointer?)new LaunchPointer(false, input + ((First(index) + c) * NestView.WordBytes)))],
-            [.. columns.Select(c => (LaunchPointer?)new LaunchPointer(false, output + ((Result(index) + c) * NestView.WordBytes)))])
+            [
+                .. columns.Select(c => !_isPacked ? From(First(index) + c)
+                    : c == Ends.Column ? From(FirstMark)
+                    : Array.FindIndex(Stars, s => s[0].Column == c) is >= 0 and var word ? From(First(index) + word) : null),
+            ],
+            [.. columns.Select(c => To(Result(index) + _channels[new Cell(0, c).Index]))])
         {
-            Marks = [(input + ((First(index) + (Trips * _stride * _pitch)) * NestView.WordBytes), Mark)],
+            Marks = _isPacked
+                ? [.. Enumerable.Range(0, Trips).Select(step => (input + ((FirstMark + step) * NestView.WordBytes), step < Trips - 1 ? 0 : Mark))]
+                : [(input + ((First(index) + (Trips * _stride * _pitch)) * NestView.WordBytes), Mark)],
         };
     }
 
-    /// <summary>Element of a line's first input.</summary>
-    private int First(int line) => NestView.Base(Nest.Operands[0]) + _view.LineOffset(Nest.Operands[0], line);
+    /// <summary>Word of a line's first input.</summary>
+    private int First(int line) => InWords(NestView.Base(Nest.Operands[0]) + _view.LineOffset(Nest.Operands[0], line));
 
     /// <summary>Element of the first word that a line writes: that of an output which isn't there.</summary>
     private int Result(int line) => NestView.Base(Nest.Output) + _view.LineOffset(Nest.Output, line) - ((_underWay - 1) * ResultPitch);
@@ -153,7 +206,7 @@ public sealed class SlidingKernel : NestKernel
     private int Weight(IKernelData data, Cell cell, int tap, int across)
     {
         var access = Nest.Operands[1];
-        var (quad, lane) = (cell.Row, cell.Column);
+        var (quad, lane) = (_channels[cell.Index] / Cell.Side, _channels[cell.Index] % Cell.Side);
         return (quad * Cell.Side) + lane >= Nest.Guards[0].Bound
             ? 0
             : (int)data.Constant(access.Target).GetInteger(
@@ -163,11 +216,12 @@ public sealed class SlidingKernel : NestKernel
 
     private ArrayProgram Build(IKernelData data)
     {
-        var p = new ArrayProgramBuilder(Strategy);
+        var p = new ArrayProgramBuilder(Nest.Kernel);
         var taps = _view.Extent(Slide);
         var x = Cell.All.ToDictionary(c => c, c => Register(c, "x"));
         VirtualRegister[][] sums = [.. Cell.All.Select(c => Enumerable.Range(0, _underWay).Select(_ => Register(c, "sum")).ToArray())];
         var loads = Loads(taps, _stride, _pitch, _across.Select(a => a.Input));
+        var mark = Register(Ends, "mark");
 
         // what is multiplied in a step, in order: input of the step, its tap of which output (0: the newest)
         var work = (from i in Enumerable.Range(0, _stride)
@@ -177,7 +231,7 @@ public sealed class SlidingKernel : NestKernel
                     select (Load: (i * _across.Length) + a, Across: a, Age: age, Tap: i + (age * _stride))).ToArray();
 
         p.Block("start");
-        Load(0);
+        Load(0, null);
 
         var loop = p.Block("pixel");
         for (var w = 0; w < work.Length; w++)
@@ -185,7 +239,7 @@ public sealed class SlidingKernel : NestKernel
             var (load, across, age, tap) = work[w];
             if (w > 0 && work[w - 1].Load != load)
             {
-                Load(load);
+                Load(load, null);
             }
 
             var first = age == 0 && w == Array.FindIndex(work, o => o.Age == 0);
@@ -205,26 +259,42 @@ public sealed class SlidingKernel : NestKernel
 
             if (last && age == _underWay - 1)
             {
-                p.Step(values.Select(v => StoreStream(
-                    v.Cell, v, v.Cell.Row < Cell.Side - 1 ? Cell.Side * NestView.WordBytes : (ResultPitch - ((Cell.Side - 1) * Cell.Side)) * NestView.WordBytes, Sums)));
+                int Next(Cell c) => c.Row < Cell.Side - 1 ? _channels[new Cell(c.Row + 1, c.Column).Index] : ResultPitch + _channels[new Cell(0, c.Column).Index];
+                p.Step(values.Select(v => StoreStream(v.Cell, v, (Next(v.Cell) - _channels[v.Cell.Index]) * NestView.WordBytes, Sums)));
             }
         }
 
-        var next = Load(0);
-        var above = Binary(OpenEdgeOpcode.Sra, new(0, 0), next, ArrayOperand.Immediate, null, CodeBits);
-        p.Do(above);
-        p.Do(new() { Cell = above.Cell, Opcode = OpenEdgeOpcode.Bge, A = ArrayOperand.Zero, B = above, Target = loop });
+        Load(0, loop);
         p.Exit(new(1, 0));
         return p.Build();
 
-        // all sixteen inputs; the pointer then is at those of the next load. Returns the first cell's.
-        ArrayOperation Load(int index)
+        // all sixteen inputs; the pointers then are at those of the next load. Goes on with a block unless it finds a mark
+        void Load(int index, ArrayBlock? next)
         {
-            var advance = Advance(loads, index, _stride * _pitch);
-            ArrayOperation[] all =
-                [.. Cell.All.Select(c => LoadStream(c, (c.Row < Cell.Side - 1 ? Cell.Side : advance) * NestView.WordBytes, x[c], Input))];
-            p.Step(all);
-            return all[0];
+            var advance = Advance(loads, index, _stride * _pitch, _isPacked);
+            ArrayOperation Continue(Cell cell, ArrayOperand value) => new() { Cell = cell, Opcode = OpenEdgeOpcode.Bge, A = ArrayOperand.Zero, B = value, Target = next };
+            if (!_isPacked)
+            {
+                ArrayOperation[] all =
+                    [.. Cell.All.Select(c => LoadStream(c, (c.Row < Cell.Side - 1 ? Cell.Side : advance) * NestView.WordBytes, x[c], Input))];
+                p.Step(all);
+                if (next is not null)
+                {
+                    p.Do(Continue(all[0].Cell, p.Do(Binary(OpenEdgeOpcode.Sra, all[0].Cell, all[0], ArrayOperand.Immediate, null, CodeBits))));
+                }
+
+                return;
+            }
+
+            // the upper cell of a column loads the first of two words
+            ArrayOperation[] words = [.. Stars.Select((s, i) => LoadStream(s[0], (i % 2 == 0 ? 1 : advance) * NestView.WordBytes, null, Input))];
+            p.Step(next is null ? words : [.. words, LoadStream(Ends, NestView.WordBytes, mark, Input)]);
+            ArrayOperation[] shifted =
+                [.. Stars.SelectMany((s, i) => s.SkipLast(1).Select((c, lane) => Binary(OpenEdgeOpcode.Sll, c, words[i], ArrayOperand.Immediate, null, CodeBits * (PackedRuns.Lanes - 1 - lane))))];
+            const int Top = CodeBits * (PackedRuns.Lanes - 1);
+            p.Step([.. shifted, .. Stars.Select((s, i) => Binary(OpenEdgeOpcode.Sra, s[^1], words[i], ArrayOperand.Immediate, x[s[^1]], Top))]);
+            ArrayOperation[] codes = [.. shifted.Select(o => Binary(OpenEdgeOpcode.Sra, o.Cell, o, ArrayOperand.Immediate, x[o.Cell], Top))];
+            p.Step(next is null ? codes : [.. codes, Continue(Ends, mark)]);
         }
     }
 }

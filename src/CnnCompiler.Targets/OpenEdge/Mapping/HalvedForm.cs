@@ -6,14 +6,26 @@ using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Mapping;
 
+/// <summary>A way to store a tensor as the one convolution that reads it takes it, several elements a word.</summary>
+/// <param name="Candidate">The layout among a tensor's candidates.</param>
+public abstract record StoredForm(MappingCandidate Candidate)
+{
+    /// <summary>True where a buffer of this form holds every element of its tensor in its order.</summary>
+    public abstract bool IsWhole { get; }
+
+    /// <summary>How the tensor's buffer lies.</summary>
+    /// <param name="shape">The tensor's shape.</param>
+    public abstract BufferLayout Layout(EquatableArray<int> shape);
+}
+
 /// <summary>
-/// A way to store a tensor as its reader multiplies it: a word holds an element and the one a constant distance behind it along a dimension, in two lanes
+/// A word holds an element and the one a constant distance behind it along a dimension, in two lanes
 /// (<see cref="HalvesKernel"/>). With an odd extent both halves have the middle.
 /// </summary>
 /// <param name="Candidate">The layout among a tensor's candidates.</param>
 /// <param name="Dimension">The dimension of the tensor that is cut in two.</param>
 /// <param name="Extent">Its extent.</param>
-public sealed record HalvedForm(MappingCandidate Candidate, int Dimension, int Extent)
+public sealed record HalvedForm(MappingCandidate Candidate, int Dimension, int Extent) : StoredForm(Candidate)
 {
     /// <summary>Indices of a half.</summary>
     public int Lines => (Extent + HalvesKernel.Halves - 1) / HalvesKernel.Halves;
@@ -56,7 +68,7 @@ public sealed record HalvedForm(MappingCandidate Candidate, int Dimension, int E
 
     /// <summary>How the tensor's buffer lies: where halves are whole, with every element of the tensor in its order; else a half beside the other.</summary>
     /// <param name="shape">The tensor's shape.</param>
-    public BufferLayout Layout(EquatableArray<int> shape)
+    public override BufferLayout Layout(EquatableArray<int> shape)
     {
         var words = Words(shape);
         if (!IsWhole)
@@ -74,8 +86,8 @@ public sealed record HalvedForm(MappingCandidate Candidate, int Dimension, int E
             null);
     }
 
-    /// <summary>True where a buffer of this form holds every element of its tensor in its order.</summary>
-    public bool IsWhole => Distance == Lines;
+    /// <inheritdoc/>
+    public override bool IsWhole => Distance == Lines;
 
     private BufferLayout Words(EquatableArray<int> shape) =>
         BufferLayout.Dense([.. shape.Select((e, d) => d == Dimension ? Lines : e), HalvesKernel.Halves], HalvesKernel.Halves);

@@ -78,6 +78,12 @@ public static class MappingCandidates
     /// <param name="dimension">The dimension.</param>
     public static MappingCandidate Packed(string dimension) => new($"packed-{dimension}", $"halves of {dimension} in the two lanes of a word, as its reader multiplies them");
 
+    /// <summary>A tensor lies as the depthwise convolution that reads it takes it, four channels in the bytes of a word.</summary>
+    public static readonly MappingCandidate Quads = new("quads", "four channels in the bytes of a word, inside the halo that its reader needs");
+
+    /// <summary>True for a layout of several elements a word.</summary>
+    public static bool IsPacked(MappingCandidate layout) => layout != Halo && layout != Dense;
+
     /// <summary>A kernel with its lines along the loop that makes them.</summary>
     /// <param name="kernel">Short name of the kernel: contract, window, dense.</param>
     /// <param name="operation">The operator.</param>

@@ -160,6 +160,12 @@ public sealed partial class OpenEdgeMapper
 
     private OperandAccess Words(GconvOperator operation, OperandAccess access, string role, int? fill)
     {
+        if (_stored.ContainsKey(access.Tensor))
+        {
+            // packed just as this operator takes it
+            return access;
+        }
+
         var source = _buffers[_bufferOf[access.Tensor]];
         var type = TypeOf(access.Tensor);
         var (lead, first, count) = RowsRead(operation, access, type.Shape);

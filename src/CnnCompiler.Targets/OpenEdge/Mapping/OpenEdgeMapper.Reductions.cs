@@ -41,7 +41,7 @@ public sealed partial class OpenEdgeMapper
         var (_, strategy, positions) = spread;
 
         // every group has one channel, which reads inputs of its own: channels take the place of groups
-        var depthwise = strategy is WindowKernel.Strategy or SlidingKernel.Strategy;
+        var depthwise = strategy is WindowKernel.Strategy || IsSliding(strategy);
 
         // requantised as the array does it where that is exact; else by thresholds
         (int, int) groupsOf = depthwise ? (-1, 1) : (groupLoop, groups);
@@ -56,19 +56,10 @@ public sealed partial class OpenEdgeMapper
             return null;
         }
 
-        var (name, layout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
-        var element = Element(operation, operation.Input, layout);
-        if (IsHalved(strategy))
+        var (name, element) = InputOf(operation, shape, strategy, positions);
+        if (FormRead(operation, strategy, positions) is { } read)
         {
-            (name, element) = Halve(operation, positions, name, layout);
-            if (FormRead(operation, strategy, positions) is { } read)
-            {
-                _halvedReads[operation.Name] = read.Candidate.Name;
-            }
-        }
-        else if (strategy == DensePairsKernel.Strategy)
-        {
-            name = PairUp(operation, positions, shape.Loops(LoopKind.KernelSize).Single(), name, element).Name;
+            _packedReads[operation.Name] = read.Candidate.Name;
         }
 
         var contraction = new Contraction(
@@ -102,6 +93,21 @@ public sealed partial class OpenEdgeMapper
         };
         _ = MapStored(contraction) || MapTiles(contraction);
         return null;
+    }
+
+    /// <summary>The buffer that a contraction reads, made where its kernel needs one of its own, and the element that it reads, over its loops.</summary>
+    private (string Buffer, AffineExpression Element) InputOf(GconvOperator operation, OperatorShape shape, string strategy, Positions positions)
+    {
+        if (strategy == SlidingKernel.PackedStrategy)
+        {
+            return Quads(operation, shape);
+        }
+
+        var (name, layout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
+        var element = Element(operation, operation.Input, layout);
+        return IsHalved(strategy) ? Halve(operation, positions, name, layout)
+            : strategy == DensePairsKernel.Strategy ? (PairUp(operation, positions, shape.Loops(LoopKind.KernelSize).Single(), name, element).Name, element)
+            : (name, element);
     }
 
     /// <summary>All tiles of a contraction; false where one of them can't be stored as asked.</summary>
@@ -143,7 +149,7 @@ public sealed partial class OpenEdgeMapper
         public string? Rows { get; init; }
 
         /// <summary>The form in which codes are to be stored; null where they lie as readers of words find them.</summary>
-        public HalvedForm? Stored { get; init; }
+        public StoredForm? Stored { get; init; }
     }
 
     /// <summary>Output channels that are summed before they are requantised: all, or as many whole quads as the accumulators may take.</summary>
@@ -168,7 +174,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         var operation = contraction.Operation;
-        var sliding = contraction.Strategy == SlidingKernel.Strategy;
+        var sliding = IsSliding(contraction.Strategy);
         LoopMap Map(bool reduced, int from = 0, int channels = 0)
         {
             var map = new LoopMap(operation.Loops.Count);
@@ -255,7 +261,7 @@ public sealed partial class OpenEdgeMapper
 
         if (contraction.Stored is { } form)
         {
-            if (HalvedCodes(contraction, sums, map => SumOf(map, 0), first, count, suffix, form, operation.Name) is not { } packed || !RequantizeHalvesKernel.HasForm(packed, ConstantNamed))
+            if (StoredCodes(contraction, sums, map => SumOf(map, 0), first, count, suffix, form, operation.Name) is not { } packed || !RequantizeHalvesKernel.HasForm(packed, ConstantNamed))
             {
                 return false;
             }

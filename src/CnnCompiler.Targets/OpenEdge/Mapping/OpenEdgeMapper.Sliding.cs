@@ -14,13 +14,32 @@ public sealed partial class OpenEdgeMapper
             ? shape.Loops(LoopKind.KernelSize).Where(l => index.Coefficients[l] != 0).DefaultIfEmpty(-1).First()
             : -1;
 
+    private static bool IsSliding(string strategy) => strategy is SlidingKernel.Strategy or SlidingKernel.PackedStrategy;
+
+    /// <summary>The lines along which a depthwise operator can slide, over an input of words and over one of four channels a word.</summary>
+    private IEnumerable<Spread> SlidingSpreads(GconvOperator operation, OperatorShape shape, int channelLoop, IReadOnlyList<Spread> spreads)
+    {
+        foreach (var spread in SlidingSpreads(operation, shape, channelLoop, spreads, PaddedLayout(operation, shape), "slide", SlidingKernel.Strategy))
+        {
+            yield return spread;
+        }
+
+        if (QuadForm.ReadBy(operation, shape, TypeOf(operation.Input.Tensor).Shape.Dimensions) is { } quads)
+        {
+            foreach (var spread in SlidingSpreads(operation, shape, channelLoop, spreads, quads.Words, "slidequads", SlidingKernel.PackedStrategy))
+            {
+                yield return spread;
+            }
+        }
+    }
+
     /// <summary>
     /// The lines along which a depthwise operator can slide: along the outermost dimension of its input's buffer, so that what comes behind a line's
     /// last input lies behind the buffer's end.
     /// </summary>
-    private IEnumerable<Spread> SlidingSpreads(GconvOperator operation, OperatorShape shape, int channelLoop, IReadOnlyList<Spread> spreads)
+    private static IEnumerable<Spread> SlidingSpreads(
+        GconvOperator operation, OperatorShape shape, int channelLoop, IReadOnlyList<Spread> spreads, BufferLayout layout, string kernel, string strategy)
     {
-        var layout = PaddedLayout(operation, shape);
         var element = Element(operation, operation.Input, layout);
         foreach (var positions in spreads.Select(s => s.Positions).Where(p => p.PixelLoop >= 0))
         {
@@ -38,16 +57,41 @@ public sealed partial class OpenEdgeMapper
             int[] across = [0];
             foreach (var loop in shape.Loops(LoopKind.KernelSize).Where(l => l != slide))
             {
-                across = [.. across.SelectMany(a => Enumerable.Range(0, operation.Loops[loop].Extent).Select(i => a + (i * (int)element.Coefficients[loop])))];
+                across = [.. across.SelectMany(a => Enumerable.Range(0, operation.Loops[loop].Extent).Select(i => a + (i * (int)element.Coefficients[loop] / layout.Lanes)))];
             }
 
             var channels = RoundUp(operation.Loops[channelLoop].Extent, SlidingKernel.Channels);
-            var pitch = (int)element.Coefficients[slide >= 0 ? slide : positions.PixelLoop];
-            if (SlidingKernel.Fits(taps, stride, pitch, across, channels) && element.Constant + (steps * element.Coefficients[positions.PixelLoop]) >= layout.Elements)
+            var pitch = (int)element.Coefficients[slide >= 0 ? slide : positions.PixelLoop] / layout.Lanes;
+            if (SlidingKernel.Fits(taps, stride, pitch, across, channels, layout.Lanes > 1) && element.Constant + (steps * element.Coefficients[positions.PixelLoop]) >= layout.Elements)
             {
-                yield return new(MappingCandidates.Of("slide", operation, positions.PixelLoop), SlidingKernel.Strategy, positions);
+                yield return new(MappingCandidates.Of(kernel, operation, positions.PixelLoop), strategy, positions);
             }
         }
+    }
+
+    /// <summary>
+    /// An operator's input, four channels a word inside the halo that it needs: as it is stored, or packed here.
+    /// </summary>
+    /// <returns>The buffer, and the element that the operator reads, over its loops.</returns>
+    private (string Buffer, AffineExpression Element) Quads(GconvOperator operation, OperatorShape shape)
+    {
+        var tensor = operation.Input.Tensor;
+        var type = TypeOf(tensor).Shape.Dimensions;
+        var form = QuadForm.ReadBy(operation, shape, type) ?? throw new InvalidOperationException($"{operation.Name} does not read whole quads");
+        var element = Element(operation, operation.Input, form.Words);
+        if (_stored.ContainsKey(tensor))
+        {
+            return (_bufferOf[tensor], element);
+        }
+
+        var target = AddBuffer(HalvesOf(operation.Name), BufferRole.Activation, form.Words);
+        if (form.Words.HaloFill is { } fill)
+        {
+            FillHalo(target, fill, operation.Origin.Value);
+        }
+
+        Add(Box(target.Name, PackLinesKernel.Strategy, type, At(_buffers[_bufferOf[tensor]], LayoutOf(tensor), 0), At(target, form.Words, 0)), operation.Origin.Value);
+        return (target.Name, element);
     }
 
     private static void AddSliding(LoopMap map, GconvOperator operation, OperatorShape shape, int pixelLoop)

@@ -5,30 +5,33 @@ using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Mapping;
 
-/// <summary>A nest that would store a tensor packed, in place of those that write it.</summary>
+/// <summary>A nest that would store a tensor packed, or fill its halo, in place of those that write it.</summary>
 /// <param name="Tensor">The tensor.</param>
 /// <param name="Candidate">Its layout.</param>
 /// <param name="Buffer">The buffer that the nest writes, which the program doesn't have.</param>
 /// <param name="Nest">The nest.</param>
-public sealed record HalvedStore(string Tensor, string Candidate, MappedBuffer Buffer, MappedNest Nest);
+public sealed record PackedStore(string Tensor, string Candidate, MappedBuffer Buffer, MappedNest Nest);
 
-/// <content>Tensors that their producer stores packed as their reader multiplies them (<see cref="HalvedForm"/>).</content>
+/// <content>Tensors that their producer stores packed as their reader takes them (<see cref="StoredForm"/>).</content>
 public sealed partial class OpenEdgeMapper
 {
     /// <summary>The tensors that lie packed.</summary>
-    private readonly Dictionary<string, HalvedForm> _stored = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, StoredForm> _stored = new(StringComparer.Ordinal);
 
-    private readonly List<HalvedStore> _halvedStores = [];
-    private readonly Dictionary<string, string> _halvedReads = new(StringComparer.Ordinal);
+    private readonly List<PackedStore> _packedStores = [];
+    private readonly Dictionary<string, string> _packedReads = new(StringComparer.Ordinal);
 
     private static bool IsHalved(string strategy) => strategy is HalvesContractKernel.Strategy or StarKernel.Strategy or StarKernel.PointStrategy;
 
     /// <summary>The form in which an operator's packed input could be stored, or null where there is none.</summary>
-    private HalvedForm? FormRead(GconvOperator reader, string strategy, Positions positions) => !IsHalved(strategy) ? null
-        : _layouts.FormsOf(reader.Input.Tensor).Forms.FirstOrDefault(f => f.Dimension == HalvedForm.DimensionOf(reader, reader.Input.Index, positions.LineLoop));
+    private StoredForm? FormRead(GconvOperator reader, string strategy, Positions positions) => _layouts.FormsOf(reader.Input.Tensor).Forms.FirstOrDefault(form => form switch
+    {
+        HalvedForm halves => IsHalved(strategy) && halves.Dimension == HalvedForm.DimensionOf(reader, reader.Input.Index, positions.LineLoop),
+        _ => strategy == SlidingKernel.PackedStrategy,
+    });
 
     /// <summary>The form that is chosen for a tensor, where the candidate chosen for its reader reads it so.</summary>
-    private HalvedForm? FormChosen(string tensor)
+    private StoredForm? FormChosen(string tensor)
     {
         var (reader, forms) = _layouts.FormsOf(tensor);
         var name = _choices.Of(MappingDecision.LayoutKey(tensor));
@@ -54,7 +57,13 @@ public sealed partial class OpenEdgeMapper
 
         var (steps, buffers, constants) = (_steps.Count, _buffers.Keys.ToHashSet(StringComparer.Ordinal), _newConstants.Count);
         _stored.Add(operation.Name, form);
-        _bufferOf.Add(operation.Name, AddBuffer(operation.Name, BufferRole.Activation, form.Layout(operation.Type.Shape.Dimensions)).Name);
+        var buffer = AddBuffer(operation.Name, BufferRole.Activation, form.Layout(operation.Type.Shape.Dimensions));
+        _bufferOf.Add(operation.Name, buffer.Name);
+        if (buffer.Layout.HaloFill is { } fill)
+        {
+            FillHalo(buffer, fill, operation.Origin.Value);
+        }
+
         if (MapTiles(contraction with { Stored = form }))
         {
             return true;
@@ -70,6 +79,42 @@ public sealed partial class OpenEdgeMapper
         _bufferOf.Remove(operation.Name);
         _stored.Remove(operation.Name);
         return false;
+    }
+
+    /// <summary>The nest that makes packed codes of some channels' sums where they have the short form with one offset; null where there is none.</summary>
+    /// <param name="contraction">The operator.</param>
+    /// <param name="sums">The sums.</param>
+    /// <param name="sumOf">The first channel's sum over a nest's loops.</param>
+    /// <param name="first">First channel.</param>
+    /// <param name="count">Channels.</param>
+    /// <param name="suffix">Suffix of names.</param>
+    /// <param name="form">The form.</param>
+    /// <param name="buffer">The buffer that is written.</param>
+    private MappedNest? StoredCodes(
+        Contraction contraction, MappedBuffer sums, Func<LoopMap, AffineExpression> sumOf, int first, int count, string suffix, StoredForm form, string buffer) => form switch
+        {
+            HalvedForm halves => HalvedCodes(contraction, sums, sumOf, first, count, suffix, halves, buffer),
+            QuadForm quads => QuadCodes(contraction, sums, sumOf, first, count, suffix, quads, buffer),
+            _ => throw new InvalidOperationException($"no codes are stored as {form.Candidate.Name}"),
+        };
+
+    /// <summary>The nest that stores the codes of four channels a word; null where channels aren't the innermost dimension in whole quads, or its code can't follow the positions.</summary>
+    private MappedNest? QuadCodes(Contraction contraction, MappedBuffer sums, Func<LoopMap, AffineExpression> sumOf, int first, int count, string suffix, QuadForm form, string buffer)
+    {
+        var (operation, positions, channels) = (contraction.Operation, contraction.Positions, contraction.Channels.Loop);
+        if (contraction.Form is not { } requantize || contraction.Groups.Extent > 1 || channels < 0 || count % LoopMap.Lanes != 0
+            || HalvedForm.DimensionOf(operation, operation.OutputIndex, channels) != operation.OutputIndex.Count - 1)
+        {
+            return null;
+        }
+
+        var map = new LoopMap(operation.Loops.Count);
+        map.AddQuads(count, channels);
+        map.Offset(channels, first);
+        AddPositions(map, positions);
+        var element = LoopMap.Flatten(operation.OutputIndex, [.. form.Words.Pitch.Select(p => (long)p)], form.Words.Origin, operation.Loops.Count);
+        var nest = PackedCodes(contraction, requantize, RequantizeQuadsKernel.Strategy, map, LineGuards(map, positions), new(sums.Name, sumOf(map)), count, suffix, new(buffer, map.Map(element)));
+        return RequantizeQuadsKernel.Fits(nest) ? nest : null;
     }
 
     /// <summary>The nest that makes packed codes of some channels' sums where they have the short form with one offset; null where its code can't follow the positions.</summary>
@@ -104,7 +149,6 @@ public sealed partial class OpenEdgeMapper
         map.Add(NestView.OuterLine, HalvesKernel.Halves, reduced: false, loop, form.Distance);
         map.Add(NestView.Line, loop == positions.LineLoop ? form.Lines : positions.Lines, reduced: false, positions.LineLoop);
         map.Add(NestView.Pixel, loop == positions.PixelLoop ? form.Lines : positions.Pixels, reduced: false, positions.PixelLoop);
-        var channel = map.Map(ConstantElement(operation, contraction.ChannelOperand!));
         var sum = sumOf(map);
         if (positions.Distance == 0)
         {
@@ -112,17 +156,25 @@ public sealed partial class OpenEdgeMapper
         }
 
         var element = LoopMap.Flatten(operation.OutputIndex, form.Pitch(operation.Type.Shape.Dimensions), 0, operation.Loops.Count);
-        var nest = new MappedNest(
+        var nest = PackedCodes(contraction, requantize, RequantizeHalvesKernel.Strategy, map, [], new(sums.Name, sum), count, suffix, new(buffer, WithHalf(map, map.Map(element), 1)));
+        return RequantizeHalvesKernel.Fits(nest) ? nest : null;
+    }
+
+    private MappedNest PackedCodes(
+        Contraction contraction, RequantizeForm requantize, string strategy, LoopMap map, IEnumerable<MappedGuard> guards, MappedAccess sum, int count, string suffix, MappedAccess output)
+    {
+        var operation = contraction.Operation;
+        var channel = map.Map(ConstantElement(operation, contraction.ChannelOperand!));
+        return new(
             operation.Name + suffix,
-            RequantizeHalvesKernel.Strategy,
+            strategy,
             map.Loops,
-            [map.ChannelGuard(count)],
-            [new(sums.Name, sum), .. contraction.Parameters.Concat(contraction.Ranges).Select(p => new MappedAccess(p, channel))],
-            new(buffer, WithHalf(map, map.Map(element), 1)),
+            [map.ChannelGuard(count), .. guards],
+            [sum, .. contraction.Parameters.Concat(contraction.Ranges).Select(p => new MappedAccess(p, channel))],
+            output,
             GconvReduction.None,
             new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
             Requantized(new ScalarAccumulator(), requantize)) { Origin = operation.Origin.Value with { Macs = 0 } };
-        return RequantizeHalvesKernel.Fits(nest) ? nest : null;
     }
 
     /// <summary>Notes the nests that would store some channels packed.</summary>
@@ -134,9 +186,10 @@ public sealed partial class OpenEdgeMapper
         {
             var layout = form.Layout(operation.Type.Shape.Dimensions);
             var buffer = new MappedBuffer($"{operation.Name}.{form.Candidate.Name}", BufferRole.Activation, layout, layout.Elements / layout.Lanes);
-            if (HalvedCodes(contraction, sums, sumOf, first, count, suffix, form, buffer.Name) is { } nest && (isShort ??= RequantizeHalvesKernel.HasForm(nest, ConstantNamed)) == true)
+            if (StoredCodes(contraction, sums, sumOf, first, count, suffix, form, buffer.Name) is { } nest && (isShort ??= RequantizeHalvesKernel.HasForm(nest, ConstantNamed)) == true)
             {
-                _halvedStores.Add(new(operation.Name, form.Candidate.Name, buffer, nest));
+                var fills = first == 0 && layout.HaloFill is { } fill ? HaloFills(buffer, fill) : [];
+                _packedStores.AddRange(fills.Append(nest).Select(n => new PackedStore(operation.Name, form.Candidate.Name, buffer, n)));
             }
         }
     }

@@ -18,7 +18,7 @@ public sealed record OpenEdgeMapping(MappedProgram Program, IReadOnlyList<Mappin
     public required IReadOnlyList<string> Owners { get; init; }
 
     /// <summary>The nests that would store tensors packed as their readers multiply them, of tensors that aren't.</summary>
-    public required IReadOnlyList<HalvedStore> Stores { get; init; }
+    public required IReadOnlyList<PackedStore> Stores { get; init; }
 
     /// <summary>For each operator that packs its input as the input could be stored, or is, the name of that layout.</summary>
     public required IReadOnlyDictionary<string, string> Reads { get; init; }
@@ -78,7 +78,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         var mapper = new OpenEdgeMapper(program, choices, diagnostics, plans ?? new());
-        return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) { Owners = mapper.OwnersByName(), Stores = mapper._halvedStores, Reads = mapper._halvedReads } : null;
+        return mapper.CheckTypes() && mapper.Run(cancellation) is { } mapped ? new(mapped, mapper._decisions) { Owners = mapper.OwnersByName(), Stores = mapper._packedStores, Reads = mapper._packedReads } : null;
     }
 
     /// <summary>True for the nests that copy an operator's dense input into a halo of its own.</summary>
@@ -198,22 +198,31 @@ public sealed partial class OpenEdgeMapper
         return buffer;
     }
 
-    private void Fill(MappedBuffer buffer, int code, GconvOrigin origin) =>
-        Add(
-            new(
-                $"{buffer.Name}.fill",
-                FillKernel.Strategy,
-                [new("word", buffer.Words, Reduced: false)],
-                [],
-                [],
-                new(buffer.Name, new([1], 0)),
-                GconvReduction.None,
-                new ScalarLiteral(code),
-                new ScalarAccumulator()),
-            origin);
+    private void Fill(MappedBuffer buffer, int code, GconvOrigin origin) => Add(FillOf(buffer, code), origin);
 
-    /// <summary>Fills what lies before, between and behind the lines of a tensor whose inside is written afterwards; all of it where that takes about as long.</summary>
+    private static MappedNest FillOf(MappedBuffer buffer, int code) => new(
+        $"{buffer.Name}.fill",
+        FillKernel.Strategy,
+        [new("word", buffer.Words, Reduced: false)],
+        [],
+        [],
+        new(buffer.Name, new([1], 0)),
+        GconvReduction.None,
+        new ScalarLiteral(code),
+        new ScalarAccumulator());
+
     private void FillHalo(MappedBuffer buffer, int code, GconvOrigin origin)
+    {
+        foreach (var nest in HaloFills(buffer, code))
+        {
+            Add(nest, origin);
+        }
+    }
+
+    /// <summary>
+    /// Nests that fill what lies before, between and behind the lines of a tensor whose inside is written afterwards; all of it where that takes about as long. The channels of a word are filled together.
+    /// </summary>
+    private static IEnumerable<MappedNest> HaloFills(MappedBuffer buffer, int code)
     {
         // words' worth of a launch, of a run
         const int Launch = 250;
@@ -223,8 +232,9 @@ public sealed partial class OpenEdgeMapper
         var inner = Enumerable.Range(0, layout.Shape.Count).LastOrDefault(d => layout.HaloBefore[d] + layout.HaloAfter[d] > 0);
         var lines = inner == 0 ? 1 : layout.Shape[inner - 1];
         var pitch = inner == 0 ? 0 : layout.Pitch[inner - 1];
-        var line = layout.Shape[inner] * layout.Pitch[inner];
-        var (first, gap) = (layout.Origin, lines == 1 ? 0 : pitch - line);
+        var line = layout.Shape[inner] * layout.Pitch[inner] / layout.Lanes;
+        pitch /= layout.Lanes;
+        var (first, gap) = (layout.Origin / layout.Lanes, lines == 1 ? 0 : pitch - line);
         var behind = first + ((lines - 1) * pitch) + line;
         var isPlain = Enumerable.Range(0, Math.Max(0, inner - 1)).All(d => layout.Shape[d] == 1 && layout.HaloBefore[d] + layout.HaloAfter[d] == 0);
         var groups = (gap + Sixteen - 1) / Sixteen;
@@ -233,25 +243,24 @@ public sealed partial class OpenEdgeMapper
         if (!isPlain || ((lines - 1) * ((groups * Sixteen) + Run)) + first + buffer.Words - behind + (runs.Length * Launch) >= buffer.Words || lines >= FillRunsKernel.MostRuns
             || runs.Any(r => FillRunsKernel.GroupsOf(r.Words) > FillRunsKernel.MostGroups))
         {
-            Fill(buffer, code, origin);
-            return;
+            if (layout.Lanes == 1)
+            {
+                return [FillOf(buffer, code)];
+            }
+
+            runs = [(0, 1, buffer.Words)];
         }
 
-        foreach (var (run, index) in runs.Select((r, i) => (r, i)))
-        {
-            Add(
-                new(
-                    FormattableString.Invariant($"{buffer.Name}.fill{index}"),
-                    FillRunsKernel.Strategy,
-                    [new(FillRunsKernel.Run, run.Runs, Reduced: false), new(FillRunsKernel.Word, run.Words, Reduced: false)],
-                    [],
-                    [],
-                    new(buffer.Name, new([pitch, 1], run.Start)),
-                    GconvReduction.None,
-                    new ScalarLiteral(code),
-                    new ScalarAccumulator()),
-                origin);
-        }
+        return runs.Select((run, index) => new MappedNest(
+            FormattableString.Invariant($"{buffer.Name}.fill{index}"),
+            FillRunsKernel.Strategy,
+            [new(FillRunsKernel.Run, run.Runs, Reduced: false), new(FillRunsKernel.Word, run.Words, Reduced: false), .. layout.Lanes == 1 ? (MappedLoop[])[] : [new(NestView.Lane, layout.Lanes, Reduced: false)]],
+            [],
+            [],
+            new(buffer.Name, new([pitch * layout.Lanes, layout.Lanes, .. layout.Lanes == 1 ? (long[])[] : [1]], run.Start * layout.Lanes)),
+            GconvReduction.None,
+            new ScalarLiteral(code),
+            new ScalarAccumulator()));
     }
 
     private void Add(MappedNest nest, GconvOrigin origin) => _steps.Add(nest with { Origin = origin with { Macs = 0 } });

@@ -9,15 +9,15 @@ namespace CnnCompiler.Targets.OpenEdge.Mapping;
 
 /// <summary>
 /// Chooses the layout of every tensor before any code is made: one element a word, row-major; around it the halo that its readers' padding needs,
-/// filled with the code they pad with; channels rounded up to four where the producer writes whole quads. What one convolution alone reads, each element at
-/// its place, may lie packed as it multiplies it (<see cref="HalvedForm"/>).
+/// filled with the code they pad with; channels rounded up to four where the producer writes whole quads. What one convolution alone reads may lie packed as it
+/// takes it (<see cref="StoredForm"/>).
 /// </summary>
 public sealed class ValueLayouts
 {
     private readonly Dictionary<string, (int[] Before, int[] After, int Fill)> _halos = new(StringComparer.Ordinal);
     private readonly HashSet<string> _quadProduced = new(StringComparer.Ordinal);
     private readonly Dictionary<string, TensorType> _types = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (GconvOperator Reader, HalvedForm[] Forms)> _forms = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (GconvOperator Reader, StoredForm[] Forms)> _forms = new(StringComparer.Ordinal);
 
     /// <summary>Looks at all steps of a program.</summary>
     /// <param name="program">The program.</param>
@@ -55,8 +55,9 @@ public sealed class ValueLayouts
         FindForms(program, isConstant, choices);
         Decisions =
         [
-            .. _halos.Keys.Select(t => new MappingDecision(t, IsLayout: true, [MappingCandidates.Halo, MappingCandidates.Dense])),
-            .. _forms.Select(f => new MappingDecision(f.Key, IsLayout: true, [MappingCandidates.Dense, .. f.Value.Forms.Select(form => form.Candidate)])),
+            .. _halos.Keys.Select(t => new MappingDecision(t, IsLayout: true, [MappingCandidates.Halo, MappingCandidates.Dense, .. FormsOf(t).Forms.Select(f => f.Candidate)])),
+            .. _forms.Where(f => !_halos.ContainsKey(f.Key))
+                .Select(f => new MappingDecision(f.Key, IsLayout: true, [MappingCandidates.Dense, .. f.Value.Forms.Select(form => form.Candidate)])),
         ];
         foreach (var decision in Decisions.Where(d => choices.Of(d.Key) == MappingCandidates.Dense.Name))
         {
@@ -68,7 +69,7 @@ public sealed class ValueLayouts
     public IReadOnlyList<MappingDecision> Decisions { get; }
 
     /// <summary>The forms in which a tensor may lie packed, and the convolution that reads them; none where it may not.</summary>
-    public (GconvOperator? Reader, IReadOnlyList<HalvedForm> Forms) FormsOf(string tensor) => _forms.TryGetValue(tensor, out var found) ? found : (null, []);
+    public (GconvOperator? Reader, IReadOnlyList<StoredForm> Forms) FormsOf(string tensor) => _forms.TryGetValue(tensor, out var found) ? found : (null, []);
 
     /// <summary>True where a layout holds every element that an operator's input access reaches, padding included.</summary>
     public static bool Covers(BufferLayout layout, GconvOperator operation) =>
@@ -124,16 +125,19 @@ public sealed class ValueLayouts
         var readers = program.Steps.SelectMany(s => LegalForms.Reads(s).Select(t => (Tensor: t, Step: s))).ToLookup(r => r.Tensor, r => r.Step, StringComparer.Ordinal);
         var layers = ChainLayers.Tensors(program).Values.ToHashSet(StringComparer.Ordinal);
         bool IsLayer(GconvOperator o) => o.Destination is null && layers.Contains(o.Name) && new OperatorShape(o, isConstant).Kind == OperatorKind.Contraction;
+        IEnumerable<StoredForm> FormsReadBy(GconvOperator reader, Shape shape) =>
+            QuadForm.ReadBy(reader, new(reader, isConstant), shape.Dimensions) is { } quads ? [.. HalvedForm.ReadBy(reader, shape), quads] : HalvedForm.ReadBy(reader, shape);
         foreach (var producer in program.Steps.OfType<GconvOperator>().Where(IsLayer))
         {
             if (readers[producer.Name].ToArray() is [GconvOperator reader] && IsLayer(reader) && reader.Input.Tensor == producer.Name
                 && !program.Outputs.Contains(producer.Name, StringComparer.Ordinal) && !choices.PackedBefore.ContainsKey(producer.Name)
-                && HalvedForm.ReadBy(reader, producer.Type.Shape).ToArray() is { Length: > 0 } forms)
+                && FormsReadBy(reader, producer.Type.Shape).ToArray() is { Length: > 0 } forms)
             {
                 _forms.Add(producer.Name, (reader, forms));
             }
         }
     }
+
 
     private void Request(GconvOperator operation, int fill, DiagnosticBag diagnostics)
     {

@@ -41,7 +41,8 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
             var code = KernelCompiler.Assemble(kernel, machine);
             var (first, next) = ArrayCycles(code, kernel, data);
             var launch = kernel.Launch(0, data.Parameters, data);
-            var marks = Enumerable.Range(0, kernel.Launches).Sum(i => (long)kernel.Launch(i, data.Parameters, data).Marks.Count) * machine.Host.FlashToRam;
+            var marks = SlidingKernel.SharesMarks(nest, before) ? 0
+                : Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, data.Parameters, data).Marks).Distinct().LongCount() * machine.Host.FlashToRam;
             var load = kernel.HasCodeOfItsOwn ? LoadOf(code, program, before) : null;
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
             var starts = kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite));

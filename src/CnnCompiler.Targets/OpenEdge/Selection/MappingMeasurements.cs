@@ -58,7 +58,7 @@ public sealed class MappingMeasurements
     {
         var result = new MappingMeasurements(program, defaults);
         var decisions = result.Decisions;
-        result.InHalo = result.Measure(defaults, _ => true, timer, withEnergy, cancellation).ToDictionary(m => m.Key, m => m.Value.Own, StringComparer.Ordinal);
+        result.InHalo = result.Measure(defaults, _ => true, timer, withEnergy, cancellation).ToDictionary(m => m.Key, m => m.Value.Own.Plus(m.Value.OfLayouts?.Writing ?? default), StringComparer.Ordinal);
         var dense = decisions.Values.Where(d => d.IsLayout)
             .Aggregate(MappingChoices.Defaults, (choices, d) => choices.With(d.Key, MappingCandidates.Dense.Name));
         var variants = Math.Max(1, decisions.Values.Where(d => !d.IsLayout).Select(d => d.Candidates.Count).DefaultIfEmpty(1).Max());
@@ -117,7 +117,7 @@ public sealed class MappingMeasurements
     private Dictionary<string, LayerCosts> Measure(OpenEdgeMapping mapping, Func<string, bool> isMeasured, KernelTimer timer, bool withEnergy, CancellationToken cancellation)
     {
         var program = mapping.Program;
-        var packable = mapping.Decisions.Where(d => d.IsLayout && d.Candidates[0] == MappingCandidates.Dense).Select(d => d.Name).ToHashSet(StringComparer.Ordinal);
+        var packable = mapping.Decisions.Where(d => d.IsLayout && d.Candidates.Any(MappingCandidates.IsPacked)).Select(d => d.Name).ToHashSet(StringComparer.Ordinal);
         var stores = program with { Buffers = [.. program.Buffers, .. mapping.Stores.Select(s => s.Buffer).DistinctBy(b => b.Name, StringComparer.Ordinal)] };
         var costs = new Dictionary<string, LayerCosts>(StringComparer.Ordinal);
         MappedNest? before = null;
@@ -139,7 +139,7 @@ public sealed class MappingMeasurements
 
             var cost = timer.Cost(nest, program, withEnergy, last);
             costs[layer] = OpenEdgeMapper.IsPaddingOfInput(nest) ? known with { Copies = known.Copies.Plus(cost) }
-                : nest.Output.Target == OpenEdgeMapper.HalvesOf(layer) && known.OfLayouts is { Read: not null } reading ? known with { OfLayouts = reading with { Packing = cost } }
+                : nest.Output.Target == OpenEdgeMapper.HalvesOf(layer) && known.OfLayouts is { Read: not null } reading ? known with { OfLayouts = reading with { Packing = reading.Packing.Plus(cost) } }
                 : nest.Output.Target == layer && packable.Contains(layer) && known.OfLayouts is { } writing ? known with { OfLayouts = writing with { Writing = writing.Writing.Plus(cost) } }
                 : known with { Own = known.Own.Plus(cost) };
         }

@@ -29,7 +29,8 @@ public sealed class MappingProblem : ITransitionCosts
         foreach (var layer in measured.Layers)
         {
             _copyCost[layer] = measured.Copies[layer].At(place, weights);
-            _haloCost[layer] = Math.Max(0, measured.InHalo.GetValueOrDefault(layer).At(place, weights) - measured.Candidates[layer][0].At(place, weights));
+            var dense = measured.Candidates[layer][0].Plus(measured.OfLayouts[layer][0].Writing);
+            _haloCost[layer] = Math.Max(0, measured.InHalo.GetValueOrDefault(layer).At(place, weights) - dense.At(place, weights));
         }
 
         Problem = Build(program, measured, place, weights);
@@ -48,32 +49,28 @@ public sealed class MappingProblem : ITransitionCosts
     /// <inheritdoc/>
     public long Store(CandidateOf producer, SelectionTensor tensor, int layout)
     {
-        if (!IsPackable(tensor))
-        {
-            return tensor.Layouts[layout] == MappingCandidates.Halo.Name ? _haloCost.GetValueOrDefault(Layer(producer)) : 0;
-        }
-
         var costs = CostsOf(producer);
-        return layout == 0 ? _cost(costs.Writing) : costs.Storing.TryGetValue(tensor.Layouts[layout], out var storing) ? _cost(storing) : SelectionCost.Illegal;
+        return tensor.Layouts[layout] is var name && name == MappingCandidates.Halo.Name ? _cost(costs.Writing) + _haloCost.GetValueOrDefault(Layer(producer))
+            : name == MappingCandidates.Dense.Name ? _cost(costs.Writing)
+            : costs.Storing.TryGetValue(name, out var storing) ? _cost(storing) : SelectionCost.Illegal;
     }
 
     /// <inheritdoc/>
     public long Load(SelectionTensor tensor, int layout, CandidateOf consumer, int operand)
     {
-        if (!IsPackable(tensor))
+        var (name, costs) = (tensor.Layouts[layout], CostsOf(consumer));
+        if (name != MappingCandidates.Halo.Name && name != MappingCandidates.Dense.Name)
         {
-            return tensor.Layouts.Count > 1 && tensor.Layouts[layout] == MappingCandidates.Dense.Name ? _copyCost.GetValueOrDefault(Layer(consumer)) : 0;
+            return costs.Read == name ? 0 : SelectionCost.Illegal;
         }
 
-        var costs = CostsOf(consumer);
-        return layout == 0 ? _cost(costs.Packing) : costs.Read == tensor.Layouts[layout] ? 0 : SelectionCost.Illegal;
+        // what packs its input needs no halo there
+        return tensor.Layouts.Any(l => l == costs.Read) ? _cost(costs.Packing)
+            : name == MappingCandidates.Dense.Name && tensor.Layouts.Any(l => l == MappingCandidates.Halo.Name) ? _copyCost.GetValueOrDefault(Layer(consumer)) : 0;
     }
 
     /// <inheritdoc/>
     public long Pass(CandidateOf producer, SelectionTensor tensor, CandidateOf consumer, int operand) => 0;
-
-    /// <summary>True for a tensor that may be stored packed: dense is its first layout.</summary>
-    private static bool IsPackable(SelectionTensor tensor) => tensor.Layouts.Count > 1 && tensor.Layouts[0] == MappingCandidates.Dense.Name;
 
     private LayoutCosts CostsOf(CandidateOf step) => _measured.OfLayouts[Layer(step)][step.Candidate];
 
