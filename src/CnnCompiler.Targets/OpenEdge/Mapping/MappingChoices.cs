@@ -34,6 +34,12 @@ public sealed record MappingChoices(IReadOnlyDictionary<string, string> Taken)
     /// </summary>
     public int FewestPositionsOfConstants { get; init; }
 
+    /// <summary>
+    /// Words of planes of <see cref="Kernels.StarKernel"/> at a time: as many passes as leave no more follow each other before what they left is added up, at least those of one group of channels.
+    /// The more, the less often does the code change between the two kinds of kernel; but planes take room.
+    /// </summary>
+    public int PlaneWords { get; init; }
+
     /// <summary>In <see cref="PackedBefore"/>: from the beginning.</summary>
     public const string Always = "";
 

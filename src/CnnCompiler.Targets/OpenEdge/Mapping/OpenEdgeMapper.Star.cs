@@ -125,21 +125,43 @@ public sealed partial class OpenEdgeMapper
         var (words, ahead, channelsOfPass) = (StarKernel.Words(contraction.Strategy), StarKernel.Ahead(contraction.Strategy), StarKernel.Channels(contraction.Strategy));
         var all = ((positions.Lines - 1) * star.Pitch) + positions.Pixels;
         var quads = (count + LoopMap.Lanes - 1) / LoopMap.Lanes;
-        var together = StarPlanesKernel.IsNear(contraction.Strategy, HalvesKernel.Halves * quads * LoopMap.Lanes);
-        var half = together ? quads * LoopMap.Lanes : LoopMap.Lanes;
+        var inOneNest = StarPlanesKernel.IsNear(contraction.Strategy, HalvesKernel.Halves * quads * LoopMap.Lanes);
+        var half = inOneNest ? quads * LoopMap.Lanes : LoopMap.Lanes;
         var line = star.Pitch * HalvesKernel.Halves * half;
         var codes = StarCodes(contraction, first, count, suffix, star);
         var sums = codes is null ? AddSums() : null;
         var extents = star.Items.Select(l => operation.Loops[l].Extent).ToArray();
         var items = extents.Aggregate(1, (n, e) => n * e);
-        for (var group = 0; group < star.Plans.Count; group++)
+        for (int group = 0, next; group < star.Plans.Count; group = next)
         {
-            var plan = star.Plans[group];
-            var from = group * channelsOfPass;
-            var channels = Math.Min(channelsOfPass, count - from);
-            var name = FormattableString.Invariant($"{suffix}.{group}");
-            var planes = AddBuffer(
-                PlanesOf(operation, name), BufferRole.Accumulator, BufferLayout.Dense([ahead + all, plan.Passes, channelsOfPass, HalvesKernel.Halves], 1));
+            // passes follow each other as long as there is room for what they leave
+            var room = (long)_choices.PlaneWords;
+            for (next = group; next < star.Plans.Count && (next == group || room >= PlanesOfGroup(next).Elements); next++)
+            {
+                room -= PlanesOfGroup(next).Elements;
+            }
+
+            var together = Enumerable.Range(group, next - group).Select(g => (Group: g, Planes: AddBuffer(PlanesOf(operation, Name(g)), BufferRole.Accumulator, PlanesOfGroup(g)))).ToArray();
+            foreach (var (g, planes) in together)
+            {
+                AddPasses(g, planes);
+            }
+
+            foreach (var (g, planes) in together)
+            {
+                AddPlanes(g, planes);
+            }
+        }
+
+        return sums;
+
+        string Name(int group) => FormattableString.Invariant($"{suffix}.{group}");
+        BufferLayout PlanesOfGroup(int group) => BufferLayout.Dense([ahead + all, star.Plans[group].Passes, channelsOfPass, HalvesKernel.Halves], 1);
+        int ChannelsOfGroup(int group) => Math.Min(channelsOfPass, count - (group * channelsOfPass));
+
+        void AddPasses(int group, MappedBuffer planes)
+        {
+            var (plan, name, from, channels) = (star.Plans[group], Name(group), group * channelsOfPass, ChannelsOfGroup(group));
             var places = AddConstant($"{operation.Name}.places{name}", Places(plan, items));
             var origin = operation.Origin.Value.Part(first + from, channels, contraction.Channels.Extent);
             var done = 0;
@@ -181,16 +203,20 @@ public sealed partial class OpenEdgeMapper
                 });
                 done += summed;
             }
+        }
 
+        void AddPlanes(int group, MappedBuffer planes)
+        {
+            var (plan, name, from, channels) = (star.Plans[group], Name(group), group * channelsOfPass, ChannelsOfGroup(group));
             if (sums is null)
             {
                 // the first ones fill the halo before
                 _ = BufferFor(operation.Destination ?? operation.Name, operation.Origin.Value);
                 _steps.AddRange(codes![(from / StarKernel.PairChannels)..((from + channels + 1) / StarKernel.PairChannels)]);
-                continue;
+                return;
             }
 
-            var most = together ? channelsOfPass : StarKernel.PairChannels;
+            var most = inOneNest ? channelsOfPass : StarKernel.PairChannels;
             for (var start = 0; start < channels; start += most)
             {
                 var adding = StarMap(contraction, first + from + start, most);
@@ -212,8 +238,6 @@ public sealed partial class OpenEdgeMapper
             }
         }
 
-        return sums;
-
         MappedBuffer AddSums()
         {
             int[] shape = [1, quads, positions.Outer, positions.Lines, positions.Pixels, LoopMap.Lanes];
@@ -225,7 +249,7 @@ public sealed partial class OpenEdgeMapper
                     1,
                     new int[shape.Length].ToEquatableArray(),
                     new int[shape.Length].ToEquatableArray(),
-                    [quads * LoopMap.Lanes * positions.Lines * line / half, together ? LoopMap.Lanes : positions.Lines * line, half, line, HalvesKernel.Halves * half, 1],
+                    [quads * LoopMap.Lanes * positions.Lines * line / half, inOneNest ? LoopMap.Lanes : positions.Lines * line, half, line, HalvesKernel.Halves * half, 1],
                     null));
         }
 

@@ -196,6 +196,7 @@ public static partial class MappingSelector
         if (chosen is { Fits: true })
         {
             (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer, search.Goal);
+            (chosen, estimate) = WithPlanesTogether(chosen, estimate, fitter, machine, timer, search.Goal);
             if (search.Effort > 1 && estimate is not null)
             {
                 (chosen, estimate) = Refined(program.Name, chosen, estimate, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation);
@@ -269,6 +270,29 @@ public static partial class MappingSelector
         }
 
         return (chosen, best);
+    }
+
+    /// <summary>The chosen mapping with more passes of stars in a row, where that is faster: what they leave takes room until it is added up, which code in RAM doesn't have.</summary>
+    private static (MemoryFitter.Fitted Chosen, ImageEstimate? Estimate) WithPlanesTogether(
+        MemoryFitter.Fitted chosen, ImageEstimate? estimate, MemoryFitter fitter, MachineDescription machine, KernelTimer timer, OptimizationGoal goal)
+    {
+        if (!chosen.Mapping.Program.Steps.OfType<MappedNest>().Any(n => n.Kernel is StarKernel.Strategy or StarKernel.PointStrategy))
+        {
+            return (chosen, estimate);
+        }
+
+        // shares of RAM
+        var before = chosen.Choices;
+        foreach (var share in (ReadOnlySpan<int>)[16, 8, 4, 2])
+        {
+            if (fitter.FitAgain(before with { PlaneWords = machine.Ram.Bytes / NestView.WordBytes / share }) is { } other
+                && ImageEmitter.Estimate(other.Mapping.Program, machine, timer) is { } better && (estimate is null || better.Measure(goal) < estimate.Measure(goal)))
+            {
+                (chosen, estimate) = (other, better);
+            }
+        }
+
+        return (chosen, estimate);
     }
 
     private static long Cost(MemoryFitter.Fitted fitted, KernelTimer timer, ParameterPlace place) => fitted.Mapping.Program.Steps.OfType<MappedNest>()
