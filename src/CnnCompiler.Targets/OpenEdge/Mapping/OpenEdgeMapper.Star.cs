@@ -125,9 +125,10 @@ public sealed partial class OpenEdgeMapper
         var (words, ahead, channelsOfPass) = (StarKernel.Words(contraction.Strategy), StarKernel.Ahead(contraction.Strategy), StarKernel.Channels(contraction.Strategy));
         var all = ((positions.Lines - 1) * star.Pitch) + positions.Pixels;
         var quads = (count + LoopMap.Lanes - 1) / LoopMap.Lanes;
-        var inOneNest = StarPlanesKernel.IsNear(contraction.Strategy, HalvesKernel.Halves * quads * LoopMap.Lanes);
+        var inOneNest = StarPlanesKernel.IsNear(contraction.Strategy, Odd(HalvesKernel.Halves * quads * LoopMap.Lanes));
         var half = inOneNest ? quads * LoopMap.Lanes : LoopMap.Lanes;
-        var line = star.Pitch * HalvesKernel.Halves * half;
+        var pixel = inOneNest ? Odd(HalvesKernel.Halves * half) : HalvesKernel.Halves * half;
+        var line = star.Pitch * pixel;
         var codes = StarCodes(contraction, first, count, suffix, star);
         var sums = codes is null ? AddSums() : null;
         var extents = star.Items.Select(l => operation.Loops[l].Extent).ToArray();
@@ -156,7 +157,12 @@ public sealed partial class OpenEdgeMapper
         return sums;
 
         string Name(int group) => FormattableString.Invariant($"{suffix}.{group}");
-        BufferLayout PlanesOfGroup(int group) => BufferLayout.Dense([ahead + all, star.Plans[group].Passes, channelsOfPass, HalvesKernel.Halves], 1);
+        BufferLayout PlanesOfGroup(int group)
+        {
+            var dense = BufferLayout.Dense([ahead + all, star.Plans[group].Passes, channelsOfPass, HalvesKernel.Halves], 1);
+            return dense with { Pitch = [PlanePitch(star.Plans[group], contraction.Strategy), .. dense.Pitch.Skip(1)] };
+        }
+
         int ChannelsOfGroup(int group) => Math.Min(channelsOfPass, count - (group * channelsOfPass));
 
         void AddPasses(int group, MappedBuffer planes)
@@ -249,7 +255,7 @@ public sealed partial class OpenEdgeMapper
                     1,
                     new int[shape.Length].ToEquatableArray(),
                     new int[shape.Length].ToEquatableArray(),
-                    [quads * LoopMap.Lanes * positions.Lines * line / half, inOneNest ? LoopMap.Lanes : positions.Lines * line, half, line, HalvesKernel.Halves * half, 1],
+                    [inOneNest ? positions.Lines * line : quads * positions.Lines * line, inOneNest ? LoopMap.Lanes : positions.Lines * line, half, line, pixel, 1],
                     null));
         }
 

@@ -65,11 +65,17 @@ public sealed partial class OpenEdgeMapper
         return map;
     }
 
+    /// <summary>Words from position to position of what the passes of a plan leave.</summary>
+    private static int PlanePitch(StarPlan plan, string strategy) => Odd(plan.Passes * StarKernel.Words(strategy));
+
+    /// <summary>Not less, and odd: columns of the array, which work on positions of their own, then seldom meet in a bank of memory.</summary>
+    private static int Odd(int words) => words | 1;
+
     /// <summary>An element of what the passes of a plan leave, [position][plane][lane][half].</summary>
     private static AffineExpression PlaneElement(LoopMap map, StarShape star, StarPlan plan, string strategy, int constant)
     {
         var words = StarKernel.Words(strategy);
-        var pixel = plan.Passes * words;
+        var pixel = PlanePitch(plan, strategy);
         return map.Over(loop => loop switch
         {
             NestView.Line => star.Pitch * pixel,
