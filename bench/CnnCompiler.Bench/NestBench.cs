@@ -14,15 +14,16 @@ internal static class NestBench
     private static readonly string[] Networks = ["alexnet", "googlenet", "densenet121", "mobilenet_v1", "zf_faster_rcnn", "c3d", "capsnet", "vgg16"];
 
     /// <summary>Maps.</summary>
-    /// <param name="names">Networks; the seven of the reproduction and VGG-16 where there are none.</param>
+    /// <param name="names">Networks, or NETWORK/MACHINE for a cell, of whose times the first is then that of a process that has compiled nothing yet; the seven of the reproduction and VGG-16 where there are none.</param>
     public static void Run(string[] names)
     {
         Console.WriteLine("| network | machine | map s | keep s | direct: map s | keep s | cycles | direct cycles | cycles from DRAM |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
-        foreach (var network in names.Length > 0 ? names : Networks)
+        foreach (var name in names.Length > 0 ? names : Networks)
         {
+            var (network, only) = name.Split('/') is [var first, var second] ? (first, second) : (name, null);
             var source = File.ReadAllBytes($"samples/zoo/{network}.cnn");
-            foreach (var machine in BuiltInMachines.Gconv)
+            foreach (var machine in BuiltInMachines.Gconv.Where(machine => only is null || machine.Name == only))
             {
                 var (map, keep, cycles) = Map(source, machine, "auto");
                 var (directMap, directKeep, directCycles) = Map(source, machine, "direct");

@@ -89,7 +89,7 @@ public class ChipTests
         }
 
         static (long, Int128) Cost(SystolicModule module) => NestMapper.Predict(module).Aggregate((Cycles: 0L, Energy: Int128.Zero), (sum, nest) => (
-            sum.Cycles + nest.Counts.Cycles(module.Machine), sum.Energy + NestSearch.Energy(nest.Nest.Operation, nest.Counts, module.Machine)));
+            sum.Cycles + nest.Counts.Cycles(module.Machine), sum.Energy + new NestEnergy(nest.Nest.Operation, module.Machine).Of(nest.Counts)));
     }
 
     /// <summary>

@@ -63,7 +63,7 @@ public class ReproductionTests
         foreach (var (_, operation) in NestMapper.Descriptors(TrainingStepTests.Chain()))
         {
             var (all, less) = (NestMapper.Best(operation, machine)!, NestMapper.Best(operation, plain)!);
-            (long, Int128) Cost(NestPlan plan) => NestModel.Count(plan.Encode(operation, machine), machine) is var counts ? (counts.Cycles(machine), NestSearch.Energy(operation, counts, machine)) : default;
+            (long, Int128) Cost(NestPlan plan) => NestModel.Count(plan.Encode(operation, machine), machine) is var counts ? (counts.Cycles(machine), new NestEnergy(operation, machine).Of(counts)) : default;
             Assert.True(Cost(all).CompareTo(Cost(less)) <= 0);
         }
     }

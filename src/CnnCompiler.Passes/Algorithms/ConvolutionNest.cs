@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
@@ -115,12 +116,27 @@ internal sealed record ConvolutionNest(GconvOperator Operation, TensorType Input
             return known;
         }
 
-        var weights = new T[Weights.Shape.Elements];
+        var weights = GC.AllocateUninitializedArray<T>((int)Weights.Shape.Elements);
         if (Weights.Element == ElementType.Int8)
         {
             var codes = Weights.AsSpan<sbyte>();
-            var zero = T.CreateTruncating(WeightZero);
-            for (var i = 0; i < codes.Length; i++)
+            var (zero, i) = (T.CreateTruncating(WeightZero), 0);
+            if (typeof(T) == typeof(int))
+            {
+                var several = MemoryMarshal.Cast<sbyte, Vector<sbyte>>(codes);
+                var wide = MemoryMarshal.Cast<T, Vector<int>>(weights.AsSpan());
+                var zeros = new Vector<int>((int)WeightZero);
+                for (var v = 0; v < several.Length; v++)
+                {
+                    Vector.Widen(several[v], out var low, out var high);
+                    (wide[4 * v], wide[(4 * v) + 1]) = (Vector.WidenLower(low) - zeros, Vector.WidenUpper(low) - zeros);
+                    (wide[(4 * v) + 2], wide[(4 * v) + 3]) = (Vector.WidenLower(high) - zeros, Vector.WidenUpper(high) - zeros);
+                }
+
+                i = several.Length * Vector<sbyte>.Count;
+            }
+
+            for (; i < codes.Length; i++)
             {
                 weights[i] = T.CreateTruncating(codes[i]) - zero;
             }

@@ -128,7 +128,7 @@ internal sealed class TransformedWeights
     {
         var (above, below) = (new long[Channels * Points], new long[Channels * Points]);
         var (low, high) = (0L, 0L);
-        Walk<T>((taps, row, _, channel, run) =>
+        Walk<T>((taps, row, values, _, channel, run) =>
         {
             if (run.Channel == 0)
             {
@@ -138,7 +138,7 @@ internal sealed class TransformedWeights
                 return;
             }
 
-            var values = Products(taps, run.Extent, row.Factors);
+            Products(taps, row.Factors, values);
             for (var i = 0; i < values.Length; i++)
             {
                 var value = long.CreateTruncating(values[i]);
@@ -202,23 +202,57 @@ internal sealed class TransformedWeights
     {
         if (IsNarrow)
         {
-            Walk<int>((taps, row, place, _, run) => Store(Products(taps, run.Extent, row.Factors), place, run));
+            Walk<int>(Store);
         }
         else
         {
-            Walk<long>((taps, row, place, _, run) => Store(Products(taps, run.Extent, row.Factors), place, run));
+            Walk<long>(Store);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void Store<T>(T[] values, long place, Trip run)
+        void Store<T>(ReadOnlySpan<T> taps, Row row, Span<T> values, long place, int channel, Trip run)
             where T : unmanaged, IBinaryInteger<T>
         {
-            var stored = MemoryMarshal.Cast<byte, TStored>(bytes.AsSpan());
-            for (var i = 0; i < values.Length; i++)
+            Products(taps, row.Factors, values);
+            var stored = MemoryMarshal.Cast<byte, TStored>(bytes.AsSpan())[(int)place..];
+            for (var i = run.Place == 1 ? Narrow(values, stored) : 0; i < values.Length; i++)
             {
-                stored[(int)(place + (i * run.Place))] = TStored.CreateTruncating(values[i]);
+                stored[(int)(i * run.Place)] = TStored.CreateTruncating(values[i]);
             }
         }
+    }
+
+    /// <summary>Stores so many values beside each other as there are in whole vectors; those that are halved or quartered, others none.</summary>
+    private static int Narrow<T, TStored>(ReadOnlySpan<T> values, Span<TStored> stored)
+        where T : unmanaged
+        where TStored : unmanaged
+    {
+        var i = 0;
+        if (typeof(T) == typeof(int) && typeof(TStored) == typeof(short))
+        {
+            var wide = MemoryMarshal.Cast<T, Vector<int>>(values);
+            var narrow = MemoryMarshal.Cast<TStored, Vector<short>>(stored[..values.Length]);
+            for (; i < narrow.Length; i++)
+            {
+                narrow[i] = Vector.Narrow(wide[2 * i], wide[(2 * i) + 1]);
+            }
+
+            return i * Vector<short>.Count;
+        }
+
+        if (typeof(T) == typeof(int) && typeof(TStored) == typeof(sbyte))
+        {
+            var wide = MemoryMarshal.Cast<T, Vector<int>>(values);
+            var narrow = MemoryMarshal.Cast<TStored, Vector<sbyte>>(stored[..values.Length]);
+            for (; i < narrow.Length; i++)
+            {
+                narrow[i] = Vector.Narrow(Vector.Narrow(wide[4 * i], wide[(4 * i) + 1]), Vector.Narrow(wide[(4 * i) + 2], wide[(4 * i) + 3]));
+            }
+
+            return i * Vector<sbyte>.Count;
+        }
+
+        return 0;
     }
 
     /// <summary>Goes through the weights, a run of them along the last loop that is not transformed at a time, in a type that holds every sum of a run.</summary>
@@ -229,7 +263,7 @@ internal sealed class TransformedWeights
         var (weight, steps) = _nest.WeightStrides();
         var (weights, rows, taps, kept) = (_nest.Centred<T>(), Rows(), Taps(steps), Kept(steps));
         var (run, outside, at) = (kept[^1], kept[..^1], new int[kept.Length - 1]);
-        var gathered = new T[taps.Length * run.Extent];
+        var (gathered, values) = (new T[taps.Length * run.Extent], new T[run.Extent]);
         var (place, channel) = (0L, 0);
         while (true)
         {
@@ -251,7 +285,7 @@ internal sealed class TransformedWeights
 
             foreach (var row in rows)
             {
-                visit(gathered, row, place + row.Place, channel + row.Point, run);
+                visit(gathered, row, values, place + row.Place, channel + row.Point, run);
             }
 
             var next = outside.Length - 1;
@@ -274,16 +308,14 @@ internal sealed class TransformedWeights
     }
 
     /// <summary>The transformed weights of a run.</summary>
-    private static T[] Products<T>(ReadOnlySpan<T> taps, int extent, (int Tap, long Factor)[] factors)
+    private static void Products<T>(ReadOnlySpan<T> taps, (int Tap, long Factor)[] factors, Span<T> values)
         where T : unmanaged, IBinaryInteger<T>
     {
-        var values = new T[extent];
+        values.Clear();
         foreach (var (tap, factor) in factors)
         {
-            AddProducts(values, taps.Slice(tap * extent, extent), T.CreateTruncating(factor));
+            AddProducts(values, taps.Slice(tap * values.Length, values.Length), T.CreateTruncating(factor));
         }
-
-        return values;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -358,10 +390,11 @@ internal sealed class TransformedWeights
     /// <summary>Takes the weights of a run.</summary>
     /// <param name="taps">[taps, run] the weights.</param>
     /// <param name="row">What they are transformed to.</param>
+    /// <param name="values">[run] room for the transformed ones.</param>
     /// <param name="place">Where the first transformed one lies.</param>
     /// <param name="channel">Its channel and point.</param>
     /// <param name="run">The loop that they lie along.</param>
-    private delegate void RunVisitor<T>(ReadOnlySpan<T> taps, Row row, long place, int channel, Trip run);
+    private delegate void RunVisitor<T>(ReadOnlySpan<T> taps, Row row, Span<T> values, long place, int channel, Trip run);
 
     /// <summary>A loop: its trips, and how far one goes in the weights, the transformed ones and the channels.</summary>
     private readonly record struct Trip(int Extent, long Weight, long Place, int Channel);

@@ -6,7 +6,6 @@ using CnnCompiler.Image.Systolic;
 using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
-using CnnCompiler.Targets.Nests.Reproduction;
 using CnnCompiler.Targets.Systolic;
 
 namespace CnnCompiler.Targets.Nests;
@@ -37,28 +36,35 @@ internal static class NestMapper
     /// The best mapping on a machine: that of the search, or where it is better the one found without the unrollings that GCONV adds. Among many mappings as fast as each other the search looks at the
     /// energy of the first few only, and additions put others there.
     /// </summary>
-    /// <param name="operation">The operator.</param>
-    /// <param name="machine">The machine.</param>
+    /// <param name="space">The operator on the machine.</param>
     /// <param name="patience">Unrollings in a row that gain no cycles after which a search ends.</param>
     /// <param name="place">What lies on the chip; nothing where null.</param>
     /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
     /// <param name="limit">Cycles that it may take: where none takes as few there is none.</param>
-    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue)
+    public static NestPlan? Best(NestSpace space, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue)
     {
-        var plan = NestSearch.Best(operation, machine, true, patience, place, free, limit);
-        var plain = GconvComparison.WithoutAdditions(machine);
-        return plan is null || plain == machine || NestSearch.Best(operation, plain, true, patience, place, free, limit) is not { } other
-            || Cost(At(plan, place), operation, machine).CompareTo(Cost(At(other, place), operation, machine)) <= 0 ? plan : other;
+        if (NestSearch.Best(space, true, patience, place, free, limit) is not var (plan, cycles, energy))
+        {
+            return null;
+        }
 
-        NestPlan At(NestPlan found, NestPlacement? where) => where is { } there ? found with { Chip = there.At0(operation.Extras.Count) } : found;
+        // a search that loses patience counts from the first mapping that it finds, and a limit would be another one
+        var most = patience == int.MaxValue ? cycles : limit;
+        return space.WithoutAdditions is { } plain && NestSearch.Best(plain, true, patience, place, free, most) is var (other, _, _)
+            && Cost(At(other), space.Operation, space.Machine).CompareTo((cycles, energy)) < 0 ? other : plan;
+
+        NestPlan At(NestPlan found) => place is { } there ? found with { Chip = there.At0(space.Operation.Extras.Count) } : found;
     }
+
+    /// <summary>The best mapping of an operator that is mapped once.</summary>
+    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue) => Best(new NestSpace(operation, machine), patience);
 
     /// <summary>Cycles of a mapping, and its energy in attojoules.</summary>
     public static (long Cycles, Int128 Energy) Cost(NestPlan plan, SystolicOperator operation, MachineDescription machine)
     {
         var nest = plan.Encode(operation, machine);
         var counts = NestModel.Count(nest, machine);
-        return (counts.Cycles(machine), NestSearch.Energy(operation, counts, machine));
+        return (counts.Cycles(machine), new NestEnergy(operation, machine).Of(counts));
     }
 
     /// <summary>The operators of a chain with their descriptors; addresses play no part.</summary>

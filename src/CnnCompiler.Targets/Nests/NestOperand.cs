@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Systolic;
 
@@ -11,22 +12,26 @@ internal sealed class NestOperand
 {
     private readonly int _size;
     private readonly int[] _extents;
-    private readonly bool[] _indexed;
     private readonly Part[] _parts;
 
     /// <summary>Prepares an operand of an operator.</summary>
     public NestOperand(SystolicOperator operation, SystolicAccess access)
     {
         (_size, _extents) = (access.Element.Size(), [.. operation.Loops.Select(loop => loop.Extent)]);
-        _indexed = [.. _extents.Select((_, loop) => NestStep.Indexes(access, loop))];
+        for (var loop = 0; loop < _extents.Length; loop++)
+        {
+            Indexed |= NestStep.Indexes(access, loop) ? 1UL << loop : 0;
+        }
+
         var (left, parts) = (access.Dimensions.ToList(), new List<Part>());
         while (left.Count > 0)
         {
+            // a loop of one trip ties nothing together
             var (together, loops) = (new List<SystolicDimension> { left[0] }, new List<int>());
             left.RemoveAt(0);
             for (var i = 0; i < together.Count; i++)
             {
-                foreach (var loop in Enumerable.Range(0, _extents.Length).Where(loop => together[i].Coefficients[loop] != 0 && !loops.Contains(loop)).ToList())
+                foreach (var loop in Enumerable.Range(0, _extents.Length).Where(loop => _extents[loop] > 1 && together[i].Coefficients[loop] != 0 && !loops.Contains(loop)).ToList())
                 {
                     loops.Add(loop);
                     together.AddRange(left.Where(other => other.Coefficients[loop] != 0));
@@ -40,8 +45,11 @@ internal sealed class NestOperand
         _parts = [.. parts];
     }
 
+    /// <summary>A bit for each loop that indexes the operand.</summary>
+    public ulong Indexed { get; }
+
     /// <summary>True where the loop indexes the operand.</summary>
-    public bool IsIndexed(int loop) => _indexed[loop];
+    public bool IsIndexed(int loop) => (Indexed >> loop & 1) == 1;
 
     /// <summary>Bytes of the boxes of all tiles, each once.</summary>
     public long BytesOfTiles(ReadOnlySpan<NestLoop> loops)
@@ -49,7 +57,7 @@ internal sealed class NestOperand
         long bytes = _size;
         foreach (var part in _parts)
         {
-            bytes *= Sum(part, loops);
+            bytes *= part.Sum(_extents, loops);
         }
 
         return bytes;
@@ -57,6 +65,7 @@ internal sealed class NestOperand
 
     /// <summary>Bytes of the largest box.</summary>
     /// <param name="reach">For each loop by how much its last trip in a tile is beyond the first.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public double BytesOfBox(ReadOnlySpan<long> reach)
     {
         double bytes = _size;
@@ -85,13 +94,11 @@ internal sealed class NestOperand
         var times = 1L;
         foreach (var loop in outer)
         {
-            times *= _indexed[loop] ? 1 : Tiles(loops, loop);
+            times *= IsIndexed(loop) ? 1 : (_extents[loop] + (long)loops[loop].Tile - 1) / loops[loop].Tile;
         }
 
         return times;
     }
-
-    private long Tiles(ReadOnlySpan<NestLoop> loops, int loop) => (_extents[loop] + (long)loops[loop].Tile - 1) / loops[loop].Tile;
 
     /// <summary>True where no index leaves the dimension and none is divided: boxes have then the extents that the lengths of their tiles say.</summary>
     private bool IsInside(SystolicDimension dimension)
@@ -106,66 +113,98 @@ internal sealed class NestOperand
         return dimension.Divisor == 1 && low >= 0 && high < dimension.Extent;
     }
 
-    /// <summary>Sum of the elements of the boxes of all tiles; inside, all tiles of a loop but its last have the box of its first.</summary>
-    private long Sum(Part part, ReadOnlySpan<NestLoop> loops)
-    {
-        Span<long> tile = stackalloc long[part.Loops.Length];
-        tile.Clear();
-        var sum = 0L;
-        while (true)
-        {
-            var boxes = 1L;
-            foreach (var axis in part.Axes)
-            {
-                boxes *= Box(axis, part.Loops, loops, tile);
-            }
-
-            for (var i = 0; part.IsInside && i < tile.Length; i++)
-            {
-                boxes *= tile[i] == 0 ? Math.Max(1, Tiles(loops, part.Loops[i]) - 1) : 1;
-            }
-
-            sum += boxes;
-            var next = tile.Length - 1;
-            for (; next >= 0; next--)
-            {
-                var last = Tiles(loops, part.Loops[next]) - 1;
-                if (tile[next] < last)
-                {
-                    tile[next] = part.IsInside ? last : tile[next] + 1;
-                    break;
-                }
-
-                tile[next] = 0;
-            }
-
-            if (next < 0)
-            {
-                return sum;
-            }
-        }
-    }
-
-    private long Box(Axis axis, int[] of, ReadOnlySpan<NestLoop> loops, ReadOnlySpan<long> tile)
-    {
-        var (low, high) = (axis.Constant, axis.Constant);
-        for (var i = 0; i < of.Length; i++)
-        {
-            var (coefficient, length) = (axis.Coefficients[i], loops[of[i]].Tile);
-            var first = tile[i] * length;
-            var last = Math.Min(first + length, _extents[of[i]]) - 1;
-            (low, high) = (low + (coefficient * (coefficient > 0 ? first : last)), high + (coefficient * (coefficient > 0 ? last : first)));
-        }
-
-        // elements at multiples of the divisor, from 0 to the last one
-        low = Math.Max(low, 0);
-        high = Math.Min(high, ((long)axis.Extent * axis.Divisor) - 1);
-        return high < low ? 0 : axis.Divisor == 1 ? high - low + 1 : (high / axis.Divisor) - ((low + axis.Divisor - 1) / axis.Divisor) + 1;
-    }
-
     /// <summary>A dimension, with the coefficients of its part's loops.</summary>
     private readonly record struct Axis(int Extent, long Constant, int Divisor, long[] Coefficients);
 
     /// <summary>Dimensions tied together by loops.</summary>
-    private readonly record struct Part(int[] Loops, Axis[] Axes, bool IsInside);
+    /// <param name="loops">The loops.</param>
+    /// <param name="axes">The dimensions.</param>
+    /// <param name="isInside">No index leaves them.</param>
+    private sealed class Part(int[] loops, Axis[] axes, bool isInside)
+    {
+        private readonly Dictionary<long, long> _sums = [];
+
+        public int[] Loops => loops;
+
+        public Axis[] Axes => axes;
+
+        /// <summary>Elements of the boxes of all tiles. A search asks for the same tiles of one or two loops again and again, with other tiles of the other parts'.</summary>
+        public long Sum(int[] extents, ReadOnlySpan<NestLoop> cut)
+        {
+            if (loops.Length is 0 or > 2)
+            {
+                return Counted(extents, cut);
+            }
+
+            var key = ((long)cut[loops[0]].Tile << 32) | (uint)cut[loops[^1]].Tile;
+            if (!_sums.TryGetValue(key, out var sum))
+            {
+                _sums.Add(key, sum = Counted(extents, cut));
+            }
+
+            return sum;
+        }
+
+        /// <summary>Inside, all tiles of a loop but its last have the box of its first.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private long Counted(int[] extents, ReadOnlySpan<NestLoop> cut)
+        {
+            Span<long> tile = stackalloc long[loops.Length];
+            Span<long> tiles = stackalloc long[loops.Length];
+            for (var i = 0; i < tile.Length; i++)
+            {
+                (tile[i], tiles[i]) = (0, (extents[loops[i]] + (long)cut[loops[i]].Tile - 1) / cut[loops[i]].Tile);
+            }
+
+            var sum = 0L;
+            while (true)
+            {
+                var boxes = 1L;
+                foreach (var axis in axes)
+                {
+                    boxes *= Box(axis, extents, cut, tile);
+                }
+
+                for (var i = 0; isInside && i < tile.Length; i++)
+                {
+                    boxes *= tile[i] == 0 ? Math.Max(1, tiles[i] - 1) : 1;
+                }
+
+                sum += boxes;
+                var next = tile.Length - 1;
+                for (; next >= 0; next--)
+                {
+                    if (tile[next] < tiles[next] - 1)
+                    {
+                        tile[next] = isInside ? tiles[next] - 1 : tile[next] + 1;
+                        break;
+                    }
+
+                    tile[next] = 0;
+                }
+
+                if (next < 0)
+                {
+                    return sum;
+                }
+            }
+        }
+
+        private long Box(in Axis axis, int[] extents, ReadOnlySpan<NestLoop> cut, ReadOnlySpan<long> tile)
+        {
+            var (low, high) = (axis.Constant, axis.Constant);
+            for (var i = 0; i < loops.Length; i++)
+            {
+                var (coefficient, length) = (axis.Coefficients[i], cut[loops[i]].Tile);
+                var first = tile[i] * length;
+                var last = Math.Min(first + length, extents[loops[i]]) - 1;
+                (low, high) = (low + (coefficient * (coefficient > 0 ? first : last)), high + (coefficient * (coefficient > 0 ? last : first)));
+            }
+
+            // elements at multiples of the divisor, from 0 to the last one
+            low = Math.Max(low, 0);
+            high = Math.Min(high, ((long)axis.Extent * axis.Divisor) - 1);
+            return high < low ? 0 : axis.Divisor == 1 ? high - low + 1 : (high / axis.Divisor) - ((low + axis.Divisor - 1) / axis.Divisor) + 1;
+        }
+    }
 }

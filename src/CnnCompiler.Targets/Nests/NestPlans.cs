@@ -22,7 +22,7 @@ internal sealed class NestPlans(MachineDescription machine, int patience = int.M
         var key = NestMapper.Key(operation);
         if (!_known.TryGetValue(key, out var known) || (known.Plan is null && known.Limit < limit))
         {
-            _known[key] = known = (NestMapper.Best(operation, machine, patience, limit: limit), limit);
+            _known[key] = known = (NestMapper.Best(new NestSpace(operation, machine), patience, limit: limit), limit);
         }
 
         return (known.Plan, known.Plan is null && known.Limit < long.MaxValue);

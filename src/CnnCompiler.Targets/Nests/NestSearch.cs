@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 using CnnCompiler.Core;
 using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Systolic;
@@ -18,75 +18,66 @@ internal sealed class NestSearch
     /// <summary>Loops over tiles whose orders are all tried; of more, each is tried as the innermost.</summary>
     private const int MostPermuted = 3;
 
-    private readonly SystolicOperator _operation;
-    private readonly MachineDescription _machine;
-    private readonly bool _ordered;
-    private readonly long _bound;
+    /// <summary>Orders inside a tile: each keeps one operand in the elements.</summary>
+    private const int InnerOrders = 3;
+
+    private readonly NestSpace _space;
+    private readonly NestPlacement _place;
     private readonly bool _prunes;
     private readonly int _patience;
-    private readonly long _taps;
-    private readonly long _outputs;
-    private readonly long _perTap;
-    private readonly long _postCycles;
+    private readonly long _limit;
+    private readonly long _bound;
     private readonly int[] _extents;
-    private readonly bool[] _isRow;
-    private readonly long[] _reach;
+    private readonly ulong _rows;
+    private readonly NestOperand _input;
+    private readonly NestOperand? _kernel;
+    private readonly ulong[] _outside;
     private readonly long _mostSums;
     private readonly long _inputBytes;
     private readonly long _kernelBytes;
     private readonly long _bytesPerCycle;
-    private readonly NestPlacement _place;
-    private readonly long _limit;
-    private readonly NestOperand _input;
-    private readonly NestOperand? _kernel;
-    private readonly IReadOnlyList<NestExtra> _extras;
+    private readonly bool _keepsInput;
+    private readonly bool _keepsKernel;
+    private readonly bool _keepsSum;
+
+    // the unrolling and tiles looked at: tiles that a loop may have, how loops are cut, the last trip in a tile, tiles, steps in all
+    private readonly int[][] _choices;
+    private readonly NestLoop[] _loops;
+    private readonly long[] _reach;
+    private readonly long[] _tiles;
+    private readonly long[] _steps;
+    private readonly int[] _order;
+    private readonly int[][]?[] _orders;
     private NestPlan? _best;
     private (long Cycles, Int128 Energy) _cost;
 
-    private NestSearch(SystolicOperator operation, MachineDescription machine, bool prunes, int patience, NestPlacement place, long free, long limit)
+    private NestSearch(NestSpace space, bool prunes, int patience, NestPlacement place, long free, long limit)
     {
-        (_operation, _machine, _prunes, _patience, _place, _limit) = (operation, machine, prunes, patience, place, limit);
-        _ordered = operation.Accumulator.IsReal() && operation.Reduce == SystolicReduction.Add;
-        (_input, _kernel, _extras) = (new(operation, operation.Input), operation.Kernel is { } kernel ? new(operation, kernel) : null, NestModel.Extras(operation));
-        (_taps, _outputs, _perTap) = (NestModel.Taps(operation), NestModel.Outputs(operation), NestModel.CyclesPerTap(operation, machine));
-        _postCycles = NestModel.PostCycles(operation, _outputs, machine);
-        (_extents, _isRow) = ([.. operation.Loops.Select(loop => loop.Extent)], [.. operation.Loops.Select(loop => loop.Role == SystolicRole.Row)]);
-        _reach = new long[_extents.Length];
-        var description = machine.Systolic!;
+        (_space, _prunes, _patience, _place, _limit) = (space, prunes, patience, place, limit);
+        (_input, _kernel, _extents, _rows) = (space.Input, space.Kernel, space.Extents, space.Rows);
+        _outside = [~_rows, _kernel?.Indexed ?? 0, _input.Indexed];
+        var (description, loops) = (space.Machine.Systolic!, _extents.Length);
         (_mostSums, _inputBytes, _kernelBytes) = (
-            Math.Min(NestChecker.MostSums, description[SystolicKeys.AccumulatorRows] * machine.Columns), Math.Min(free, description[SystolicKeys.ActivationBytes]), description[SystolicKeys.WeightBytes]);
+            Math.Min(NestChecker.MostSums, description[SystolicKeys.AccumulatorRows] * space.Machine.Columns), Math.Min(free, description[SystolicKeys.ActivationBytes]), description[SystolicKeys.WeightBytes]);
+        (_keepsInput, _keepsKernel, _keepsSum) = (description[SystolicKeys.KeepsInput] == 1, description[SystolicKeys.KeepsKernel] == 1, description[SystolicKeys.KeepsSum] == 1);
         _bytesPerCycle = description[SystolicKeys.OffChipBytes];
-        _bound = Math.Max(_postCycles, Up(NestModel.LeastBytes(operation, place), _bytesPerCycle));
+        _bound = Math.Max(space.PostCycles, Up(NestModel.LeastBytes(space.Operation, place), _bytesPerCycle));
+        (_choices, _loops, _reach, _tiles, _steps, _order, _orders) = (new int[loops][], new NestLoop[loops], new long[loops], new long[loops], new long[loops], new int[loops], new int[loops + 1][][]);
     }
 
     /// <summary>The best mapping, or null where not even an element at a time fits the buffers.</summary>
-    /// <param name="operation">The operator.</param>
-    /// <param name="machine">The machine.</param>
+    /// <param name="space">The operator on the machine.</param>
     /// <param name="prunes">False to look at the whole space: for tests.</param>
     /// <param name="patience">Unrollings in a row that gain no cycles after which the search ends.</param>
     /// <param name="place">What lies on the chip; nothing where null.</param>
     /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
     /// <param name="limit">Cycles that it may take: where none takes as few there is none.</param>
-    public static NestPlan? Best(
-        SystolicOperator operation, MachineDescription machine, bool prunes = true, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue)
+    public static (NestPlan Plan, long Cycles, Int128 Energy)? Best(
+        NestSpace space, bool prunes = true, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue)
     {
-        var search = new NestSearch(operation, machine, prunes, patience, place ?? NestPlacement.Dram, free, limit);
+        var search = new NestSearch(space, prunes, patience, place ?? NestPlacement.Dram, free, limit);
         search.Run();
-        return search._best;
-    }
-
-    /// <summary>Energy of what a nest does, in attojoules.</summary>
-    public static Int128 Energy(SystolicOperator operation, NestCounts counts, MachineDescription machine)
-    {
-        var description = machine.Systolic!;
-        var buffers = (counts.InputReads * operation.Input.Element.Size()) + (counts.KernelReads * (operation.Kernel?.Element.Size() ?? 0))
-            + ((counts.SumReads + counts.SumWrites) * operation.Accumulator.Size()) + counts.DramBytes + counts.ChipBytes;
-        long perTap = ScalarInstructionSet.Operations(operation.Pre) + ScalarInstructionSet.Operations(operation.Main);
-        long post = ScalarInstructionSet.Operations(operation.Post);
-        return ((Int128)counts.Taps * (description[SystolicKeys.Multiplication] + description[SystolicKeys.CarryPropagateAdd]))
-            + (((Int128)counts.Taps * Math.Max(0, perTap - 1)) + ((Int128)counts.Outputs * post)) * description[SystolicKeys.VectorOperation]
-            + ((Int128)Up(buffers, 4) * description[SystolicKeys.BufferWord])
-            + ((Int128)(Up(counts.DramBytes - counts.OutputBytes, 4) + Up(counts.OutputBytes, 4)) * description[SystolicKeys.DramWord]);
+        return search._best is { } best ? (best, search._cost.Cycles, search._cost.Energy) : null;
     }
 
     /// <summary>Cycles that are of interest.</summary>
@@ -95,9 +86,9 @@ internal sealed class NestSearch
     private void Run()
     {
         var (equal, inVain) = (0, 0);
-        foreach (var unrolling in Unrolling.All(_operation, _machine))
+        foreach (var unrolling in _space.Unrollings)
         {
-            var least = Math.Max(_bound, unrolling.Steps * _perTap);
+            var least = Math.Max(_bound, unrolling.Steps * _space.CyclesPerTap);
             if (_prunes && (least > MostCycles || (_best is not null && least == _cost.Cycles && ++equal > EquallyFast)))
             {
                 return;
@@ -113,183 +104,274 @@ internal sealed class NestSearch
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Tiles(Unrolling unrolling)
     {
-        var choices = new int[_operation.Loops.Count][];
-        var splitRow = Enumerable.Range(0, choices.Length).FirstOrDefault(i => _operation.Loops[i] is { Role: SystolicRole.Row, Extent: > 1 }, -1);
-        for (var i = 0; i < choices.Length; i++)
+        var split = -1;
+        for (var i = 0; i < _loops.Length; i++)
         {
             var lanes = unrolling.Rows[i] * unrolling.Columns[i];
-            var trips = Up(_operation.Loops[i].Extent, lanes);
-            var isWhole = _ordered && _operation.Loops[i].Role == SystolicRole.Row && i != splitRow;
-            choices[i] = isWhole ? [(int)(trips * lanes)] : [.. Halves(trips).Select(t => (int)(t * lanes))];
+            var trips = Up(_extents[i], lanes);
+
+            // sums of reals keep the order of the loops: only the first loop that reduces is cut
+            split = split < 0 && IsRow(i) && _extents[i] > 1 ? i : split;
+            _choices[i] = _space.IsOrdered && IsRow(i) && i != split ? [(int)(trips * lanes)] : Halves(trips, lanes);
+            (_loops[i], _steps[i]) = (new(unrolling.Rows[i], unrolling.Columns[i], _choices[i][^1]), trips);
         }
 
-        // from the largest tiles: where one fits, smaller ones of the loop chosen last need not be looked at
-        var loops = new NestLoop[choices.Length];
-        for (var i = 0; i < loops.Length; i++)
-        {
-            loops[i] = new(unrolling.Rows[i], unrolling.Columns[i], choices[i][^1]);
-        }
-
-        Choose(0);
-
-        void Choose(int at)
-        {
-            if (at == loops.Length)
-            {
-                if (!Grows())
-                {
-                    Orders(loops, unrolling.Steps * _perTap);
-                }
-
-                return;
-            }
-
-            foreach (var tile in choices[at])
-            {
-                loops[at] = loops[at] with { Tile = tile };
-                if (Fits(loops))
-                {
-                    Choose(at + 1);
-                }
-            }
-
-            loops[at] = loops[at] with { Tile = choices[at][^1] };
-        }
-
-        bool Grows()
-        {
-            for (var i = 0; i < loops.Length; i++)
-            {
-                var place = Array.IndexOf(choices[i], loops[i].Tile);
-                if (place > 0)
-                {
-                    var tile = loops[i].Tile;
-                    loops[i] = loops[i] with { Tile = choices[i][place - 1] };
-                    var fits = Fits(loops);
-                    loops[i] = loops[i] with { Tile = tile };
-                    if (fits)
-                    {
-                        return true;
-                    }
-                }
-            }
-
-            return false;
-        }
+        Choose(0, unrolling.Steps * _space.CyclesPerTap);
     }
 
-    private static IEnumerable<long> Halves(long trips)
+    /// <summary>Chooses tiles, the largest first, for a loop and those after it, which have the smallest.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Choose(int at, long arrayCycles)
     {
-        for (; trips > 1; trips = Up(trips, trips > 8 ? 4 : 2))
+        if (at == _loops.Length)
         {
-            yield return trips;
+            if (!Grows())
+            {
+                Order(arrayCycles);
+            }
+
+            return;
         }
 
-        yield return 1;
+        foreach (var tile in _choices[at])
+        {
+            _loops[at] = _loops[at] with { Tile = tile };
+            if (Fits())
+            {
+                Choose(at + 1, arrayCycles);
+                if (at == _loops.Length - 1)
+                {
+                    // smaller tiles of the last loop could grow to this one
+                    break;
+                }
+            }
+        }
+
+        _loops[at] = _loops[at] with { Tile = _choices[at][^1] };
+    }
+
+    /// <summary>True where a loop but the last could have larger tiles.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool Grows()
+    {
+        for (var i = 0; i < _loops.Length - 1; i++)
+        {
+            var (tile, choices) = (_loops[i], _choices[i]);
+            var place = Array.IndexOf(choices, tile.Tile);
+            if (place > 0)
+            {
+                _loops[i] = tile with { Tile = choices[place - 1] };
+                var fits = Fits();
+                _loops[i] = tile;
+                if (fits)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    private static int[] Halves(long trips, int lanes)
+    {
+        var count = 1;
+        for (var left = trips; left > 1; left = Half(left))
+        {
+            count++;
+        }
+
+        var tiles = new int[count];
+        for (var i = 0; i < count; i++, trips = Half(trips))
+        {
+            tiles[i] = (int)(trips * lanes);
+        }
+
+        return tiles;
+
+        static long Half(long trips) => Up(trips, trips > 8 ? 4 : 2);
     }
 
     /// <summary>True where the boxes of a tile fit the buffers twice, and its results the accumulators.</summary>
-    private bool Fits(NestLoop[] loops)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool Fits()
     {
         var sums = 1L;
-        for (var i = 0; i < loops.Length; i++)
+        for (var i = 0; i < _loops.Length; i++)
         {
-            var trips = Math.Min(loops[i].Tile, _extents[i]);
-            (_reach[i], sums) = (trips - 1, _isRow[i] ? sums : sums * trips);
+            var trips = Math.Min(_loops[i].Tile, _extents[i]);
+            (_reach[i], sums) = (trips - 1, IsRow(i) ? sums : sums * trips);
         }
 
         return sums <= _mostSums && (_place.Input || 2 * _input.BytesOfBox(_reach) <= _inputBytes) && (_kernel is null || 2 * _kernel.BytesOfBox(_reach) <= _kernelBytes);
     }
 
     /// <summary>Looks at the orders of loops: the outer ones say what DRAM moves, the inner ones, whatever the outer ones are, what the buffers do.</summary>
-    private void Orders(NestLoop[] loops, long arrayCycles)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Order(long arrayCycles)
     {
-        var (input, kernel, results) = (_place.Input ? 0 : _input.BytesOfTiles(loops), _kernel?.BytesOfTiles(loops) ?? 0, _outputs * _operation.Output.Element.Size());
+        var (input, kernel, results) = (_place.Input ? 0 : _input.BytesOfTiles(_loops), _kernel?.BytesOfTiles(_loops) ?? 0, _space.Outputs * _space.Operation.Output.Element.Size());
         var written = _place.Stores ? results : 0;
         if (_prunes && Math.Max(arrayCycles, Up(input + (_place.Kernel ? 0 : kernel) + written, _bytesPerCycle)) > MostCycles)
         {
             return;
         }
 
-        var cut = Enumerable.Range(0, loops.Length).Where(i => Up(_extents[i], loops[i].Tile) > 1).ToList();
-        var rows = cut.Where(i => _isRow[i]).ToList();
-        var parallel = cut.Except(rows).ToList();
-        var (extras, chip) = _place.Split(_extras, loops, CollectionsMarshal.AsSpan(parallel));
-        var tiles = cut.Aggregate(1L, (product, i) => product * Up(_extents[i], loops[i].Tile));
-        var inner = default(List<(List<int> Order, NestCounts Counts)>);
-        foreach (var order in Permutations(parallel))
+        Span<int> parallel = stackalloc int[_loops.Length];
+        Span<int> outer = stackalloc int[_loops.Length];
+        var (count, end) = (0, _loops.Length);
+        for (var i = _loops.Length - 1; i >= 0; i--)
         {
-            int[] outer = [.. order, .. rows];
-            var boxes = _kernel is null ? 0 : kernel * Times(_kernel, outer);
-            var moved = new NestCounts(
-                _taps, arrayCycles, _outputs, _postCycles, tiles, input * Times(_input, outer), _place.Kernel ? 0 : boxes, extras, written, 0, 0, 0, 0, chip + _place.Between(boxes, results));
-            var cycles = moved.Cycles(_machine);
+            _tiles[i] = Up(_extents[i], _loops[i].Tile);
+            if (_tiles[i] > 1 && IsRow(i))
+            {
+                outer[--end] = i;
+            }
+        }
+
+        for (var i = 0; i < _loops.Length; i++)
+        {
+            if (_tiles[i] > 1 && !IsRow(i))
+            {
+                parallel[count++] = i;
+            }
+        }
+
+        // those that reduce are the innermost ones
+        var rows = outer[end..];
+        rows.CopyTo(outer[count..]);
+        outer = outer[..(count + rows.Length)];
+        var (extras, chip) = _place.Split(_space.Extras, _loops, parallel[..count]);
+        Span<long> reads = stackalloc long[InnerOrders];
+        var isRead = false;
+        foreach (var order in _orders[count] ??= Permutations(count))
+        {
+            for (var i = 0; i < count; i++)
+            {
+                outer[i] = parallel[order[i]];
+            }
+
+            var boxes = _kernel is null ? 0 : kernel * Times(_kernel.Indexed, outer);
+            var dram = (input * Times(_input.Indexed, outer)) + (_place.Kernel ? 0 : boxes) + extras + written;
+            var cycles = Math.Max(Math.Max(arrayCycles, _space.PostCycles), Up(dram, _bytesPerCycle));
             if (_prunes && cycles > MostCycles)
             {
                 continue;
             }
 
-            foreach (var (kept, counts) in inner ??= [.. InnerOrders(loops).Select(kept => (kept, Reads(loops, [.. kept])))])
+            if (!isRead)
             {
-                var cost = (cycles, Energy(_operation, moved with { InputReads = counts.InputReads, KernelReads = counts.KernelReads, SumReads = counts.SumReads, SumWrites = counts.SumWrites }, _machine));
+                for (var i = 0; i < InnerOrders; i++)
+                {
+                    reads[i] = Reads(Inner(_outside[i]));
+                }
+
+                isRead = true;
+            }
+
+            for (var i = 0; i < InnerOrders; i++)
+            {
+                if (reads[i] < 0)
+                {
+                    continue;
+                }
+
+                var cost = (cycles, _space.Energy.Of(reads[i], dram, written, chip + _place.Between(boxes, results)));
                 if (_best is null || cost.CompareTo(_cost) < 0)
                 {
-                    (_best, _cost) = (new(string.Empty, loops.ToEquatableArray(), outer.ToEquatableArray(), kept.ToEquatableArray()), cost);
+                    (_best, _cost) = (new(string.Empty, _loops.ToEquatableArray(), [.. outer], [.. Inner(_outside[i])]), cost);
+                }
+            }
+        }
+    }
+
+    /// <summary>How often each box comes: again for each tile of a loop that does not index the operand, outside one that does.</summary>
+    private long Times(ulong indexed, ReadOnlySpan<int> outer)
+    {
+        var (times, again) = (1L, 1L);
+        foreach (var loop in outer)
+        {
+            if ((indexed >> loop & 1) == 1)
+            {
+                (times, again) = (times * again, 1);
+            }
+            else
+            {
+                again *= _tiles[loop];
+            }
+        }
+
+        return times;
+    }
+
+    /// <summary>The loops inside a tile, some of them outside all others.</summary>
+    private ReadOnlySpan<int> Inner(ulong outside)
+    {
+        var count = 0;
+        foreach (var isOutside in (ReadOnlySpan<ulong>)[1, 0])
+        {
+            for (var i = 0; i < _loops.Length; i++)
+            {
+                if ((outside >> i & 1) == isOutside && Up(Math.Min(_extents[i], _loops[i].Tile), _loops[i].Lanes) > 1)
+                {
+                    _order[count++] = i;
                 }
             }
         }
 
-        long Times(NestOperand operand, int[] outer) => operand.Times(loops, outer.AsSpan(0, NestChecker.Needed(outer, operand.IsIndexed)));
+        return _order.AsSpan(0, count);
     }
 
-    /// <summary>What an order inside a tile has the buffers do.</summary>
-    private NestCounts Reads(NestLoop[] loops, int[] inner)
+    /// <summary>Bytes between the buffers and the array where loops inside a tile have an order; -1 where sums of reals can't be added up so.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private long Reads(ReadOnlySpan<int> inner)
     {
-        var sums = Moves(IsResult, SystolicKeys.KeepsSum);
-        return default(NestCounts) with { InputReads = Moves(_input.IsIndexed, SystolicKeys.KeepsInput), KernelReads = _kernel is null ? 0 : Moves(_kernel.IsIndexed, SystolicKeys.KeepsKernel), SumReads = sums - _outputs, SumWrites = sums };
-
-        long Moves(Func<int, bool> isIndexed, SystolicKey keeps) =>
-            NestModel.Moves(_operation, loops, inner.AsSpan(0, _machine.Systolic![keeps] == 1 ? NestChecker.Needed(inner, isIndexed) : inner.Length), isIndexed);
-    }
-
-    private bool IsResult(int loop) => _operation.Loops[loop].Role != SystolicRole.Row;
-
-    /// <summary>The loops that do not index the input, the kernel or the result innermost, in this order of preference: each keeps one operand in the elements.</summary>
-    private IEnumerable<List<int>> InnerOrders(NestLoop[] loops)
-    {
-        var inner = Enumerable.Range(0, loops.Length).Where(i => Up(Math.Min(_operation.Loops[i].Extent, loops[i].Tile), loops[i].Lanes) > 1).ToList();
-        Func<int, bool>[] indexes = [IsResult, loop => _kernel is not null && _kernel.IsIndexed(loop), _input.IsIndexed];
-        return indexes.Select(isOutside => inner.OrderBy(loop => isOutside(loop) ? 0 : 1).ToList()).Where(order =>
-            !_ordered || order.Where(loop => _operation.Loops[loop].Role == SystolicRole.Row).ToList() is var rows && rows.SequenceEqual(rows.Order()));
-    }
-
-    private static IEnumerable<List<int>> Permutations(List<int> loops)
-    {
-        if (loops.Count <= 1)
+        var last = -1;
+        var (all, inputs, kernels, results) = (0UL, 0UL, 0UL, 0UL);
+        foreach (var loop in inner)
         {
-            yield return loops;
-            yield break;
-        }
-
-        if (loops.Count > MostPermuted)
-        {
-            foreach (var last in loops)
+            var isRow = IsRow(loop);
+            if (_space.IsOrdered && isRow && loop < last)
             {
-                yield return [.. loops.Where(loop => loop != last), last];
+                return -1;
             }
 
-            yield break;
+            // up to the last loop that indexes an operand all loops move it
+            last = isRow ? loop : last;
+            all |= 1UL << loop;
+            inputs = _input.IsIndexed(loop) ? all : inputs;
+            kernels = _kernel is not null && _kernel.IsIndexed(loop) ? all : kernels;
+            results = isRow ? results : all;
         }
 
-        foreach (var first in loops)
+        var sums = Moves(~_rows, _keepsSum ? results : all);
+        return _space.Energy.Reads(Moves(_input.Indexed, _keepsInput ? inputs : all), _kernel is null ? 0 : Moves(_kernel.Indexed, _keepsKernel ? kernels : all), (2 * sums) - _space.Outputs);
+    }
+
+    /// <summary>What <see cref="NestModel.Moves"/> says.</summary>
+    private long Moves(ulong indexed, ulong causes)
+    {
+        var moves = 1L;
+        for (var i = 0; i < _loops.Length; i++)
         {
-            foreach (var rest in Permutations([.. loops.Where(loop => loop != first)]))
-            {
-                yield return [first, .. rest];
-            }
+            moves *= (indexed >> i & 1) == 1 ? _extents[i] : (causes >> i & 1) == 1 ? _steps[i] : _tiles[i];
         }
+
+        return moves;
+    }
+
+    private bool IsRow(int loop) => (_rows >> loop & 1) == 1;
+
+    /// <summary>Orders of so many loops; of more than <see cref="MostPermuted"/> those in which each is the innermost.</summary>
+    private static int[][] Permutations(int count)
+    {
+        var loops = Enumerable.Range(0, count).ToArray();
+        return count > MostPermuted ? [.. loops.Select(last => (int[])[.. loops.Where(loop => loop != last), last])] : [.. Of(loops)];
+
+        static IEnumerable<int[]> Of(int[] loops) => loops.Length <= 1 ? [loops] : loops.SelectMany(first => Of([.. loops.Where(loop => loop != first)]).Select(rest => (int[])[first, .. rest]));
     }
 
     private static long Up(long value, long by) => (value + by - 1) / by;

@@ -7,7 +7,8 @@ namespace CnnCompiler.Targets.Nests;
 /// <param name="Rows">Trips of each loop along the rows.</param>
 /// <param name="Columns">Trips of each loop along the columns.</param>
 /// <param name="Steps">Steps of the array for all trips.</param>
-internal sealed record Unrolling(int[] Rows, int[] Columns, long Steps)
+/// <param name="Lanes">Elements used.</param>
+internal sealed record Unrolling(int[] Rows, int[] Columns, long Steps, long Lanes)
 {
     /// <summary>
     /// The unrollings looked at, by their steps: on each axis nothing, a loop that the axis takes, or two of which the first is there in full. Of a loop no more lies side by side than makes its
@@ -23,21 +24,19 @@ internal sealed record Unrolling(int[] Rows, int[] Columns, long Steps)
             var left = extents.Select((extent, i) => Up(extent, rows[i])).ToArray();
             foreach (var columns in Axis(operation, left, machine, isRows: false, ordered))
             {
-                var steps = 1L;
+                var (steps, lanes) = (1L, 1L);
                 for (var i = 0; i < extents.Length; i++)
                 {
-                    steps *= Up(extents[i], rows[i] * columns[i]);
+                    var sides = rows[i] * columns[i];
+                    (steps, lanes) = (steps * Up(extents[i], sides), lanes * sides);
                 }
 
-                found.Add(new(rows, columns, steps));
+                found.Add(new(rows, columns, steps, lanes));
             }
         }
 
         return [.. found.OrderBy(unrolling => unrolling.Steps).ThenBy(unrolling => unrolling.Lanes)];
     }
-
-    /// <summary>Elements used.</summary>
-    public long Lanes => Rows.Concat(Columns).Aggregate(1L, (product, side) => product * side);
 
     private static IEnumerable<int[]> Axis(SystolicOperator operation, int[] extents, MachineDescription machine, bool isRows, bool ordered)
     {

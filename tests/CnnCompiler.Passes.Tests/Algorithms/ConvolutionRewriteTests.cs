@@ -85,6 +85,20 @@ public sealed class ConvolutionRewriteTests
         }
     }
 
+    /// <summary>Runs of weights that are longer than vectors and no multiple of them, whose transforms i8 or i16 hold.</summary>
+    [Theory]
+    [InlineData("winograd-1x2", 9, ElementType.Int8)]
+    [InlineData("winograd-2x1", sbyte.MaxValue, ElementType.Int16)]
+    [InlineData("winograd-4x4", 1, ElementType.Int16)]
+    public void Long_runs_of_weights_keep_their_integers(string name, int largest, ElementType element)
+    {
+        var random = new SeededRandom(11);
+        var network = Network(new(1), new(6, 6), new(3, 3), new(1, 1), default, (150, 2, 1), () => (sbyte)(random.Next(0, 2 * largest) - largest), 3);
+        var program = Raw(Lowered(network));
+        Assert.Equal(1, Check(program, name, Random(network.Inputs, 3)));
+        Assert.Equal(element, Rewritten(program, name, out _)!.Constants.MaxBy(constant => constant.Value.Shape.Elements)!.Value.Element);
+    }
+
     /// <summary>Three by three of two tiles and a rest: what operators there are, and the types that the ranges prove.</summary>
     [Theory]
     [InlineData("im2col", "patches i8[7x9x3x3x4]", "c i8[1x7x9x5]")]

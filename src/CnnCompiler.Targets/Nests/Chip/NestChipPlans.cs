@@ -15,6 +15,7 @@ internal sealed class NestChipPlans(MachineDescription machine, int patience)
     private const int Halvings = 3;
 
     private readonly Dictionary<(string Key, NestPlacement Place, int Level), (NestPlan Plan, ChipCost Cost)?> _known = [];
+    private readonly Dictionary<string, NestSpace> _spaces = new(StringComparer.Ordinal);
     private readonly long _capacity = machine.Systolic![SystolicKeys.ActivationBytes];
 
     /// <summary>The best mapping and its cost, or null where too little of the buffer is left.</summary>
@@ -38,24 +39,28 @@ internal sealed class NestChipPlans(MachineDescription machine, int patience)
 
         if (!_known.TryGetValue((key, place, level), out var found))
         {
-            _known.Add((key, place, level), found = Best(operation, all, place, _capacity >> level));
+            _known.Add((key, place, level), found = Best(key, operation, all, place, _capacity >> level));
         }
 
         return found;
     }
 
-    private (NestPlan Plan, ChipCost Cost)? Best(SystolicOperator operation, NestPlan all, NestPlacement place, long bytes)
+    private (NestPlan Plan, ChipCost Cost)? Best(string key, SystolicOperator operation, NestPlan all, NestPlacement place, long bytes)
     {
         var (own, cost) = Priced(operation, all, place);
         (NestPlan, ChipCost)? best = cost.Boxes <= bytes ? (own, cost) : null;
-        if ((best is null || place != NestPlacement.Dram) && NestMapper.Best(operation, machine, patience, place, bytes) is { } searched
-            && Priced(operation, searched, place) is var found && (best is null || (found.Cost.Cycles, found.Cost.Energy).CompareTo((cost.Cycles, cost.Energy)) < 0))
+        if (best is not null && place == NestPlacement.Dram)
         {
-            best = found;
+            return best;
         }
 
-        return best;
+        // as with a limit in NestMapper
+        var limit = best is not null && patience == int.MaxValue ? cost.Cycles : long.MaxValue;
+        return NestMapper.Best(Space(key, operation), patience, place, bytes, limit) is { } searched
+            && Priced(operation, searched, place) is var found && (best is null || (found.Cost.Cycles, found.Cost.Energy).CompareTo((cost.Cycles, cost.Energy)) < 0) ? found : best;
     }
+
+    private NestSpace Space(string key, SystolicOperator operation) => _spaces.TryGetValue(key, out var space) ? space : _spaces[key] = new(operation, machine);
 
     private (NestPlan Plan, ChipCost Cost) Priced(SystolicOperator operation, NestPlan plan, NestPlacement place)
     {
