@@ -98,10 +98,11 @@ public sealed class SearchTests
             (schedule.Replace("\"bands\": {", "\"bands\": {\"nowhere\": 2", StringComparison.Ordinal), "CNN0826"),
             (schedule.Replace("\"packedBefore\": {", "\"packedBefore\": {\"nowhere\": \"\"", StringComparison.Ordinal), "CNN0826"),
             (schedule.Replace("\"accumulatorWords\": ", "\"accumulatorWords\": -", StringComparison.Ordinal), "CNN0826"),
-            (schedule.Replace("\"cnncSchedule\": 1", "\"cnncSchedule\": 99", StringComparison.Ordinal), "CNN0825"),
+            (schedule.Replace("\"planeWords\": ", "\"planeWords\": -1", StringComparison.Ordinal), "CNN0826"),
+            (schedule.Replace("\"cnncSchedule\": 2", "\"cnncSchedule\": 99", StringComparison.Ordinal), "CNN0825"),
             (schedule[..(schedule.Length / 2)], "CNN0825"),
             ("[]", "CNN0825"),
-            ("{\"cnncSchedule\": 1}", "CNN0825"),
+            ("{\"cnncSchedule\": 2}", "CNN0825"),
         })
         {
             Assert.NotEqual(schedule, broken);

@@ -14,12 +14,13 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 /// <param name="Choices">The choices.</param>
 internal sealed record MappingSchedule(string Machine, MappingChoices Choices)
 {
-    private const int Version = 1;
+    private const int Version = 2;
     private const string VersionKey = "cnncSchedule";
     private const string MachineKey = "machine";
     private const string ChoicesKey = "choices";
     private const string AccumulatorsKey = "accumulatorWords";
     private const string ConstantsKey = "fewestPositionsOfConstants";
+    private const string PlanesKey = "planeWords";
     private const string PackedKey = "packedBefore";
     private const string BandsKey = "bands";
 
@@ -44,6 +45,7 @@ internal sealed record MappingSchedule(string Machine, MappingChoices Choices)
             json.WriteEndObject();
             json.WriteNumber(AccumulatorsKey, choices.AccumulatorWords);
             json.WriteNumber(ConstantsKey, choices.FewestPositionsOfConstants);
+            json.WriteNumber(PlanesKey, choices.PlaneWords);
             json.WriteStartObject(PackedKey);
             foreach (var (buffer, before) in choices.PackedBefore.OrderBy(p => p.Key, StringComparer.Ordinal))
             {
@@ -85,6 +87,7 @@ internal sealed record MappingSchedule(string Machine, MappingChoices Choices)
             {
                 AccumulatorWords = root.GetProperty(AccumulatorsKey).GetInt32(),
                 FewestPositionsOfConstants = root.GetProperty(ConstantsKey).GetInt32(),
+                PlaneWords = root.GetProperty(PlanesKey).GetInt32(),
                 PackedBefore = Map(root, PackedKey, v => v.GetString()!),
                 Bands = Map(root, BandsKey, v => v.GetInt32()),
             };
@@ -133,9 +136,9 @@ internal sealed record MappingSchedule(string Machine, MappingChoices Choices)
             return $"it says nothing about '{missing}'";
         }
 
-        if (Choices.AccumulatorWords < FewestAccumulators || Choices.FewestPositionsOfConstants < 0)
+        if (Choices.AccumulatorWords < FewestAccumulators || Choices.FewestPositionsOfConstants < 0 || Choices.PlaneWords < 0)
         {
-            return $"\"{AccumulatorsKey}\" or \"{ConstantsKey}\" is out of range";
+            return $"\"{AccumulatorsKey}\", \"{ConstantsKey}\" or \"{PlanesKey}\" is out of range";
         }
 
         var operators = program.Steps.OfType<GconvOperator>().ToDictionary(o => o.Name, StringComparer.Ordinal);
