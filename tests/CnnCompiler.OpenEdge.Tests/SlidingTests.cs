@@ -1,8 +1,11 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.OpenEdge.Tests;
 
@@ -24,6 +27,11 @@ public class SlidingTests
         { 11, 8, 12, 3, 3, 1, 2, 2 },
         { 13, 4, 3, 3, 2, 3, 1, 1 },
         { 9, 5, 7, 4, 2, 2, 1, 1 },
+
+        // few channels: several lines at a time, and lines that are left over
+        { 9, 7, 8, 3, 3, 1, 1, 1 },
+        { 9, 9, 4, 3, 3, 1, 1, 1 },
+        { 9, 3, 2, 3, 3, 2, 1, 1 },
 
         // inputs between the windows
         { 11, 7, 5, 2, 2, 3, 1, 0 },
@@ -59,6 +67,9 @@ public class SlidingTests
         { 12, 5, 8, 2, 2, 2, 1, 1 },
         { 11, 8, 12, 3, 3, 1, 2, 2 },
         { 5, 6, 28, 1, 1, 1, 1, 0 },
+        { 9, 7, 8, 3, 3, 1, 1, 1 },
+        { 10, 7, 4, 3, 3, 1, 1, 1 },
+        { 10, 3, 4, 3, 3, 1, 1, 1 },
         { 11, 7, 12, 2, 2, 3, 1, 0 },
     };
 
@@ -88,6 +99,22 @@ public class SlidingTests
         var candidates = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions.SelectMany(d => d.Candidates).Select(c => c.Name).ToArray();
         Assert.Contains("slide-h", candidates);
         Assert.False(candidates.Contains("slidequads-h", StringComparer.Ordinal), why);
+    }
+
+    [Theory]
+    [InlineData("slide-h", SlidingKernel.Strategy)]
+    [InlineData("slidequads-h", SlidingKernel.PackedStrategy)]
+    public void Few_channels_leave_no_cells_idle(string candidate, string strategy)
+    {
+        long Cycles(int channels)
+        {
+            var gconv = LowerToGconv.Lower(Layer(25, 8, channels, 3, 3, 1, 1, 1, "signs"), new())!;
+            var program = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults.With("y", candidate), new(), default)!.Program;
+            return new KernelTimer(BuiltInMachines.Default).ArrayCycles(program.Steps.OfType<MappedNest>().Single(n => n.Kernel == strategy), program);
+        }
+
+        Assert.InRange(Cycles(8), 1, Cycles(16) * 6 / 10);
+        Assert.InRange(Cycles(4), 1, Cycles(16) * 3 / 10);
     }
 
     [Fact]

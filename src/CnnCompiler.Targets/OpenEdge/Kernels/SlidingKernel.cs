@@ -6,8 +6,8 @@ using static CnnCompiler.Targets.OpenEdge.ArrayPrograms.ArrayProgramBuilder;
 namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
-/// Depthwise convolution that loads every input once a line: the sixteen cells are sixteen channels, the weights constants of the code. A launch slides
-/// along one line of outputs; each input is multiplied for all outputs whose windows it lies in, their sums move from register to register as the window
+/// Depthwise convolution that loads every input once a line: the sixteen cells are sixteen channels, or where there are no more eight or four channels of two or four lines; the weights are constants of
+/// the code. A launch slides along its lines of outputs; each input is multiplied for all outputs whose windows it lies in, their sums move from register to register as the window
 /// moves on. Operand 0 is the input over the reduced loops, of which <see cref="Slide"/> runs along the line, operand 1 the weights; the output is
 /// [line][pixel][channel], behind as many pixels of a line as there are sums under way before the first is complete.
 /// </summary>
@@ -63,8 +63,17 @@ public sealed class SlidingKernel : NestKernel
     private readonly int _underWay;
     private readonly bool _isPacked;
 
-    /// <summary>For each cell its channel among those of a launch.</summary>
-    private readonly int[] _channels;
+    /// <summary>For each cell its place among the sixteen of a launch: lines one after the other, channels of each.</summary>
+    private readonly int[] _places;
+
+    /// <summary>Channels of a line that a launch computes; sixteen, or as few as there are, and then several lines at a time.</summary>
+    private readonly int _ofLine;
+
+    /// <summary>The loads of a step: words from its first input.</summary>
+    private readonly int[] _loads;
+
+    /// <summary>Words from line to line, of input and output.</summary>
+    private readonly (int Input, int Output) _line;
 
     /// <summary>Words between neighbouring inputs of a line.</summary>
     private readonly int _pitch;
@@ -78,7 +87,7 @@ public sealed class SlidingKernel : NestKernel
     {
         _view = new(nest);
         _isPacked = nest.Kernel == PackedStrategy;
-        _channels = _isPacked ? ByStars : RowMajor;
+        _places = _isPacked ? ByStars : RowMajor;
         var taps = _view.Extent(Slide);
         _pitch = InWords(_view.Step(nest.Operands[0], taps > 1 ? Slide : NestView.Pixel));
         _stride = taps > 1 ? InWords(_view.Step(nest.Operands[0], NestView.Pixel)) / _pitch : 1;
@@ -91,6 +100,16 @@ public sealed class SlidingKernel : NestKernel
         }
 
         _across = across;
+        _line = (InWords(_view.Step(nest.Operands[0], NestView.Line)), _view.Step(nest.Output, NestView.Line));
+        _loads = Loads(taps, _stride, _pitch, _across.Select(a => a.Input));
+        for (_ofLine = PackedRuns.Lanes; _ofLine < Channels; _ofLine *= 2)
+        {
+            if (_ofLine >= nest.Guards[0].Bound && _view.Extent(NestView.OuterLine) == 1 && LinesAtOnce <= _view.Lines && IsNear())
+            {
+                break;
+            }
+        }
+
         Program = Build(data);
     }
 
@@ -98,7 +117,7 @@ public sealed class SlidingKernel : NestKernel
     public override ArrayProgram Program { get; }
 
     /// <inheritdoc/>
-    public override int Launches => _view.Lines;
+    public override int Launches => (_view.Lines + LinesAtOnce - 1) / LinesAtOnce;
 
     /// <inheritdoc/>
     public override int ParameterWords => 0;
@@ -115,6 +134,8 @@ public sealed class SlidingKernel : NestKernel
         (Nest.Operands[0].Target, _isPacked ? FirstMark + Trips : WordsRead),
         (Nest.Output.Target, Result(_view.Lines - 1) + (Trips * ResultPitch) + Channels),
     ];
+
+    private int LinesAtOnce => Channels / _ofLine;
 
     private int ResultPitch => _view.Step(Nest.Output, NestView.Pixel);
 
@@ -158,7 +179,7 @@ public sealed class SlidingKernel : NestKernel
         return UnderWay(taps, stride) <= Registers
             && (isPacked ? ((loads.Length + 1) * (1 + Bytes)) - 1 : loads.Length + 1) + (2 * taps * across.Count) - 1 + Around - 1 <= MostSteps
             && IsNear(resultPitch)
-            && Enumerable.Range(0, loads.Length).All(i => FitsImmediate(Advance(loads, i, stride * pitch, isPacked) * (long)NestView.WordBytes));
+            && Enumerable.Range(0, loads.Length).All(i => IsNear(Math.Abs(Distance(loads, i, stride * pitch))));
     }
 
     /// <summary>True where a constant leads from the sums of an output to those of the next one.</summary>
@@ -171,13 +192,14 @@ public sealed class SlidingKernel : NestKernel
     private static int[] Loads(int taps, int stride, int pitch, IEnumerable<int> across) =>
         [.. Enumerable.Range(0, Math.Min(taps, stride)).SelectMany(i => across.Select(a => (i * pitch) + a))];
 
-    /// <summary>Words from a column's last input to its first one of the next load.</summary>
-    private static int Advance(int[] loads, int index, int step, bool isPacked) =>
-        (index + 1 < loads.Length ? loads[index + 1] : step + loads[0]) - loads[index] - (isPacked ? 1 : (Cell.Side - 1) * Cell.Side);
+    /// <summary>Words from a load's inputs to those of the next one.</summary>
+    private static int Distance(int[] loads, int index, int step) => (index + 1 < loads.Length ? loads[index + 1] : step + loads[0]) - loads[index];
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
+        // where lines are left over, some are computed twice
+        var line = Math.Min(index * LinesAtOnce, _view.Lines - LinesAtOnce);
         var (input, output) = (data.AddressOf(Nest.Operands[0].Target), data.AddressOf(Nest.Output.Target));
         var columns = Enumerable.Range(0, Cell.Side).ToArray();
         LaunchPointer? From(int word) => new(false, input + (word * NestView.WordBytes));
@@ -185,15 +207,15 @@ public sealed class SlidingKernel : NestKernel
         return new(
             [],
             [
-                .. columns.Select(c => !_isPacked ? From(First(index) + c)
+                .. columns.Select(c => !_isPacked ? From(First(line) + InputOf(new(0, c)))
                     : c == Ends.Column ? From(FirstMark)
-                    : Array.FindIndex(Stars, s => s[0].Column == c) is >= 0 and var word ? From(First(index) + word) : null),
+                    : Loading(c).Select(cell => From(First(line) + InputOf(cell))).FirstOrDefault()),
             ],
-            [.. columns.Select(c => To(Result(index) + _channels[new Cell(0, c).Index]))])
+            [.. columns.Select(c => To(Result(line) + OutputOf(new(0, c))))])
         {
             Marks = _isPacked
                 ? [.. Enumerable.Range(0, Trips).Select(step => (input + ((FirstMark + step) * NestView.WordBytes), step < Trips - 1 ? 0 : Mark))]
-                : [(input + ((First(index) + (Trips * _stride * _pitch)) * NestView.WordBytes), Mark)],
+                : [(input + ((First(line) + (Trips * _stride * _pitch)) * NestView.WordBytes), Mark)],
         };
     }
 
@@ -203,10 +225,39 @@ public sealed class SlidingKernel : NestKernel
     /// <summary>Element of the first word that a line writes: that of an output which isn't there.</summary>
     private int Result(int line) => NestView.Base(Nest.Output) + _view.LineOffset(Nest.Output, line) - ((_underWay - 1) * ResultPitch);
 
+    private int ChannelOf(Cell cell) => _places[cell.Index] % _ofLine;
+
+    private int LineOf(Cell cell) => _places[cell.Index] / _ofLine;
+
+    /// <summary>Words from a line's first input to a cell's.</summary>
+    private int InputOf(Cell cell) => InWords(ChannelOf(cell)) + (LineOf(cell) * _line.Input);
+
+    /// <summary>Words from a line's first sum to a cell's.</summary>
+    private int OutputOf(Cell cell) => ChannelOf(cell) + (LineOf(cell) * _line.Output);
+
+    /// <summary>Cells of a column that load, from above.</summary>
+    private IEnumerable<Cell> Loading(int column) => Cell.All.Where(c => c.Column == column && (!_isPacked || Stars.Any(s => s[0] == c)));
+
+    /// <summary>Bytes from a cell's load to the next one of its column.</summary>
+    private int BehindLoad(Cell cell, int load)
+    {
+        var cells = Loading(cell.Column).ToArray();
+        var next = Array.IndexOf(cells, cell) + 1;
+        return ((next < cells.Length ? InputOf(cells[next]) : Distance(_loads, load, _stride * _pitch) + InputOf(cells[0])) - InputOf(cell)) * NestView.WordBytes;
+    }
+
+    /// <summary>Bytes from a cell's sum to the next one that its column stores.</summary>
+    private int BehindStore(Cell cell) =>
+        ((cell.Row < Cell.Side - 1 ? OutputOf(cell with { Row = cell.Row + 1 }) : ResultPitch + OutputOf(cell with { Row = 0 })) - OutputOf(cell)) * NestView.WordBytes;
+
+    /// <summary>True where constants lead from each access to the next one of its column.</summary>
+    private bool IsNear() => Cell.All.All(c => FitsImmediate(BehindStore(c)))
+        && Enumerable.Range(0, Cell.Side).SelectMany(Loading).All(c => Enumerable.Range(0, _loads.Length).All(load => FitsImmediate(BehindLoad(c, load))));
+
     private int Weight(IKernelData data, Cell cell, int tap, int across)
     {
         var access = Nest.Operands[1];
-        var (quad, lane) = (_channels[cell.Index] / Cell.Side, _channels[cell.Index] % Cell.Side);
+        var (quad, lane) = (ChannelOf(cell) / Cell.Side, ChannelOf(cell) % Cell.Side);
         return (quad * Cell.Side) + lane >= Nest.Guards[0].Bound
             ? 0
             : (int)data.Constant(access.Target).GetInteger(
@@ -220,7 +271,6 @@ public sealed class SlidingKernel : NestKernel
         var taps = _view.Extent(Slide);
         var x = Cell.All.ToDictionary(c => c, c => Register(c, "x"));
         VirtualRegister[][] sums = [.. Cell.All.Select(c => Enumerable.Range(0, _underWay).Select(_ => Register(c, "sum")).ToArray())];
-        var loads = Loads(taps, _stride, _pitch, _across.Select(a => a.Input));
         var mark = Register(Ends, "mark");
 
         // what is multiplied in a step, in order: input of the step, its tap of which output (0: the newest)
@@ -259,8 +309,7 @@ public sealed class SlidingKernel : NestKernel
 
             if (last && age == _underWay - 1)
             {
-                int Next(Cell c) => c.Row < Cell.Side - 1 ? _channels[new Cell(c.Row + 1, c.Column).Index] : ResultPitch + _channels[new Cell(0, c.Column).Index];
-                p.Step(values.Select(v => StoreStream(v.Cell, v, (Next(v.Cell) - _channels[v.Cell.Index]) * NestView.WordBytes, Sums)));
+                p.Step(values.Select(v => StoreStream(v.Cell, v, BehindStore(v.Cell), Sums)));
             }
         }
 
@@ -269,16 +318,15 @@ public sealed class SlidingKernel : NestKernel
         return p.Build();
 
         // all sixteen inputs; the pointers then are at those of the next load. Goes on with a block unless it finds a mark
-        void Load(int index, ArrayBlock? next)
+        void Load(int index, ArrayBlock? target)
         {
-            var advance = Advance(loads, index, _stride * _pitch, _isPacked);
-            ArrayOperation Continue(Cell cell, ArrayOperand value) => new() { Cell = cell, Opcode = OpenEdgeOpcode.Bge, A = ArrayOperand.Zero, B = value, Target = next };
+            ArrayOperation Continue(Cell cell, ArrayOperand value) => new() { Cell = cell, Opcode = OpenEdgeOpcode.Bge, A = ArrayOperand.Zero, B = value, Target = target };
             if (!_isPacked)
             {
                 ArrayOperation[] all =
-                    [.. Cell.All.Select(c => LoadStream(c, (c.Row < Cell.Side - 1 ? Cell.Side : advance) * NestView.WordBytes, x[c], Input))];
+                    [.. Cell.All.Select(c => LoadStream(c, BehindLoad(c, index), x[c], Input))];
                 p.Step(all);
-                if (next is not null)
+                if (target is not null)
                 {
                     p.Do(Continue(all[0].Cell, p.Do(Binary(OpenEdgeOpcode.Sra, all[0].Cell, all[0], ArrayOperand.Immediate, null, CodeBits))));
                 }
@@ -286,15 +334,14 @@ public sealed class SlidingKernel : NestKernel
                 return;
             }
 
-            // the upper cell of a column loads the first of two words
-            ArrayOperation[] words = [.. Stars.Select((s, i) => LoadStream(s[0], (i % 2 == 0 ? 1 : advance) * NestView.WordBytes, null, Input))];
-            p.Step(next is null ? words : [.. words, LoadStream(Ends, NestView.WordBytes, mark, Input)]);
+            ArrayOperation[] words = [.. Stars.Select(s => LoadStream(s[0], BehindLoad(s[0], index), null, Input))];
+            p.Step(target is null ? words : [.. words, LoadStream(Ends, NestView.WordBytes, mark, Input)]);
             ArrayOperation[] shifted =
                 [.. Stars.SelectMany((s, i) => s.SkipLast(1).Select((c, lane) => Binary(OpenEdgeOpcode.Sll, c, words[i], ArrayOperand.Immediate, null, CodeBits * (PackedRuns.Lanes - 1 - lane))))];
             const int Top = CodeBits * (PackedRuns.Lanes - 1);
             p.Step([.. shifted, .. Stars.Select((s, i) => Binary(OpenEdgeOpcode.Sra, s[^1], words[i], ArrayOperand.Immediate, x[s[^1]], Top))]);
             ArrayOperation[] codes = [.. shifted.Select(o => Binary(OpenEdgeOpcode.Sra, o.Cell, o, ArrayOperand.Immediate, x[o.Cell], Top))];
-            p.Step(next is null ? codes : [.. codes, Continue(Ends, mark)]);
+            p.Step(target is null ? codes : [.. codes, Continue(Ends, mark)]);
         }
     }
 }
