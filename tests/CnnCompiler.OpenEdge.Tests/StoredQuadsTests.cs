@@ -19,6 +19,10 @@ public class StoredQuadsTests
         { 25, 5, 64, -3, "slide-h", 1, 127 },
         { 25, 5, 20, -3, "slidequads-h", 1, 127 },
         { 8, 6, 4, -3, "window-w", 1, 127 },
+        { 8, 6, 7, -3, "slide-h", 1, 127 },
+        { 9, 5, 18, 1, "contract-w", 1, 127 },
+        { 7, 6, 21, 1, "starpointsums-w", 1, 127 },
+        { 6, 6, 3, 1, "halves-w", 0, 127 },
         { 7, 9, 12, -3, "window-h", 0, 127 },
         { 9, 6, 8, 1, "contract-w", 1, 127 },
         { 6, 11, 24, 1, "contract-h", 1, 90 },
@@ -54,13 +58,14 @@ public class StoredQuadsTests
     }
 
     [Theory]
-    [InlineData("contract-w", "slide-h", FusedActivation.Relu)]
-    [InlineData("contract-w", "window-w", FusedActivation.Relu)]
-    [InlineData("starpoint-w", "slidequads-h", FusedActivation.Relu)]
-    [InlineData("contract-w", "slidequads-h", FusedActivation.None)]
-    public void Where_the_reader_takes_words_or_the_producer_has_no_such_codes_the_tensor_lies_in_words(string producer, string reader, FusedActivation activation)
+    [InlineData("contract-w", "slide-h", 8, FusedActivation.Relu)]
+    [InlineData("contract-w", "window-w", 8, FusedActivation.Relu)]
+    [InlineData("starpoint-w", "slidequads-h", 8, FusedActivation.Relu)]
+    [InlineData("contract-w", "slidequads-h", 8, FusedActivation.None)]
+    [InlineData("contract-w", "slidequads-h", 6, FusedActivation.None)]
+    public void Where_the_reader_takes_words_or_the_producer_has_no_such_codes_the_tensor_lies_in_words(string producer, string reader, int channels, FusedActivation activation)
     {
-        var network = Network(9, 6, 8, 1, 1, 127, activation);
+        var network = Network(9, 6, channels, 1, 1, 127, activation);
         var choices = MappingChoices.Defaults.With("y", producer).With("z", reader).With("y:layout", "quads");
         var levels = AllLevels.Compile(network, choices, new())!;
         Assert.DoesNotContain(levels.Mapped.Steps.OfType<MappedNest>(), n => n.Kernel == RequantizeQuadsKernel.Strategy);
@@ -76,7 +81,7 @@ public class StoredQuadsTests
     {
         Assert.Equal(["halo", "dense", "quads"], Layouts(Network(9, 6, 8, 1, 1, 127)));
         Assert.Equal(["dense", "quads"], Layouts(Network(9, 6, 8, 1, 0, 127)).Where(l => !l.StartsWith("packed", StringComparison.Ordinal)));
-        Assert.Equal(["halo", "dense"], Layouts(Network(9, 6, 6, 1, 1, 127)));
+        Assert.Equal(["halo", "dense", "quads"], Layouts(Network(9, 6, 6, 1, 1, 127)));
         var network = Network(9, 6, 8, 1, 1, 127);
         Assert.Equal(["halo", "dense"], Layouts(network with { Outputs = ["y", "z"] }));
         Assert.Equal(["halo", "dense"], Layouts(network with { Layers = [.. network.Layers, ((DepthwiseConv2D)network.Layers[1]) with { Name = "w" }], Outputs = ["z", "w"] }));

@@ -52,7 +52,7 @@ public sealed class RequantizeQuadsKernel : NestKernel
         _short = RequantizeHalvesKernel.FormOf(nest, data.Constant) ?? throw new InvalidOperationException($"{nest.Name} has no short form with one offset");
         _walk = WalkOf(nest) ?? throw new InvalidOperationException($"{nest.Name} has no lines that its code can follow");
         int[] gaps = [.. AccessesOf(nest).Select((a, i) => _walk.Behind(i, _view.Step(a, NestView.Quad)))];
-        _gaps = gaps.All(g => IsNear(g)) ? gaps : null;
+        _gaps = nest.Guards[0].Bound % Cell.Side == 0 && gaps.All(g => IsNear(g)) ? gaps : null;
         Program = Build();
     }
 
@@ -73,8 +73,8 @@ public sealed class RequantizeQuadsKernel : NestKernel
 
     private int Quads => _view.Extent(NestView.Quad);
 
-    /// <summary>True where the code can follow a nest's positions and quads, all of which are whole.</summary>
-    public static bool Fits(MappedNest nest) => nest.Guards[0].Bound % Cell.Side == 0 && WalkOf(nest) is not null;
+    /// <summary>True where the code can follow a nest's positions.</summary>
+    public static bool Fits(MappedNest nest) => WalkOf(nest) is not null;
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
@@ -84,9 +84,11 @@ public sealed class RequantizeQuadsKernel : NestKernel
         var accesses = AccessesOf(Nest);
         for (var column = 0; column < Cell.Side; column++)
         {
+            // columns behind the last channel do what that one does: nobody reads their bytes
+            int Lane(int quad) => (int)Math.Min(column, Nest.Guards[0].Bound - 1 - (quad * Cell.Side));
             uint Address(int access, int row, int quad) => (uint)(data.AddressOf(accesses[access].Target) + (NestView.WordBytes
                 * (NestView.Base(accesses[access]) + _walk.Starts[row][access] + (quad * _view.Step(accesses[access], NestView.Quad))
-                    + (access == Written ? 0 : column * _view.Step(accesses[access], NestView.Lane)))));
+                    + (access == Written ? 0 : Lane(quad) * _view.Step(accesses[access], NestView.Lane)))));
             read[column] = new(true, words.Count * NestView.WordBytes);
             if (column == 0)
             {
@@ -103,7 +105,7 @@ public sealed class RequantizeQuadsKernel : NestKernel
                     words.AddRange(Storing.Where(c => c.Column == column).Select(c => Address(Written, c.Row, quad) - (uint)(_walk.PixelSteps[Written] * NestView.WordBytes)));
                 }
 
-                var channel = _short.Channels[(quad * Cell.Side) + column];
+                var channel = _short.Channels[(quad * Cell.Side) + Lane(quad)];
                 words.AddRange([(uint)channel.Multiplier, (uint)channel.Above]);
             }
         }

@@ -24,7 +24,9 @@ public sealed partial class OpenEdgeMapper
             yield return spread;
         }
 
-        if (QuadForm.ReadBy(operation, shape, TypeOf(operation.Input.Tensor).Shape.Dimensions) is { } quads)
+        // words are packed in whole quads: behind the last channel there have to be words, too
+        var type = TypeOf(operation.Input.Tensor).Shape.Dimensions;
+        if (QuadForm.ReadBy(operation, shape, type) is { } quads && LayoutOf(operation.Input.Tensor).Pitch[^2] >= RoundUp(type[^1]))
         {
             foreach (var spread in SlidingSpreads(operation, shape, channelLoop, spreads, quads.Words, "slidequads", SlidingKernel.PackedStrategy))
             {
@@ -90,7 +92,8 @@ public sealed partial class OpenEdgeMapper
             FillHalo(target, fill, operation.Origin.Value);
         }
 
-        Add(Box(target.Name, PackLinesKernel.Strategy, type, At(_buffers[_bufferOf[tensor]], LayoutOf(tensor), 0), At(target, form.Words, 0)), operation.Origin.Value);
+        EquatableArray<int> whole = [.. type.SkipLast(1), RoundUp(type[^1])];
+        Add(Box(target.Name, PackLinesKernel.Strategy, whole, At(_buffers[_bufferOf[tensor]], LayoutOf(tensor), 0), At(target, form.Words, 0)), operation.Origin.Value);
         return (target.Name, element);
     }
 

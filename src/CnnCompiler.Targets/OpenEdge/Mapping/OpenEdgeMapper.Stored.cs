@@ -102,7 +102,7 @@ public sealed partial class OpenEdgeMapper
     private MappedNest? QuadCodes(Contraction contraction, MappedBuffer sums, Func<LoopMap, AffineExpression> sumOf, int first, int count, string suffix, QuadForm form, string buffer)
     {
         var (operation, positions, channels) = (contraction.Operation, contraction.Positions, contraction.Channels.Loop);
-        if (contraction.Form is not { } requantize || contraction.Groups.Extent > 1 || channels < 0 || count % LoopMap.Lanes != 0
+        if (contraction.Form is not { } requantize || contraction.Groups.Extent > 1 || channels < 0 || first % LoopMap.Lanes != 0
             || HalvedForm.DimensionOf(operation, operation.OutputIndex, channels) != operation.OutputIndex.Count - 1)
         {
             return null;

@@ -12,14 +12,14 @@ public sealed record QuadForm(BufferLayout Words) : StoredForm(MappingCandidates
     /// <inheritdoc/>
     public override bool IsWhole => true;
 
-    /// <summary>The form in which a convolution can read its input: where each of its channels reads one channel of the input, the innermost dimension, whole quads of them; else null.</summary>
+    /// <summary>The form in which a convolution can read its input: where each of its channels reads one channel of the input, the innermost dimension; else null. Behind the last channel a word holds anything.</summary>
     /// <param name="reader">The convolution.</param>
     /// <param name="shape">Its shape.</param>
     /// <param name="input">The input's shape.</param>
     public static QuadForm? ReadBy(GconvOperator reader, OperatorShape shape, EquatableArray<int> input) =>
-        input.Count > 0 && input[^1] % PackedRuns.Lanes == 0 && shape.Single(LoopKind.Group) is var (group, channels) && channels == input[^1] && shape.Single(LoopKind.OutputParallel) is (_, 1)
+        input.Count > 1 && shape.Single(LoopKind.Group) is var (group, channels) && channels == input[^1] && shape.Single(LoopKind.OutputParallel) is (_, 1)
         && HalvedForm.DimensionOf(reader, reader.Input.Index, group) == input.Count - 1 && reader.Input.Index[^1] is { Divisor: 1, Constant: 0 }
-            ? new(ValueLayouts.Around(input, reader, reader.Input.OutOfRange == OutOfRange.Fill ? reader.Input.FillValue : shape.InputZeroPoint!.Value) with { Lanes = PackedRuns.Lanes })
+            ? new(ValueLayouts.Around(input, reader, reader.Input.OutOfRange == OutOfRange.Fill ? reader.Input.FillValue : shape.InputZeroPoint!.Value, wholeQuads: true) with { Lanes = PackedRuns.Lanes })
             : null;
 
     /// <inheritdoc/>

@@ -76,10 +76,10 @@ public sealed class ValueLayouts
         Reach(layout.Shape, operation).Select((r, d) => r.Before <= layout.HaloBefore[d] && r.After <= layout.HaloAfter[d]).All(covered => covered);
 
     /// <summary>A layout with just the halo that an operator's input access reaches into.</summary>
-    public static BufferLayout Around(EquatableArray<int> shape, GconvOperator operation, int fill)
+    public static BufferLayout Around(EquatableArray<int> shape, GconvOperator operation, int fill, bool wholeQuads = false)
     {
         var reach = Reach(shape, operation).ToArray();
-        return WithHalo(shape, [.. reach.Select(r => r.Before)], [.. reach.Select(r => r.After)], fill, wholeQuads: false);
+        return WithHalo(shape, [.. reach.Select(r => r.Before)], [.. reach.Select(r => r.After)], fill, wholeQuads);
     }
 
     /// <summary>A layout without halo, with channels rounded up to whole quads where asked.</summary>
