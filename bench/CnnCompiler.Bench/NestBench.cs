@@ -6,8 +6,9 @@ using CnnCompiler.Targets.Systolic;
 namespace CnnCompiler.Bench;
 
 /// <summary>
-/// Prints how long the mapping of networks of samples/zoo takes on every accelerator of general convolutions (1 s on one core is wanted): processor time of the passes <c>map-to-nests</c> and
-/// <c>keep-on-chip</c>, with the algorithms of convolutions chosen and without, the compilation of their code included where it runs the first time; and the cycles of both, and with everything in DRAM.
+/// Prints how long the mapping of networks of samples/zoo takes on every accelerator of general convolutions (1 s on one core is wanted): processor time of the passes <c>map-to-nests</c>,
+/// <c>keep-on-chip</c> and <c>exchange-loops</c>, with the algorithms of convolutions chosen and without, the compilation of their code included where it runs the first time; and the cycles of both, with operators
+/// one after the other, and with everything in DRAM.
 /// </summary>
 internal static class NestBench
 {
@@ -17,23 +18,24 @@ internal static class NestBench
     /// <param name="names">Networks, or NETWORK/MACHINE for a cell, of whose times the first is then that of a process that has compiled nothing yet; the seven of the reproduction and VGG-16 where there are none.</param>
     public static void Run(string[] names)
     {
-        Console.WriteLine("| network | machine | map s | keep s | direct: map s | keep s | cycles | direct cycles | cycles from DRAM |");
-        Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
+        Console.WriteLine("| network | machine | map s | keep s | exchange s | direct: map s | keep s | exchange s | cycles | direct cycles | cycles one by one | cycles from DRAM |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|---|");
         foreach (var name in names.Length > 0 ? names : Networks)
         {
             var (network, only) = name.Split('/') is [var first, var second] ? (first, second) : (name, null);
             var source = File.ReadAllBytes($"samples/zoo/{network}.cnn");
             foreach (var machine in BuiltInMachines.Gconv.Where(machine => only is null || machine.Name == only))
             {
-                var (map, keep, cycles) = Map(source, machine, "auto");
-                var (directMap, directKeep, directCycles) = Map(source, machine, "direct");
-                var (_, _, plain) = Map(source, machine, "auto", "keep-on-chip");
-                Console.WriteLine(FormattableString.Invariant($"| {network} | {machine.Name} | {map:0.00} | {keep:0.00} | {directMap:0.00} | {directKeep:0.00} | {cycles} | {directCycles} | {plain} |"));
+                var (map, keep, exchange, cycles) = Map(source, machine, "auto");
+                var (directMap, directKeep, directExchange, directCycles) = Map(source, machine, "direct");
+                var oneByOne = Map(source, machine, "auto", "exchange-loops").Cycles;
+                var plain = Map(source, machine, "auto", "keep-on-chip", "exchange-loops").Cycles;
+                Console.WriteLine(FormattableString.Invariant($"| {network} | {machine.Name} | {map:0.00} | {keep:0.00} | {exchange:0.00} | {directMap:0.00} | {directKeep:0.00} | {directExchange:0.00} | {cycles} | {directCycles} | {oneByOne} | {plain} |"));
             }
         }
     }
 
-    private static (double Map, double Keep, long Cycles) Map(byte[] source, MachineDescription machine, string algorithms, params string[] disabled)
+    private static (double Map, double Keep, double Exchange, long Cycles) Map(byte[] source, MachineDescription machine, string algorithms, params string[] disabled)
     {
         var (before, seconds) = (TimeSpan.Zero, new Dictionary<string, double>(StringComparer.Ordinal));
         var result = Compiler.Compile(new CompileRequest("network.cnn", source, "gconv")
@@ -49,6 +51,6 @@ internal static class NestBench
             },
         });
         var module = result.Succeeded ? (SystolicModule)result.Modules[IrLevel.Mapped] : throw new InvalidOperationException(string.Join('\n', result.Diagnostics));
-        return (seconds["map-to-nests"], seconds.GetValueOrDefault("keep-on-chip"), module.NestPredictions.Sum(prediction => prediction.Counts.Cycles(machine)));
+        return (seconds["map-to-nests"], seconds.GetValueOrDefault("keep-on-chip"), seconds.GetValueOrDefault("exchange-loops"), module.NestPredictions.Sum(prediction => prediction.Counts.Cycles(machine)));
     }
 }

@@ -85,7 +85,7 @@ public sealed class AlgorithmTests
                 output joined
             }
             """;
-        var result = Compiler.Compile(new CompileRequest("n.cnn", Encoding.UTF8.GetBytes(text), "gconv") { StopLevel = IrLevel.Mapped, Disabled = ["keep-on-chip"] });
+        var result = Compiler.Compile(new CompileRequest("n.cnn", Encoding.UTF8.GetBytes(text), "gconv") { StopLevel = IrLevel.Mapped, Disabled = ["keep-on-chip", "exchange-loops"] });
         var module = (SystolicModule)result.Modules[IrLevel.Mapped];
         Assert.Equal(decided, string.Join(' ', module.Selection!.Vertices.Select(vertex => vertex.Vertex)));
         Assert.All(module.Selection.Vertices, vertex => Assert.True(vertex.Rejected.Count >= 8));
@@ -128,7 +128,7 @@ public sealed class AlgorithmTests
         {
             Machine = NestLevels.Machine(machine),
             StopLevel = IrLevel.Mapped,
-            Disabled = ["keep-on-chip"],
+            Disabled = ["keep-on-chip", "exchange-loops"],
             Options = new Dictionary<string, string>(options ?? new Dictionary<string, string>(StringComparer.Ordinal), StringComparer.Ordinal) { ["map-to-nests.algorithms"] = algorithms },
         });
         Assert.True(result.Succeeded, string.Join('\n', result.Diagnostics));

@@ -63,7 +63,7 @@ public class ChipTests
     public void A_tensor_that_stays_is_not_moved(string name)
     {
         const string text = "network n { weights seed 1\n input x : i8[1, 16, 16, 8] scale 0.5 zero 3\n a = conv2d(x, filters=16, kernel=1)\n p = max_pool2d(a, kernel=2)\n b = conv2d(p, filters=8, kernel=1)\n output b }";
-        var (kept, plain) = (Mapped(text, name, []), Mapped(text, name, ["keep-on-chip"]));
+        var (kept, plain) = (Mapped(text, name, ["exchange-loops"]), Mapped(text, name, ["keep-on-chip", "exchange-loops"]));
         var (with, without) = (Bytes(kept), Bytes(plain));
 
         // the two tensors between the operators, each written and read once

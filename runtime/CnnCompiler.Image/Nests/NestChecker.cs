@@ -142,11 +142,16 @@ public static class NestChecker
             return "has a place on the chip for an operand that it does not have, or none for its results";
         }
 
+        if (!Windows(step, operation.Input, chip.Input, chip.InputWindow) || !Windows(step, operation.Output, chip.Output, chip.OutputWindow))
+        {
+            return "has a window on a tensor that is not on the chip, or with loops or extents that are not there";
+        }
+
         var reads = step.Reads.Where(read => read.Place != NestChip.Dram).ToList();
         List<(long Start, long End)> written = [(chip.Boxes, chip.Boxes + (long)step.BoxBytes)];
         if (chip.Output != NestChip.Dram)
         {
-            written.Add((chip.Output, chip.Output + ChipContents.Bytes(operation.Output)));
+            written.Add((chip.Output, chip.Output + ChipContents.Bytes(operation.Output, chip.OutputWindow)));
         }
 
         if (reads.Any(read => read.Place % read.Access.Element.Size() != 0) || (chip.Output != NestChip.Dram && chip.Output % operation.Output.Element.Size() != 0))
@@ -154,9 +159,13 @@ public static class NestChecker
             return "keeps a tensor at an address that is not a multiple of its element's size";
         }
 
-        var all = reads.Select(read => ((long)read.Place, read.Place + ChipContents.Bytes(read.Access))).Concat(written.Where(range => range.Start < range.End)).ToList();
+        var all = reads.Select(read => ((long)read.Place, read.Place + ChipContents.Bytes(read.Access, read.Window))).Concat(written.Where(range => range.Start < range.End)).ToList();
         return all.Exists(range => range.Item2 > bytes) ? "keeps a tensor outside its buffer"
             : written.Exists(one => all.Count(other => one.Start < one.End && one.Start < other.Item2 && other.Item1 < one.End) > 1) ? "writes over what it keeps"
             : null;
     }
+
+    private static bool Windows(NestStep step, SystolicAccess access, int place, NestWindow? window) => window is null
+        || (place != NestChip.Dram && window.Loops >= 1 && window.Loops <= step.Outer.Count && window.Extents.Count == access.Dimensions.Count
+            && window.Extents.Zip(access.Dimensions).All(pair => pair.First >= 1 && pair.First <= pair.Second.Extent));
 }

@@ -23,8 +23,8 @@ public readonly record struct NestLoop(int Rows, int Columns, int Tile)
 public readonly record struct NestDepths(int LoadInput, int LoadKernel, int FetchInput, int FetchKernel, int SwitchSums);
 
 /// <summary>
-/// Where tensors that stay on the chip lie in the buffer of activations, as byte addresses; <see cref="Dram"/> for what lies in DRAM. They are there as a whole: elements take inputs from there, boxes of
-/// a kernel come from there into the buffer of kernels, further operands go from there to the units behind the array.
+/// Where tensors that stay on the chip lie in the buffer of activations, as byte addresses; <see cref="Dram"/> for what lies in DRAM. Elements take inputs from there, boxes of a kernel come from there into
+/// the buffer of kernels, further operands go from there to the units behind the array. Tensors are there as a whole, or, between a step and the next one, a window of them.
 /// </summary>
 /// <param name="Boxes">Where the boxes of an input that comes from DRAM lie, twice the largest one; of no meaning where the input is on the chip.</param>
 /// <param name="Input">The input.</param>
@@ -36,7 +36,20 @@ public sealed record NestChip(int Boxes, int Input, int Kernel, IReadOnlyList<in
 {
     /// <summary>Stands for an operand in DRAM.</summary>
     public const int Dram = -1;
+
+    /// <summary>Where the input comes tile by tile from the step before: what of it lies at <see cref="Input"/>; null where it is there as a whole.</summary>
+    public NestWindow? InputWindow { get; init; }
+
+    /// <summary>Where results go tile by tile to the step behind: what of them lies at <see cref="Output"/>; null where they stay there as a whole.</summary>
+    public NestWindow? OutputWindow { get; init; }
 }
+
+/// <summary>
+/// The part of a tensor that lies on the chip at a time where it goes from a step to the next tile by tile (<see cref="NestHandover"/>): dense and row-major, an index along a dimension modulo the window's extent.
+/// </summary>
+/// <param name="Loops">So many of their outermost loops both steps go through together.</param>
+/// <param name="Extents">Its extents, one a dimension of the tensor.</param>
+public sealed record NestWindow(int Loops, IReadOnlyList<int> Extents);
 
 /// <summary>
 /// A general convolution on an accelerator: the descriptor of the operator and of its loop nest. Outer loops go over tiles, whose operands lie in the chip's buffers; inner loops over the trips of a
@@ -52,23 +65,30 @@ public sealed record NestStep(SystolicOperator Operation, IReadOnlyList<NestLoop
     /// <summary>Where operands lie on the chip; null where all are in DRAM and the boxes of the input at the buffer's beginning.</summary>
     public NestChip? Chip { get; init; }
 
-    /// <summary>The operands with their places on the chip.</summary>
-    public IEnumerable<(SystolicAccess Access, int Place)> Reads
+    /// <summary>The operands with their places on the chip, and what of the input is there where it is not there as a whole.</summary>
+    public IEnumerable<(SystolicAccess Access, int Place, NestWindow? Window)> Reads
     {
         get
         {
-            yield return (Operation.Input, Chip?.Input ?? NestChip.Dram);
+            yield return (Operation.Input, Chip?.Input ?? NestChip.Dram, Chip?.InputWindow);
             if (Operation.Kernel is { } kernel)
             {
-                yield return (kernel, Chip?.Kernel ?? NestChip.Dram);
+                yield return (kernel, Chip?.Kernel ?? NestChip.Dram, null);
             }
 
             for (var i = 0; i < Operation.Extras.Count; i++)
             {
-                yield return (Operation.Extras[i], Chip?.Extras[i] ?? NestChip.Dram);
+                yield return (Operation.Extras[i], Chip?.Extras[i] ?? NestChip.Dram, null);
             }
         }
     }
+
+    /// <summary>Where results lie in DRAM; null where none go there.</summary>
+    public (long Start, long End)? StoredRange => Chip is { Stores: false } ? null : RangeOf(Operation.Output);
+
+    /// <summary>Where lies what the step reads from DRAM or writes there.</summary>
+    public IEnumerable<(long Start, long End)> DramRanges =>
+        Reads.Where(read => read.Place == NestChip.Dram).Select(read => RangeOf(read.Access)).Concat(StoredRange is { } stored ? [stored] : []);
 
     /// <summary>Bytes that the boxes of the input take in the buffer: two of the largest, none where the input lies there as a whole.</summary>
     public Int128 BoxBytes => Chip is { Input: not NestChip.Dram } ? 0 : 2 * BoxElements(Operation.Input) * Operation.Input.Element.Size();
@@ -99,6 +119,8 @@ public sealed record NestStep(SystolicOperator Operation, IReadOnlyList<NestLoop
 
         return elements;
     }
+
+    private static (long Start, long End) RangeOf(SystolicAccess access) => (access.Address, access.Address + ChipContents.Bytes(access));
 
     private static long Up(long extent, long side) => (extent + side - 1) / side;
 }

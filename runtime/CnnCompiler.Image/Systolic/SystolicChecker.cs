@@ -14,7 +14,6 @@ namespace CnnCompiler.Image.Systolic;
 internal sealed class SystolicChecker(MachineDescription machine, int layers, string file)
 {
     private const long MostTrips = 1L << 48;
-    private readonly ChipContents _chip = new();
     private string _place = string.Empty;
 
     public static void Check(SystolicProgram program, MachineDescription machine, int layers, string file) => new SystolicChecker(machine, layers, file).Check(program);
@@ -64,10 +63,17 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
                 nest =>
                 {
                     Operator(nest.Operation, program.Configurations.Count);
-                    var problem = NestChecker.Problem(nest, machine) ?? _chip.Next(nest);
+                    var problem = NestChecker.Problem(nest, machine);
                     Require(problem is null, problem ?? string.Empty);
                     return 0;
                 });
+        }
+
+        var nests = program.Steps.Select(step => step as NestStep).ToList();
+        foreach (var (step, problem) in ChipContents.Problems(nests, (reader, writer) => nests[reader]!.DramRanges.Any(range => nests[writer]!.StoredRange is { } stored && range.Start < stored.End && stored.Start < range.End)))
+        {
+            _place = Text($"step {step}");
+            Require(false, problem);
         }
     }
 

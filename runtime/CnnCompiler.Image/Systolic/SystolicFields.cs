@@ -198,7 +198,15 @@ internal sealed class SystolicFields(FieldCodec codec)
         Place("kernel", chip?.Kernel),
         codec.List("extra", chip?.Extras, 4, MostExtras, place => Place("place", place)),
         Place("output", chip?.Output),
-        codec.Flag("stores", chip?.Stores ?? false));
+        codec.Flag("stores", chip?.Stores ?? false))
+    {
+        InputWindow = codec.Optional("input-window", chip?.InputWindow, Window),
+        OutputWindow = codec.Optional("output-window", chip?.OutputWindow, Window),
+    };
+
+    private NestWindow Window(NestWindow? window) => new(
+        codec.Int("loops", window?.Loops ?? 0, 1, MostLoops),
+        codec.List("extent", window?.Extents, 4, MostDimensions, extent => codec.Int("extent", extent, 1, int.MaxValue)));
 
     private int Place(string name, int? place) => codec.Int(name, place ?? 0, NestChip.Dram, int.MaxValue);
 

@@ -21,6 +21,8 @@ internal sealed class NestUnit
     private readonly ScalarMachine _pre;
     private readonly ScalarMachine _main;
     private readonly bool _keepsInput;
+    private readonly bool _takesTiles;
+    private readonly Odometer _outer;
     private readonly bool _keepsKernel;
     private readonly int _stored;
     private readonly int _kept;
@@ -55,8 +57,8 @@ internal sealed class NestUnit
         (_nest, _operation, _fail, _cancellation) = (nest, nest.Operation, fail, cancellation);
         var loops = _operation.Loops.Count;
         var (kept, stores) = (nest.Chip ?? new(0, NestChip.Dram, NestChip.Dram, [.. _operation.Extras.Select(_ => NestChip.Dram)], NestChip.Dram, true), nest.Chip?.Stores ?? true);
-        (_keepsInput, _keepsKernel) = (kept.Input != NestChip.Dram, kept.Kernel != NestChip.Dram);
-        _input = new(At(_operation.Input, kept.Input), loops, MemoryOf(kept.Input));
+        (_keepsInput, _keepsKernel, _takesTiles) = (kept.Input != NestChip.Dram, kept.Kernel != NestChip.Dram, kept.InputWindow is not null);
+        _input = new(At(_operation.Input, kept.Input), loops, MemoryOf(kept.Input), kept.InputWindow);
         _kernel = _operation.Kernel is { } kernel ? new(At(kernel, kept.Kernel), loops, MemoryOf(kept.Kernel)) : null;
 
         // boxes are held by the operands' buffers here: what lay at their place is gone all the same
@@ -70,7 +72,7 @@ internal sealed class NestUnit
         List<AffineAccess> outputs = stores ? [new(_operation.Output, loops, memory)] : [];
         if (kept.Output != NestChip.Dram)
         {
-            outputs.Add(new(At(_operation.Output, kept.Output), loops, chip));
+            outputs.Add(new(At(_operation.Output, kept.Output), loops, chip, kept.OutputWindow?.Extents));
         }
 
         (_stored, _kept) = (stores ? _operation.Output.Element.Size() : 0, kept.Output == NestChip.Dram ? 0 : _operation.Output.Element.Size());
@@ -105,35 +107,53 @@ internal sealed class NestUnit
         }
 
         (_sums, _taps, _started) = (new Int128[stride], new long[stride], new bool[stride]);
+        _outer = new(nest.Outer);
+        _outer.Reset(nest.OuterTrips);
+        _outer.Store(_outerAt);
 
         byte[] MemoryOf(int place) => place == NestChip.Dram ? memory : chip;
 
         static SystolicAccess At(SystolicAccess access, int place) => place == NestChip.Dram ? access : access with { Address = place };
     }
 
-    /// <summary>Runs the nest.</summary>
-    public NestCounts Run(MachineDescription machine)
+    /// <summary>True behind the last tile.</summary>
+    public bool IsDone { get; private set; }
+
+    /// <summary>Which tile of each loop comes next.</summary>
+    public ReadOnlySpan<long> Next => _outerAt;
+
+    /// <summary>True where the next tile is not behind a tile along the outermost loops.</summary>
+    /// <param name="target">The tile of each of the outermost loops.</param>
+    public bool IsUpTo(ReadOnlySpan<long> target)
     {
-        _counts = default;
-        var outer = new Odometer(_nest.Outer);
-        outer.Reset(_nest.OuterTrips);
-        foreach (var (_, isTable, bytes, isOnChip) in _extras)
+        for (var i = 0; i < target.Length && !IsDone; i++)
         {
-            Bring(isTable ? bytes : 0, isOnChip);
+            if (_outerAt[_nest.Outer[i]] != target[i])
+            {
+                return _outerAt[_nest.Outer[i]] < target[i];
+            }
         }
 
-        if (_keepsInput)
+        return !IsDone;
+    }
+
+    /// <summary>Runs the next tile.</summary>
+    public void RunTile()
+    {
+        _cancellation.ThrowIfCancellationRequested();
+        if (_outer.Stepped < 0)
         {
-            _input.LoadAll();
+            Begin();
         }
 
-        do
-        {
-            _cancellation.ThrowIfCancellationRequested();
-            outer.Store(_outerAt);
-            Tile(outer.Stepped);
-        }
-        while (outer.Next());
+        Tile(_outer.Stepped);
+        IsDone = !_outer.Next();
+        _outer.Store(_outerAt);
+    }
+
+    /// <summary>What has been done; the nest is done.</summary>
+    public NestCounts Counts(MachineDescription machine)
+    {
         var (lanes, stages) = (machine.Columns, machine.Systolic![SystolicKeys.OutputStages]);
         var passes = (Math.Max(1, ScalarInstructionSet.Operations(_operation.Post)) + stages - 1) / stages;
         return _counts with { ArrayCycles = _counts.ArrayCycles * CyclesPerTap(machine), PostCycles = (_counts.Outputs + lanes - 1) / lanes * passes };
@@ -162,6 +182,20 @@ internal sealed class NestUnit
             cycles * machine.Systolic!.PeriodFemtoseconds(1, 1));
     }
 
+    /// <summary>What comes before the first tile.</summary>
+    private void Begin()
+    {
+        foreach (var (_, isTable, bytes, isOnChip) in _extras)
+        {
+            Bring(isTable ? bytes : 0, isOnChip);
+        }
+
+        if (_keepsInput && !_takesTiles)
+        {
+            _input.LoadAll();
+        }
+    }
+
     private long CyclesPerTap(MachineDescription machine)
     {
         var operations = machine.Systolic![SystolicKeys.CellOperations];
@@ -184,6 +218,12 @@ internal sealed class NestUnit
         }
 
         var input = stepped < _nest.Depths.LoadInput && !_keepsInput ? _input.Load(_start, _length, copies: true) : 0;
+        if (_takesTiles)
+        {
+            // from the window, where the array takes it in place
+            _input.Load(_start, _length, copies: true);
+        }
+
         var kernel = stepped < _nest.Depths.LoadKernel && _kernel is not null ? _kernel.Load(_start, _length, copies: true) : 0;
         _counts = _counts with
         {
@@ -220,7 +260,7 @@ internal sealed class NestUnit
         {
             cycle++;
             inner.Store(_innerAt);
-            var (all, first) = Begin();
+            var (all, first) = BeginCycle();
             var fetchesInput = inner.Stepped < _nest.Depths.FetchInput;
             var fetchesKernel = inner.Stepped < _nest.Depths.FetchKernel && _kernel is not null;
             var switches = inner.Stepped < _nest.Depths.SwitchSums;
@@ -285,7 +325,7 @@ internal sealed class NestUnit
     }
 
     /// <summary>Whether all elements have work in this cycle, and the accumulator of the first one.</summary>
-    private (bool All, long First) Begin()
+    private (bool All, long First) BeginCycle()
     {
         var (all, first) = (true, 0L);
         for (var loop = 0; loop < _length.Length; loop++)

@@ -1,3 +1,4 @@
+using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Interpreter.Systolic;
 
@@ -10,14 +11,20 @@ internal sealed class OperandBuffer
     private readonly AffineAccess _memory;
     private readonly (int Loop, long Coefficient)[][] _terms;
     private readonly long[] _strides;
+    private readonly int[] _window;
     private readonly long[] _low;
     private readonly long[] _extent;
     private readonly long _fill;
     private long[] _data = [];
 
-    public OperandBuffer(SystolicAccess access, int loops, byte[] memory)
+    /// <summary>Prepares a buffer.</summary>
+    /// <param name="access">What it holds boxes of.</param>
+    /// <param name="loops">Loops of the operator.</param>
+    /// <param name="memory">Where the tensor lies.</param>
+    /// <param name="window">What of the tensor lies there; null where all of it does.</param>
+    public OperandBuffer(SystolicAccess access, int loops, byte[] memory, NestWindow? window = null)
     {
-        (_access, _memory) = (access, new(access, loops, memory));
+        (_access, _memory, _window) = (access, new(access, loops, memory, window?.Extents), [.. window?.Extents ?? access.Dimensions.Select(dimension => dimension.Extent)]);
         _terms = [.. access.Dimensions.Select(dimension => dimension.Coefficients.Select((coefficient, loop) => (loop, coefficient)).Where(term => term.coefficient != 0).ToArray())];
         var rank = access.Dimensions.Count;
         (_strides, _low, _extent) = (new long[rank], new long[rank], new long[rank]);
@@ -25,7 +32,7 @@ internal sealed class OperandBuffer
         for (var d = rank - 1; d >= 0; d--)
         {
             _strides[d] = stride;
-            stride *= access.Dimensions[d].Extent;
+            stride *= _window[d];
         }
 
         _fill = access.Element.IsReal() ? BitConverter.DoubleToInt64Bits(access.FillValue) : access.FillValue;
@@ -121,7 +128,7 @@ internal sealed class OperandBuffer
             var flat = 0L;
             for (var d = 0; d < index.Length; d++)
             {
-                flat += (_low[d] + index[d]) * _strides[d];
+                flat += (_low[d] + index[d]) % _window[d] * _strides[d];
             }
 
             _data[i] = _memory.Load(flat);

@@ -13,13 +13,19 @@ internal sealed class AffineAccess
     private readonly long[] _constants;
     private readonly int[] _extents;
     private readonly long[] _strides;
+    private readonly int[]? _window;
     private readonly int[] _divisors;
     private readonly long _constant;
     private readonly byte[] _memory;
     private readonly int _address;
     private readonly SystolicElement _element;
 
-    public AffineAccess(SystolicAccess access, int loops, byte[] memory)
+    /// <summary>Prepares an access.</summary>
+    /// <param name="access">The access.</param>
+    /// <param name="loops">Loops of its operator.</param>
+    /// <param name="memory">Where the tensor lies.</param>
+    /// <param name="window">Extents of the window of the tensor that lies there; null where all of it does.</param>
+    public AffineAccess(SystolicAccess access, int loops, byte[] memory, IReadOnlyList<int>? window = null)
     {
         Access = access;
         (_memory, _address, _element) = (memory, access.Address, access.Element);
@@ -27,6 +33,7 @@ internal sealed class AffineAccess
         _constants = [.. access.Dimensions.Select(dimension => dimension.Constant)];
         _coefficients = [.. access.Dimensions.Select(dimension => dimension.Coefficients.ToArray())];
         _termsOfDimension = [.. _coefficients.Select(row => row.Select((coefficient, loop) => (loop, coefficient)).Where(term => term.coefficient != 0).ToArray())];
+        _window = window is null ? null : [.. window];
         _divisors = [.. access.Dimensions.Select(dimension => dimension.Divisor)];
         Divides = _divisors.Any(divisor => divisor > 1);
         _strides = new long[_extents.Length];
@@ -34,7 +41,7 @@ internal sealed class AffineAccess
         for (var d = _strides.Length - 1; d >= 0; d--)
         {
             _strides[d] = Elements;
-            Elements *= _extents[d];
+            Elements *= (_window ?? _extents)[d];
             _constant += _constants[d] * _strides[d];
         }
 
@@ -73,6 +80,11 @@ internal sealed class AffineAccess
     /// <summary>Element index for values of the loops, wherever it lies.</summary>
     public long Flat(ReadOnlySpan<int> loops)
     {
+        if (_window is not null)
+        {
+            return FlatInWindow(loops);
+        }
+
         var flat = _constant;
         foreach (var (loop, coefficient) in _terms)
         {
@@ -192,6 +204,17 @@ internal sealed class AffineAccess
                 BinaryPrimitives.WriteInt64LittleEndian(_memory.AsSpan((int)(_address + (8 * index))), value);
                 break;
         }
+    }
+
+    private long FlatInWindow(ReadOnlySpan<int> loops)
+    {
+        var flat = 0L;
+        for (var d = 0; d < _strides.Length; d++)
+        {
+            flat += At(d, loops) % _window![d] * _strides[d];
+        }
+
+        return flat;
     }
 
     private bool TryDivide(ReadOnlySpan<int> loops, out long flat)

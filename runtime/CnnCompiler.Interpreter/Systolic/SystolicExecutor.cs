@@ -20,6 +20,7 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
     private readonly StepCosts _costs = new(image.Machine, image.Systolic!.Configurations);
     private readonly byte[] _chip = image.Machine.IsaRevision == SystolicKeys.NestRevision ? new byte[image.Machine.Systolic![SystolicKeys.ActivationBytes]] : [];
     private readonly OverlayUnit _overlay = new(image.Machine, memory, cancellation);
+    private readonly Queue<NestUnit> _inTurn = new();
     private int _step;
 
     /// <summary>What each layer cost; index 0 is for steps without layer, layer i at i + 1.</summary>
@@ -35,7 +36,13 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         {
             cancellation.ThrowIfCancellationRequested();
             var step = steps[_step];
-            var cost = step.Match(Execute, Execute, Execute, transform => _overlay.Run(transform, cycles => CheckLength(transform.Layer, cycles)), Execute, Execute);
+            if (step is NestStep && _inTurn.Count == 0)
+            {
+                RunInTurn(ChipContents.LastInTurn(steps, _step));
+            }
+
+            var cost = step.Match(
+                Execute, Execute, Execute, transform => _overlay.Run(transform, cycles => CheckLength(transform.Layer, cycles)), Execute, nest => CostOf(_inTurn.Dequeue()));
             Layers[step.Layer + 1] += cost;
             arrayCycles += cost.ArrayCycles;
             options.AfterSystolicStep?.Invoke(_step, memory, _chip);
@@ -117,18 +124,32 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         }
     }
 
-    private SystolicLayerRun Execute(NestStep nest)
+    /// <summary>Runs nests from this step to the one that they hand tiles over to in the end; their costs are taken when their turn in the program comes.</summary>
+    private void RunInTurn(int last)
     {
-        var operation = nest.Operation;
-        var unit = new NestUnit(nest, memory, _chip, fault => Fail(ExecutionDiagnostics.ScalarUndefined(span, Place(operation.Layer), fault)), cancellation);
-        var trips = operation.Loops.Aggregate((Int128)1, (product, loop) => product * loop.Extent);
-        var lanes = nest.Loops.Aggregate((Int128)1, (product, loop) => product * loop.Lanes);
-        if (trips / lanes > options.MaxCycles)
+        var first = _step;
+        List<NestStep> nests = [.. Enumerable.Range(first, last - first + 1).Select(step => (NestStep)image.Systolic!.Steps[step])];
+        var units = new NestUnit[nests.Count];
+        for (var i = 0; i < units.Length; i++)
         {
-            throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, Place(operation.Layer), (long)(trips / lanes), options.MaxCycles));
+            var (operation, place) = (nests[i].Operation, Place(nests[i].Operation.Layer, first + i));
+            var trips = operation.Loops.Aggregate((Int128)1, (product, loop) => product * loop.Extent);
+            var lanes = nests[i].Loops.Aggregate((Int128)1, (product, loop) => product * loop.Lanes);
+            if (trips / lanes > options.MaxCycles)
+            {
+                throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, place, (long)(trips / lanes), options.MaxCycles));
+            }
+
+            units[i] = new(nests[i], memory, _chip, fault => Fail(ExecutionDiagnostics.ScalarUndefined(span, place, fault)), cancellation);
+            _inTurn.Enqueue(units[i]);
         }
 
-        var counts = unit.Run(image.Machine);
+        new NestsInTurn(nests, units).Run();
+    }
+
+    private SystolicLayerRun CostOf(NestUnit unit)
+    {
+        var counts = unit.Counts(image.Machine);
         options.AfterNest?.Invoke(_step, counts);
         return unit.Cost(counts, image.Machine);
     }
@@ -216,9 +237,11 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
         }
     }
 
-    private string Place(int layer) => layer < 0
-        ? string.Create(CultureInfo.InvariantCulture, $"step {_step}")
-        : string.Create(CultureInfo.InvariantCulture, $"step {_step}, layer '{image.Layers[layer].Name}'");
+    private string Place(int layer) => Place(layer, _step);
+
+    private string Place(int layer, int step) => layer < 0
+        ? string.Create(CultureInfo.InvariantCulture, $"step {step}")
+        : string.Create(CultureInfo.InvariantCulture, $"step {step}, layer '{image.Layers[layer].Name}'");
 
     private static DiagnosticException Fail(Diagnostic diagnostic) => new(diagnostic);
 }

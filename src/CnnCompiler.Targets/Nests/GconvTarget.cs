@@ -25,6 +25,7 @@ public static class GconvTarget
         new MergeSiblings(Accepts),
         new MapToNests(machine, forced),
         new KeepOnChip(),
+        new ExchangeLoops(),
         new EmitSystolicImage());
 
     /// <summary>What tells whether the units can execute an operator on a chain's tensors.</summary>

@@ -41,16 +41,18 @@ internal static class NestMapper
     /// <param name="place">What lies on the chip; nothing where null.</param>
     /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
     /// <param name="limit">Cycles that it may take: where none takes as few there is none.</param>
-    public static NestPlan? Best(NestSpace space, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue)
+    /// <param name="leads">The outermost loops with their tiles, where another operator goes through these with it; none for any order.</param>
+    public static NestPlan? Best(
+        NestSpace space, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue, EquatableArray<NestLead> leads = default)
     {
-        if (NestSearch.Best(space, true, patience, place, free, limit) is not var (plan, cycles, energy))
+        if (NestSearch.Best(space, true, patience, place, free, limit, leads) is not var (plan, cycles, energy))
         {
             return null;
         }
 
         // a search that loses patience counts from the first mapping that it finds, and a limit would be another one
         var most = patience == int.MaxValue ? cycles : limit;
-        return space.WithoutAdditions is { } plain && NestSearch.Best(plain, true, patience, place, free, most) is var (other, _, _)
+        return space.WithoutAdditions is { } plain && NestSearch.Best(plain, true, patience, place, free, most, leads) is var (other, _, _)
             && Cost(At(other), space.Operation, space.Machine).CompareTo((cycles, energy)) < 0 ? other : plan;
 
         NestPlan At(NestPlan found) => place is { } there ? found with { Chip = there.At0(space.Operation.Extras.Count) } : found;

@@ -2,7 +2,7 @@ using CnnCompiler.Image.Nests;
 
 namespace CnnCompiler.Targets.Nests;
 
-/// <summary>Which operands of a nest lie on the chip as whole tensors, whatever their addresses are.</summary>
+/// <summary>Which operands of a nest lie on the chip, as whole tensors or a window of them at a time, whatever their addresses are.</summary>
 /// <param name="Input">The input: the array takes it from there, and no boxes of it come.</param>
 /// <param name="Kernel">The kernel: its boxes come from there.</param>
 /// <param name="Extras">A bit for each further operand.</param>
@@ -14,9 +14,12 @@ internal readonly record struct NestPlacement(bool Input, bool Kernel, ulong Ext
     public static NestPlacement Dram { get; } = new(false, false, 0, false, true);
 
     /// <summary>The placement of a descriptor.</summary>
-    public static NestPlacement Of(NestStep step)
+    public static NestPlacement Of(NestStep step) => Of(step.Chip);
+
+    /// <summary>The placement that addresses say.</summary>
+    public static NestPlacement Of(NestChip? chip)
     {
-        if (step.Chip is not { } chip)
+        if (chip is null)
         {
             return Dram;
         }
@@ -29,6 +32,10 @@ internal readonly record struct NestPlacement(bool Input, bool Kernel, ulong Ext
 
         return new(chip.Input != NestChip.Dram, chip.Kernel != NestChip.Dram, extras, chip.Output != NestChip.Dram, chip.Stores);
     }
+
+    /// <summary>True where an operand is on the chip.</summary>
+    /// <param name="operand">0 for the input, 1 for the kernel, then further operands.</param>
+    public bool Has(int operand) => operand == 0 ? Input : operand == 1 ? Kernel : (Extras >> (operand - 2) & 1) == 1;
 
     /// <summary>Such places, all at address 0: enough for what depends on addresses nowhere, counts and costs.</summary>
     /// <param name="extras">Number of further operands.</param>

@@ -33,3 +33,8 @@ public sealed record NestPlan(string Operator, EquatableArray<NestLoop> Loops, E
         };
     }
 }
+
+/// <summary>An outermost loop of a nest and its trips in a tile.</summary>
+/// <param name="Loop">The loop.</param>
+/// <param name="Tile">Its trips in a tile; it has two tiles or more.</param>
+internal readonly record struct NestLead(int Loop, int Tile);

@@ -36,6 +36,7 @@ internal sealed class NestSearch
     private readonly long _inputBytes;
     private readonly long _kernelBytes;
     private readonly long _bytesPerCycle;
+    private readonly EquatableArray<NestLead> _leads;
     private readonly bool _keepsInput;
     private readonly bool _keepsKernel;
     private readonly bool _keepsSum;
@@ -51,9 +52,9 @@ internal sealed class NestSearch
     private NestPlan? _best;
     private (long Cycles, Int128 Energy) _cost;
 
-    private NestSearch(NestSpace space, bool prunes, int patience, NestPlacement place, long free, long limit)
+    private NestSearch(NestSpace space, bool prunes, int patience, NestPlacement place, long free, long limit, EquatableArray<NestLead> leads)
     {
-        (_space, _prunes, _patience, _place, _limit) = (space, prunes, patience, place, limit);
+        (_space, _prunes, _patience, _place, _limit, _leads) = (space, prunes, patience, place, limit, leads);
         (_input, _kernel, _extents, _rows) = (space.Input, space.Kernel, space.Extents, space.Rows);
         _outside = [~_rows, _kernel?.Indexed ?? 0, _input.Indexed];
         var (description, loops) = (space.Machine.Systolic!, _extents.Length);
@@ -72,10 +73,11 @@ internal sealed class NestSearch
     /// <param name="place">What lies on the chip; nothing where null.</param>
     /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
     /// <param name="limit">Cycles that it may take: where none takes as few there is none.</param>
+    /// <param name="leads">The outermost loops with their tiles, where another operator goes through these with it; none for any order.</param>
     public static (NestPlan Plan, long Cycles, Int128 Energy)? Best(
-        NestSpace space, bool prunes = true, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue)
+        NestSpace space, bool prunes = true, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue, EquatableArray<NestLead> leads = default)
     {
-        var search = new NestSearch(space, prunes, patience, place ?? NestPlacement.Dram, free, limit);
+        var search = new NestSearch(space, prunes, patience, place ?? NestPlacement.Dram, free, limit, leads);
         search.Run();
         return search._best is { } best ? (best, search._cost.Cycles, search._cost.Energy) : null;
     }
@@ -117,6 +119,16 @@ internal sealed class NestSearch
             split = split < 0 && IsRow(i) && _extents[i] > 1 ? i : split;
             _choices[i] = _space.IsOrdered && IsRow(i) && i != split ? [(int)(trips * lanes)] : Halves(trips, lanes);
             (_loops[i], _steps[i]) = (new(unrolling.Rows[i], unrolling.Columns[i], _choices[i][^1]), trips);
+        }
+
+        foreach (var (loop, tile) in _leads.AsSpan())
+        {
+            if (tile % (int)_loops[loop].Lanes != 0)
+            {
+                return;
+            }
+
+            (_choices[loop], _loops[loop]) = ([tile], _loops[loop] with { Tile = tile });
         }
 
         Choose(0, unrolling.Steps * _space.CyclesPerTap);
@@ -232,9 +244,15 @@ internal sealed class NestSearch
             }
         }
 
+        foreach (var lead in _leads.AsSpan())
+        {
+            parallel[count++] = lead.Loop;
+        }
+
+        var leads = count;
         for (var i = 0; i < _loops.Length; i++)
         {
-            if (_tiles[i] > 1 && !IsRow(i))
+            if (_tiles[i] > 1 && !IsRow(i) && !parallel[..leads].Contains(i))
             {
                 parallel[count++] = i;
             }
@@ -245,13 +263,14 @@ internal sealed class NestSearch
         rows.CopyTo(outer[count..]);
         outer = outer[..(count + rows.Length)];
         var (extras, chip) = _place.Split(_space.Extras, _loops, parallel[..count]);
+        parallel[..leads].CopyTo(outer);
         Span<long> reads = stackalloc long[InnerOrders];
         var isRead = false;
-        foreach (var order in _orders[count] ??= Permutations(count))
+        foreach (var order in _orders[count - leads] ??= Permutations(count - leads))
         {
-            for (var i = 0; i < count; i++)
+            for (var i = 0; i < order.Length; i++)
             {
-                outer[i] = parallel[order[i]];
+                outer[leads + i] = parallel[leads + order[i]];
             }
 
             var boxes = _kernel is null ? 0 : kernel * Times(_kernel.Indexed, outer);

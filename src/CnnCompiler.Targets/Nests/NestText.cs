@@ -27,6 +27,10 @@ namespace CnnCompiler.Targets.Nests;
 /// <code>
 ///   nest %pool1 cut [1 1 1, 12 1 12] outer [] inner [1] boxes 0 input 0 kernel dram extras [] output 4608
 /// </code>
+/// Where an operator goes through its outermost loops together with the one before it or behind it, it says through how many and what part of the tensor between them is on the chip at a time:
+/// <code>
+///   ... output 4608 takes [1, 4, 24, 6] over 1 hands [1, 2, 12, 6] over 1
+/// </code>
 /// </summary>
 public static class NestText
 {
@@ -36,6 +40,9 @@ public static class NestText
     private const string Nest = "nest";
     private const string Dram = "dram";
     private const string Stores = "stored";
+    private const string Takes = "takes";
+    private const string Hands = "hands";
+    private const string Over = "over";
 
     /// <summary>Text and companion of a module.</summary>
     /// <param name="module">The module.</param>
@@ -131,7 +138,19 @@ public static class NestText
         reader.Word("extras");
         var extras = List(reader, Place);
         var output = Named("output");
-        return new(boxes, input, kernel, extras, output, output == NestChip.Dram || reader.TryWord(Stores));
+        return new(boxes, input, kernel, extras, output, output == NestChip.Dram || reader.TryWord(Stores)) { InputWindow = Window(Takes), OutputWindow = Window(Hands) };
+
+        NestWindow? Window(string word)
+        {
+            if (!reader.TryWord(word))
+            {
+                return null;
+            }
+
+            var extents = List(reader, reader.Int32);
+            reader.Word(Over);
+            return new(reader.Int32(), extents);
+        }
 
         int Named(string name)
         {
@@ -147,7 +166,11 @@ public static class NestText
     {
         return chip is null ? string.Empty
             : string.Create(CultureInfo.InvariantCulture, $" boxes {chip.Boxes} input {Place(chip.Input)} kernel {Place(chip.Kernel)} extras [{string.Join(", ", chip.Extras.Select(Place))}] output {Place(chip.Output)}")
-            + (chip.Stores && chip.Output != NestChip.Dram ? $" {Stores}" : string.Empty);
+            + (chip.Stores && chip.Output != NestChip.Dram ? $" {Stores}" : string.Empty)
+            + Window(Takes, chip.InputWindow) + Window(Hands, chip.OutputWindow);
+
+        static string Window(string word, NestWindow? window) =>
+            window is null ? string.Empty : string.Create(CultureInfo.InvariantCulture, $" {word} [{string.Join(", ", window.Extents)}] {Over} {window.Loops}");
 
         static string Place(int place) => place == NestChip.Dram ? Dram : place.ToString(CultureInfo.InvariantCulture);
     }

@@ -4,6 +4,7 @@ using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.Nests;
+using CnnCompiler.Targets.Nests.Chip;
 
 namespace CnnCompiler.Targets.Systolic;
 
@@ -57,13 +58,12 @@ internal static class PlanVerifier
             }
         }
 
-        var contents = new ChipContents();
-        foreach (var name in module.Program.Steps.Select(step => step.Name).Where(name => problems.Count == 0 && nests.ContainsKey(name)))
+        if (problems.Count == 0)
         {
-            if (contents.Next(nests[name]) is { } problem)
-            {
-                problems.Add(SystolicDiagnostics.UnsoundPlan(name, problem));
-            }
+            var chain = ChipProgram.Of(module.Program);
+            var steps = chain.Steps.Select(step => nests.GetValueOrDefault(step.Name)).ToList();
+            problems.AddRange(ChipContents.Problems(steps, (reader, writer) => chain.Touches(reader, NestPlacement.Of(steps[reader]!), writer, NestPlacement.Of(steps[writer]!)))
+                .Select(problem => SystolicDiagnostics.UnsoundPlan(chain.Steps[problem.Step].Name, problem.Problem)));
         }
 
         problems.AddRange(missing.Order(StringComparer.Ordinal).Select(name => SystolicDiagnostics.UnsoundPlan(name, "it has no nest")));

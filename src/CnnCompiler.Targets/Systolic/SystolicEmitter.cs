@@ -151,9 +151,20 @@ internal sealed class SystolicEmitter
         const int alignment = 64;
         var steps = Executed(_module.Program).ToList();
         var lives = new Dictionary<string, (int First, int Last)>(StringComparer.Ordinal);
+        var nests = _module.Nests.ToDictionary(nest => nest.Operator, nest => nest.Chip, StringComparer.Ordinal);
+        var (first, last) = (0, -1);
         for (var i = 0; i < steps.Count; i++)
         {
-            var index = i;
+            // operators that hand tiles over to each other run in turn: whatever one of them needs lives as long as any of them runs
+            if (i > last)
+            {
+                (first, last) = (i, i);
+                while (last + 1 < steps.Count && nests.GetValueOrDefault(steps[last].Name) is { OutputWindow: not null })
+                {
+                    last++;
+                }
+            }
+
             foreach (var name in steps[i].Match(
                 operation => _conversions.TryGetValue(operation.Name, out var conversion)
                     ? [.. conversion.Reads, .. operation.Extra.Select(access => access.Tensor), operation.Name]
@@ -163,7 +174,7 @@ internal sealed class SystolicEmitter
                 host => [.. host.Layer.Inputs, host.Name]))
             {
                 var storage = _storage[name];
-                lives[storage] = lives.TryGetValue(storage, out var life) ? (life.First, index) : (index, index);
+                lives[storage] = lives.TryGetValue(storage, out var life) ? (life.First, last) : (first, last);
             }
         }
 

@@ -68,7 +68,14 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
             AfterSystolicStep = (step, memory, chip) =>
             {
                 // what a step did not store is on the chip, the pieces written before included
-                var kept = Image.Systolic!.Steps[step] is NestStep { Chip: { Stores: false } place } ? place.Output : NestChip.Dram;
+                var place = (Image.Systolic!.Steps[step] as NestStep)?.Chip;
+                if (place is { Stores: false, OutputWindow: not null })
+                {
+                    // a tensor that is nowhere as a whole
+                    return;
+                }
+
+                var kept = place is { Stores: false } ? place.Output : NestChip.Dram;
                 foreach (var (value, address) in complete[step])
                 {
                     var bytes = (int)value.Type.Shape.Elements * value.Type.Element.Size();

@@ -34,6 +34,30 @@ internal sealed record ChipProgram(IReadOnlyList<ChipStep> Steps, IReadOnlyList<
     /// <summary>Addresses on the chip are multiples of so many bytes, enough for each type of elements.</summary>
     public const int Alignment = 8;
 
+    /// <summary>True where a step reads from DRAM or writes there what another one writes there.</summary>
+    /// <param name="reader">The step.</param>
+    /// <param name="read">Where its operands are.</param>
+    /// <param name="writer">The other one.</param>
+    /// <param name="written">Where its operands are.</param>
+    public bool Touches(int reader, NestPlacement read, int writer, NestPlacement written)
+    {
+        if (!written.Stores)
+        {
+            return false;
+        }
+
+        var (tensor, step) = (Steps[writer].Written, Steps[reader]);
+        for (var i = 0; i < step.Reads.Length; i++)
+        {
+            if (step.Reads[i] == tensor && !read.Has(i))
+            {
+                return true;
+            }
+        }
+
+        return read.Stores && step.Written == tensor;
+    }
+
     /// <summary>Takes a chain.</summary>
     public static ChipProgram Of(GconvProgram program)
     {

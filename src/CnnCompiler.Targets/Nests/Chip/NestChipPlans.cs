@@ -1,3 +1,4 @@
+using CnnCompiler.Core;
 using CnnCompiler.Image.Systolic;
 using CnnCompiler.Primitives.Machines;
 
@@ -12,9 +13,9 @@ namespace CnnCompiler.Targets.Nests.Chip;
 internal sealed class NestChipPlans(MachineDescription machine, int patience)
 {
     /// <summary>The smallest share of the buffer that boxes are mapped for is 1 / 2 to the power of this.</summary>
-    private const int Halvings = 3;
+    public const int Halvings = 3;
 
-    private readonly Dictionary<(string Key, NestPlacement Place, int Level), (NestPlan Plan, ChipCost Cost)?> _known = [];
+    private readonly Dictionary<(string Key, NestPlacement Place, int Level, EquatableArray<NestLead> Leads), (NestPlan Plan, ChipCost Cost)?> _known = [];
     private readonly Dictionary<string, NestSpace> _spaces = new(StringComparer.Ordinal);
     private readonly long _capacity = machine.Systolic![SystolicKeys.ActivationBytes];
 
@@ -24,7 +25,8 @@ internal sealed class NestChipPlans(MachineDescription machine, int patience)
     /// <param name="all">Its best mapping with everything in DRAM.</param>
     /// <param name="place">Which operands are on the chip.</param>
     /// <param name="free">Bytes that are left for its boxes.</param>
-    public (NestPlan Plan, ChipCost Cost)? Of(string key, SystolicOperator operation, NestPlan all, NestPlacement place, long free)
+    /// <param name="leads">Its outermost loops with their tiles, where another operator goes through these with it; none for any order.</param>
+    public (NestPlan Plan, ChipCost Cost)? Of(string key, SystolicOperator operation, NestPlan all, NestPlacement place, long free, EquatableArray<NestLead> leads = default)
     {
         var level = 0;
         while (!place.Input && level <= Halvings && _capacity >> level > free)
@@ -37,9 +39,10 @@ internal sealed class NestChipPlans(MachineDescription machine, int patience)
             return null;
         }
 
-        if (!_known.TryGetValue((key, place, level), out var found))
+        if (!_known.TryGetValue((key, place, level, leads), out var found))
         {
-            _known.Add((key, place, level), found = Best(key, operation, all, place, _capacity >> level));
+            _known.Add((key, place, level, leads), found = leads.Count == 0 ? Best(key, operation, all, place, _capacity >> level)
+                : NestMapper.Best(Space(key, operation), patience, place, _capacity >> level, leads: leads) is { } plan ? Priced(operation, plan, place) : null);
         }
 
         return found;
@@ -62,7 +65,10 @@ internal sealed class NestChipPlans(MachineDescription machine, int patience)
 
     private NestSpace Space(string key, SystolicOperator operation) => _spaces.TryGetValue(key, out var space) ? space : _spaces[key] = new(operation, machine);
 
-    private (NestPlan Plan, ChipCost Cost) Priced(SystolicOperator operation, NestPlan plan, NestPlacement place)
+    private (NestPlan Plan, ChipCost Cost) Priced(SystolicOperator operation, NestPlan plan, NestPlacement place) => Priced(operation, plan, place, machine);
+
+    /// <summary>A mapping with its operands in such places, and what it costs.</summary>
+    public static (NestPlan Plan, ChipCost Cost) Priced(SystolicOperator operation, NestPlan plan, NestPlacement place, MachineDescription machine)
     {
         var placed = plan with { Chip = place.At0(operation.Extras.Count) };
         var (cycles, energy) = NestMapper.Cost(placed, operation, machine);

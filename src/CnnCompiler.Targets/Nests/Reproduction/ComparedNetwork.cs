@@ -62,7 +62,8 @@ public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNe
         var passes = GconvTarget.Pipeline(BuiltInMachines.Gconv[0], []).Passes.Where(pass => pass.Description is { From: IrLevel.Gconv, To: IrLevel.Gconv } && pass is not (ConvolutionAlgorithms or RemoveDeadChannels)).ToList();
         var variants = passes.Select(left => (left.Description.Name, After(program, [.. passes.Where(pass => pass != left)]))).ToList();
         var chain = After(program, passes);
-        variants.Add((new KeepOnChip().Description.Name, chain.InDram));
+        variants.Add((new KeepOnChip().Description.Name, chain with { Keeps = false }));
+        variants.Add((new ExchangeLoops().Description.Name, chain with { Exchanges = false }));
         if (otherwise is (var step, var other))
         {
             variants.Add((step, After(other, passes)));
@@ -86,20 +87,23 @@ public sealed record GconvNetwork(string Name, ComparedNetwork Chain, ComparedNe
 }
 
 /// <summary>A network as a list of steps.</summary>
-public sealed class ComparedNetwork
+public sealed record ComparedNetwork
 {
-    private ComparedNetwork(string name, IReadOnlyList<ComparedStep> steps, ChipProgram? chip) => (Name, Steps, Chip) = (name, steps, chip);
+    private ComparedNetwork(string name, IReadOnlyList<ComparedStep> steps, ChipProgram chip) => (Name, Steps, Chip) = (name, steps, chip);
 
     /// <summary>Its name.</summary>
     public string Name { get; }
 
-    /// <summary>The same with every tensor in DRAM between steps.</summary>
-    public ComparedNetwork InDram => new(Name, Steps, null);
+    /// <summary>True where tensors may stay on the chip between steps.</summary>
+    public bool Keeps { get; init; } = true;
+
+    /// <summary>True where steps that follow each other may go through tiles together.</summary>
+    public bool Exchanges { get; init; } = true;
 
     internal IReadOnlyList<ComparedStep> Steps { get; }
 
-    /// <summary>The steps as far as tensors on the chip are concerned; null where none stays there.</summary>
-    internal ChipProgram? Chip { get; }
+    /// <summary>The steps as far as tensors on the chip are concerned.</summary>
+    internal ChipProgram Chip { get; }
 
     /// <summary>The steps of a chain.</summary>
     /// <param name="name">Name in tables.</param>

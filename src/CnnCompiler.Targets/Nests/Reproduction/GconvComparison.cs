@@ -168,13 +168,34 @@ public sealed class GconvComparison(MachineDescription machine)
         if (!_costs.TryGetValue(key, out var costs))
         {
             var prices = new Prices(this, network, baseline, parameters);
-            var choices = network.Chip is { } chip
-                ? ChipSelector.Choose(chip, machine.Systolic![SystolicKeys.ActivationBytes], prices)
+            var choices = network.Keeps
+                ? ChipSelector.Choose(network.Chip, machine.Systolic![SystolicKeys.ActivationBytes], prices)
                 : [.. network.Steps.Select((_, i) => new ChipChoice(NestPlacement.Dram, long.MaxValue, prices.Of(i, NestPlacement.Dram, long.MaxValue)!.Value, null))];
-            _costs.Add(key, costs = [.. choices.Select((choice, i) => new ComparedCost(choice.Cost.Cycles, choice.Cost.Energy, prices.Nest(i, choice)))]);
+            costs = [.. choices.Select((choice, i) => new ComparedCost(choice.Cost.Cycles, choice.Cost.Energy, prices.Nest(i, choice)))];
+            _costs.Add(key, costs = network.Exchanges ? InTurn(network, choices, costs, baseline) : costs);
         }
 
         return costs;
+    }
+
+    /// <summary>The same with steps of the array that follow each other in turn.</summary>
+    private List<ComparedCost> InTurn(ComparedNetwork network, IReadOnlyList<ChipChoice> choices, IReadOnlyList<ComparedCost> costs, Baseline? baseline)
+    {
+        List<TurnStep> steps = [.. choices.Select((choice, i) => new TurnStep(
+            choice.Chip, costs[i].Nest is null ? null : network.Steps[i].Descriptor, costs[i].Nest is { } nest ? new(network.Chip.Steps[i].Name, [.. nest.Loops], [.. nest.Outer], [.. nest.Inner]) : null))];
+        var of = baseline is null ? machine : _plain;
+        var chosen = TurnSelector.Choose(network.Chip, steps, of, baseline is null ? _kept : _plainKept, default);
+        return [.. costs.Select((cost, i) =>
+        {
+            if (chosen[i] == steps[i] || chosen[i] is not { Operation: { } operation, Plan: { } plan })
+            {
+                return cost;
+            }
+
+            var nest = (plan with { Chip = chosen[i].Chip }).Encode(operation, of);
+            var counts = NestModel.Count(nest, of);
+            return new(counts.Cycles(of), new NestEnergy(operation, of).Of(counts), nest);
+        })];
     }
 
     private NestPlan Map(SystolicOperator operation, bool isPlain)
@@ -218,9 +239,9 @@ public sealed class GconvComparison(MachineDescription machine)
         private ChipCost Unit(int number, Place unit, NestPlacement place)
         {
             var (step, machine) = (network.Steps[number], comparison.Machine);
-            var (reads, kept) = (network.Chip?.Steps[number].Reads ?? [], place.Keeps ? step.WrittenBytes : 0);
+            var (reads, kept) = (network.Chip.Steps[number].Reads, place.Keeps ? step.WrittenBytes : 0);
             var names = reads.Where((tensor, i) => tensor >= 0 && (i == ChipStep.Input ? place.Input : i == ChipStep.Kernel ? place.Kernel : (place.Extras >> (i - ChipStep.Extras) & 1) == 1))
-                .Select(tensor => network.Chip!.Tensors[tensor].Name).ToHashSet(StringComparer.Ordinal);
+                .Select(tensor => network.Chip.Tensors[tensor].Name).ToHashSet(StringComparer.Ordinal);
             var taken = step.Reads.Where(read => names.Contains(read.Name)).Sum(read => read.Bytes);
             var dram = step.Bytes - taken - (place.Stores ? 0 : step.WrittenBytes);
             var compute = unit == Place.Vector ? Up(step.Operations, parameters.VectorLanes) : Up(NestModel.Taps(step.Descriptor!), machine.Columns);

@@ -1,0 +1,93 @@
+using CnnCompiler.Core;
+using CnnCompiler.Image.Nests;
+using CnnCompiler.Image.Systolic;
+using CnnCompiler.Primitives.Machines;
+
+namespace CnnCompiler.Targets.Nests.Chip;
+
+/// <summary>Outermost loops with which two operators can run in turn.</summary>
+/// <param name="From">Those of the one that hands tiles over.</param>
+/// <param name="To">Those of the one that takes them.</param>
+/// <param name="Cycles">Cycles of both.</param>
+/// <param name="Energy">Energy of both, attojoules.</param>
+/// <param name="Bytes">Bytes of the buffer for the window between them and the boxes of the first one.</param>
+internal readonly record struct TurnOption(EquatableArray<NestLead> From, EquatableArray<NestLead> To, long Cycles, Int128 Energy, long Bytes);
+
+/// <summary>
+/// The outermost loops of two operators that are worth looking at: along one dimension of the tensor between them, or two, in tiles of a few sizes; of these, the ones that cost neither more cycles nor more
+/// energy than the operators one after the other, and to which no other is better in one of cycles, energy and room and no worse in the others.
+/// </summary>
+internal static class TurnOptions
+{
+    /// <summary>Most options of a pair: the fastest ones.</summary>
+    private const int Most = 8;
+
+    /// <summary>The options, the fastest first.</summary>
+    /// <param name="producer">The operator that writes the tensor.</param>
+    /// <param name="consumer">The operator that reads it.</param>
+    /// <param name="machine">The machine.</param>
+    /// <param name="now">What both cost one after the other.</param>
+    /// <param name="costOfProducer">What the first one costs with such loops and so many bytes for its boxes; null where it can't run so.</param>
+    /// <param name="costOfConsumer">What the second one costs.</param>
+    public static IReadOnlyList<TurnOption> Of(
+        SystolicOperator producer,
+        SystolicOperator consumer,
+        MachineDescription machine,
+        (long Cycles, Int128 Energy) now,
+        Func<EquatableArray<NestLead>, long, ChipCost?> costOfProducer,
+        Func<EquatableArray<NestLead>, ChipCost?> costOfConsumer)
+    {
+        var (found, capacity) = (new List<TurnOption>(), machine.Systolic![SystolicKeys.ActivationBytes]);
+        foreach (var (from, to) in Leads(producer, consumer, machine))
+        {
+            if (TileWindow.Least(producer, from, consumer, to) is { } window && window.IsWorth(producer, capacity) && costOfProducer(from, capacity - window.Bytes) is { } first && costOfConsumer(to) is { } second)
+            {
+                var option = new TurnOption(from, to, first.Cycles + second.Cycles, first.Energy + second.Energy, window.Bytes + first.Boxes);
+                if (option.Cycles <= now.Cycles && option.Energy <= now.Energy && !found.Exists(other => IsNoWorse(other, option)))
+                {
+                    found.RemoveAll(other => IsNoWorse(option, other));
+                    found.Add(option);
+                }
+            }
+        }
+
+        return [.. found.OrderBy(option => option.Cycles).ThenBy(option => option.Energy).Take(Most)];
+    }
+
+    private static bool IsNoWorse(TurnOption one, TurnOption other) => one.Bytes <= other.Bytes && one.Cycles <= other.Cycles && one.Energy <= other.Energy;
+
+    /// <summary>Along a dimension tiles of both may differ; where a second one is inside it, those along the first one are of equally many lines.</summary>
+    private static IEnumerable<(EquatableArray<NestLead> From, EquatableArray<NestLead> To)> Leads(SystolicOperator producer, SystolicOperator consumer, MachineDescription machine)
+    {
+        var dimensions = TileWindow.Dimensions(producer, consumer).ToList();
+        foreach (var inside in dimensions)
+        {
+            foreach (var (from, to) in from first in Tiles(producer.Loops[inside.From].Extent, machine) from second in Tiles(consumer.Loops[inside.To].Extent, machine) select (first, second))
+            {
+                yield return ([new(inside.From, from)], [new(inside.To, to)]);
+                foreach (var around in dimensions.Where(other => other.Dimension != inside.Dimension && other.To != inside.To))
+                {
+                    foreach (var tile in Tiles(consumer.Loops[around.To].Extent, machine))
+                    {
+                        var lines = tile * consumer.Input.Dimensions[around.Dimension].Coefficients[around.To];
+                        if (lines < producer.Loops[around.From].Extent)
+                        {
+                            yield return ([new(around.From, (int)lines), new(inside.From, from)], [new(around.To, tile), new(inside.To, to)]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>Sizes of tiles: one, two or four trips, and as many as lie along a side of the array or a multiple; less than all, and not too many.</summary>
+    private static IEnumerable<int> Tiles(int extent, MachineDescription machine)
+    {
+        var (rows, columns) = (Side(machine.Rows), Side(machine.Columns));
+        return ((int[])[1, 2, 4, rows, columns, 2 * rows, 2 * columns, 4 * columns]).Where(tile => tile < extent && Up(extent, tile) <= NestHandover.MostTiles).Distinct().Order();
+
+        int Side(int side) => Up(extent, Up(extent, side));
+    }
+
+    private static int Up(int value, int by) => (value + by - 1) / by;
+}
