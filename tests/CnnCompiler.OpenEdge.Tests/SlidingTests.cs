@@ -16,6 +16,9 @@ public class SlidingTests
     public static TheoryData<int, int, int, int, int, int, int, int> Shapes() => new()
     {
         { 25, 5, 64, 3, 3, 1, 1, 1 },
+
+        // the longest way from input to input that a constant leads
+        { 4, 62, 16, 3, 3, 1, 1, 1 },
         { 1, 1, 1, 1, 1, 1, 1, 0 },
         { 3, 3, 256, 3, 3, 1, 1, 1 },
         { 9, 7, 17, 3, 3, 2, 1, 1 },

@@ -178,13 +178,14 @@ public sealed class SlidingKernel : NestKernel
         var loads = Loads(taps, stride, pitch, across);
         return UnderWay(taps, stride) <= Registers
             && (isPacked ? ((loads.Length + 1) * (1 + Bytes)) - 1 : loads.Length + 1) + (2 * taps * across.Count) - 1 + Around - 1 <= MostSteps
-            && IsNear(resultPitch)
-            && Enumerable.Range(0, loads.Length).All(i => IsNear(Math.Abs(Distance(loads, i, stride * pitch))));
+            && IsNear(resultPitch, isPacked)
+            && Enumerable.Range(0, loads.Length).All(i => FitsImmediate((Distance(loads, i, stride * pitch) - (isPacked ? 1 : (Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes));
     }
 
     /// <summary>True where a constant leads from the sums of an output to those of the next one.</summary>
     /// <param name="resultPitch">Elements between neighbouring sums.</param>
-    public static bool IsNear(int resultPitch) => FitsImmediate((resultPitch + Channels) * (long)NestView.WordBytes);
+    /// <param name="isPacked">True where a word of the input is four channels: cells have their channels in another order then.</param>
+    public static bool IsNear(int resultPitch, bool isPacked) => FitsImmediate((resultPitch - (isPacked ? PackedRuns.Lanes : (Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes);
 
     private int InWords(int elements) => _isPacked ? elements / PackedRuns.Lanes : elements;
 

@@ -209,7 +209,7 @@ public sealed partial class OpenEdgeMapper
         // sliding code holds the weights of its channels: a nest for every sixteen
         var starred = contraction.Strategy is StarKernel.Strategy or StarKernel.PointStrategy;
         if ((ready is not null ? ready : starred ? AddStarSums(contraction, first, count, suffix)
-            : sliding ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count)
+            : sliding ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count, contraction.Strategy == SlidingKernel.PackedStrategy)
             : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy)) is not { } sums)
         {
             return contraction.Stored is null;

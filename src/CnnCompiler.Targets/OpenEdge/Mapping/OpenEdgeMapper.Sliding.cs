@@ -111,13 +111,13 @@ public sealed partial class OpenEdgeMapper
     /// The buffer of raw sums, [quad][line][pixel][lane] with the channels of a pixel side by side: as many pixels a line as the kernel takes steps. The lines lie side by side, so that what
     /// requantises walks them all as one, unless that would be too far for the code.
     /// </summary>
-    private MappedBuffer AddSlidingSums(string name, GconvOperator operation, OperatorShape shape, Positions positions, int channels)
+    private MappedBuffer AddSlidingSums(string name, GconvOperator operation, OperatorShape shape, Positions positions, int channels, bool isPacked)
     {
         var steps = SlidingSteps(operation, shape, positions);
         var pixel = RoundUp(channels, SlidingKernel.Channels);
         int[] extents = [1, pixel / LoopMap.Lanes, positions.Outer, positions.Lines, steps, LoopMap.Lanes];
         var all = positions.Outer * positions.Lines;
-        var (line, next) = SlidingKernel.IsNear(all * pixel) ? (pixel, all * pixel) : (steps * pixel, pixel);
+        var (line, next) = SlidingKernel.IsNear(all * pixel, isPacked) ? (pixel, all * pixel) : (steps * pixel, pixel);
         return AddBuffer(
             $"{name}.sums",
             BufferRole.Accumulator,
