@@ -18,6 +18,8 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
 
     public static void Check(SystolicProgram program, MachineDescription machine, int layers, string file) => new SystolicChecker(machine, layers, file).Check(program);
 
+    private static string StepAt(int step) => Text($"step {step}");
+
     private void Check(SystolicProgram program)
     {
         for (var i = 0; i < program.Configurations.Count; i++)
@@ -30,7 +32,7 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
 
         for (var i = 0; i < program.Steps.Count; i++)
         {
-            _place = Text($"step {i}");
+            _place = StepAt(i);
             Require(program.Steps[i].Layer < layers, "belongs to a layer that is not there");
             program.Steps[i].Match(
                 operation =>
@@ -72,7 +74,7 @@ internal sealed class SystolicChecker(MachineDescription machine, int layers, st
         var nests = program.Steps.Select(step => step as NestStep).ToList();
         foreach (var (step, problem) in ChipContents.Problems(nests, (reader, writer) => nests[reader]!.DramRanges.Any(range => nests[writer]!.StoredRange is { } stored && range.Start < stored.End && stored.Start < range.End)))
         {
-            _place = Text($"step {step}");
+            _place = StepAt(step);
             Require(false, problem);
         }
     }
