@@ -23,6 +23,7 @@ public class StoredQuadsTests
         { 9, 5, 18, 1, "contract-w", 1, 127 },
         { 7, 6, 21, 1, "starpointsums-w", 1, 127 },
         { 6, 6, 3, 1, "halves-w", 0, 127 },
+        { 6, 5, 2, 1, "contract-w", 1, 127 },
         { 7, 9, 12, -3, "window-h", 0, 127 },
         { 9, 6, 8, 1, "contract-w", 1, 127 },
         { 6, 11, 24, 1, "contract-h", 1, 90 },
@@ -82,6 +83,7 @@ public class StoredQuadsTests
         Assert.Equal(["halo", "dense", "quads"], Layouts(Network(9, 6, 8, 1, 1, 127)));
         Assert.Equal(["dense", "quads"], Layouts(Network(9, 6, 8, 1, 0, 127)).Where(l => !l.StartsWith("packed", StringComparison.Ordinal)));
         Assert.Equal(["halo", "dense", "quads"], Layouts(Network(9, 6, 6, 1, 1, 127)));
+        Assert.Equal(["halo", "dense"], Layouts(Network(9, 6, 1, 1, 1, 127)));
         var network = Network(9, 6, 8, 1, 1, 127);
         Assert.Equal(["halo", "dense"], Layouts(network with { Outputs = ["y", "z"] }));
         Assert.Equal(["halo", "dense"], Layouts(network with { Layers = [.. network.Layers, ((DepthwiseConv2D)network.Layers[1]) with { Name = "w" }], Outputs = ["z", "w"] }));

@@ -17,7 +17,7 @@ public sealed record QuadForm(BufferLayout Words) : StoredForm(MappingCandidates
     /// <param name="shape">Its shape.</param>
     /// <param name="input">The input's shape.</param>
     public static QuadForm? ReadBy(GconvOperator reader, OperatorShape shape, EquatableArray<int> input) =>
-        input.Count > 1 && shape.Single(LoopKind.Group) is var (group, channels) && channels == input[^1] && shape.Single(LoopKind.OutputParallel) is (_, 1)
+        input.Count > 1 && shape.Single(LoopKind.Group) is (>= 0 and var group, var channels) && channels == input[^1] && shape.Single(LoopKind.OutputParallel) is (_, 1)
         && HalvedForm.DimensionOf(reader, reader.Input.Index, group) == input.Count - 1 && reader.Input.Index[^1] is { Divisor: 1, Constant: 0 }
             ? new(ValueLayouts.Around(input, reader, reader.Input.OutOfRange == OutOfRange.Fill ? reader.Input.FillValue : shape.InputZeroPoint!.Value, wholeQuads: true) with { Lanes = PackedRuns.Lanes })
             : null;
