@@ -1,6 +1,7 @@
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Targets.OpenEdge.Kernels;
+using static CnnCompiler.OpenEdge.Tests.LayerInputs;
 
 namespace CnnCompiler.OpenEdge.Tests;
 
@@ -73,19 +74,5 @@ public class AroundSumsTests
             Assert.Single(ForcedMappings.Check(network, "halves-h", UnpackLinesKernel.Strategy, [input]));
             Assert.Single(ForcedMappings.Check(network, "contract-w", RequantizeShortKernel.Strategy, [input]));
         }
-    }
-
-    private static TensorType Type(int height, int width, int channels, float scale, int zeroPoint) =>
-        new(ElementType.Int8, Shape.Of(1, height, width, channels), Quantization.PerTensor(scale, zeroPoint));
-
-    private static Tensor Codes(NetworkGraph network, string kind)
-    {
-        var shape = network.Inputs[0].Type.Shape;
-        return Tensor.From<sbyte>(ElementType.Int8, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(i => kind switch
-        {
-            "highest" => sbyte.MaxValue,
-            "lowest" => sbyte.MinValue,
-            _ => (sbyte)((i * 89 % 256) - 128),
-        })]);
     }
 }

@@ -9,6 +9,7 @@ using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
 using CnnCompiler.Targets.OpenEdge.Selection;
+using static CnnCompiler.OpenEdge.Tests.LayerInputs;
 
 namespace CnnCompiler.OpenEdge.Tests;
 
@@ -167,19 +168,5 @@ public class StoredHalvesTests
             1,
             activation,
             RoundingScheme.TfliteDouble);
-    }
-
-    private static TensorType Type(int height, int width, int channels, float scale, int zeroPoint) =>
-        new(ElementType.Int8, Shape.Of(1, height, width, channels), Quantization.PerTensor(scale, zeroPoint));
-
-    private static Tensor Codes(NetworkGraph network, string kind)
-    {
-        var shape = network.Inputs[0].Type.Shape;
-        return Tensor.From<sbyte>(ElementType.Int8, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(i => kind switch
-        {
-            "highest" => sbyte.MaxValue,
-            "lowest" => sbyte.MinValue,
-            _ => (sbyte)((i * 89 % 256) - 128),
-        })]);
     }
 }
