@@ -16,9 +16,15 @@ internal static class ForcedMappings
     /// <summary>Maps with a candidate, compares mapped program and image with the network; the layers whose sums a kernel computes.</summary>
     public static IReadOnlyList<MappedNest> Check(NetworkGraph network, string candidate, string kernel, IReadOnlyList<Tensor> inputs)
     {
+        var gconv = LowerToGconv.Lower(network, new())!;
+        return [.. Check(network, Choices(gconv, candidate), inputs).Steps.OfType<MappedNest>().Where(n => n.Kernel == kernel)];
+    }
+
+    /// <summary>Maps with given choices, compares mapped program and image with the network; the program.</summary>
+    public static MappedProgram Check(NetworkGraph network, MappingChoices choices, IReadOnlyList<Tensor> inputs)
+    {
         var diagnostics = new DiagnosticBag();
         var gconv = LowerToGconv.Lower(network, diagnostics)!;
-        var choices = Choices(gconv, candidate);
         var mapping = OpenEdgeMapper.Map(gconv, choices, diagnostics, default);
         Assert.True(mapping is not null, string.Join('\n', diagnostics.Diagnostics));
         diagnostics.Report(MappedVerifier.Check(mapping.Program));
@@ -28,7 +34,7 @@ internal static class ForcedMappings
         var mapped = MappedEvaluator.Run(mapping.Program, inputs, diagnostics, keepValues: false)!.Outputs;
         Assert.All(expected.Zip(mapped), pair => Assert.Equal(pair.First.Bytes.ToArray(), pair.Second.Bytes.ToArray()));
         Assert.Null(AllLevels.ImageDifference(image, inputs, expected));
-        return [.. mapping.Program.Steps.OfType<MappedNest>().Where(n => n.Kernel == kernel)];
+        return mapping.Program;
     }
 
     /// <summary>A candidate wherever there is one.</summary>

@@ -39,6 +39,9 @@ public class SlidingTests
         // inputs between the windows
         { 11, 7, 5, 2, 2, 3, 1, 0 },
         { 13, 6, 18, 3, 2, 4, 1, 1 },
+
+        // an input behind the last window
+        { 16, 6, 20, 3, 3, 2, 1, 0 },
     };
 
     [Theory]
@@ -93,15 +96,13 @@ public class SlidingTests
         }
     }
 
-    [Theory]
-    [InlineData(25, 5, 18, 3, 1, "channels that are no whole words")]
-    [InlineData(25, 5, 16, 3, 2, "more steps than a kernel has")]
-    public void Four_channels_a_word_are_offered_where_they_can_be_taken_apart(int height, int width, int channels, int kernel, int stride, string why)
+    [Fact]
+    public void Four_channels_a_word_are_offered_where_words_have_no_other_channels()
     {
-        var gconv = LowerToGconv.Lower(Layer(height, width, channels, kernel, kernel, stride, 1, 1, "signs"), new())!;
+        var gconv = LowerToGconv.Lower(Layer(25, 5, 18, 3, 3, 1, 1, 1, "signs"), new())!;
         var candidates = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions.SelectMany(d => d.Candidates).Select(c => c.Name).ToArray();
         Assert.Contains("slide-h", candidates);
-        Assert.False(candidates.Contains("slidequads-h", StringComparer.Ordinal), why);
+        Assert.DoesNotContain("slidequads-h", candidates);
     }
 
     [Theory]
@@ -132,15 +133,101 @@ public class SlidingTests
         Assert.Equal(4, ForcedMappings.Check(network, "slidequads-h", SlidingKernel.PackedStrategy, [Tensor.From<sbyte>(ElementType.Int8, shape, values)]).Count);
     }
 
-    [Theory]
-    [InlineData(9, 9, 5, 5, 1, 1, "more steps than a kernel has")]
-    [InlineData(12, 4, 4, 1, 1, 1, "more sums under way than registers")]
-    public void What_the_array_cannot_hold_is_not_offered(int height, int width, int kernelHeight, int kernelWidth, int stride, int dilation, string why)
+    /// <summary>Windows that are too large for one pass, as <see cref="Shapes"/>, then the passes over words and over four channels a word.</summary>
+    public static TheoryData<int, int, int, int, int, int, int, int, int, int> LargeShapes() => new()
     {
-        var gconv = LowerToGconv.Lower(Layer(height, width, 8, kernelHeight, kernelWidth, stride, dilation, 0, "signs"), new())!;
-        var decisions = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions;
-        Assert.False(decisions.SelectMany(d => d.Candidates).Any(c => c.Name == "slide-h"), why);
+        { 14, 14, 32, 5, 5, 1, 1, 2, 3, 4 },
+        { 9, 7, 17, 5, 5, 1, 1, 2, 3, 4 },
+        { 14, 9, 5, 7, 7, 1, 1, 3, 5, 7 },
+        { 11, 6, 1, 5, 5, 1, 1, 2, 3, 4 },
+
+        // sums under way, along the line and nowhere else
+        { 12, 6, 8, 7, 1, 1, 1, 0, 3, 3 },
+        { 12, 5, 18, 4, 1, 1, 1, 0, 2, 2 },
+
+        // steps, across the line and nowhere else
+        { 3, 20, 16, 1, 15, 1, 1, 0, 2, 3 },
+
+        // strides, inputs behind the last window, and inputs between the windows
+        { 28, 12, 24, 5, 5, 2, 1, 2, 3, 4 },
+        { 16, 9, 3, 5, 5, 2, 1, 0, 3, 4 },
+        { 15, 13, 7, 7, 7, 2, 1, 3, 5, 9 },
+        { 17, 11, 20, 5, 5, 3, 1, 1, 3, 5 },
+        { 18, 18, 4, 3, 11, 4, 1, 0, 5, 9 },
+
+        // taps with gaps between them across the line
+        { 10, 13, 6, 5, 3, 1, 3, 2, 2, 2 },
+        { 5, 6, 12, 5, 5, 1, 1, 2, 3, 4 },
+        { 9, 8, 4, 7, 7, 1, 1, 0, 5, 8 },
+
+        // lines one after the other
+        { 8, 26, 8, 5, 5, 1, 1, 2, 3, 4 },
+    };
+
+    [Theory]
+    [MemberData(nameof(LargeShapes))]
+    public void Large_windows_slide_in_several_passes_exactly(
+        int height, int width, int channels, int kernelHeight, int kernelWidth, int stride, int dilation, int padding, int passes, int packedPasses)
+    {
+        var blocks = (channels + SlidingKernel.Channels - 1) / SlidingKernel.Channels;
+        foreach (var weights in (ReadOnlySpan<string>)["lowest", "signs"])
+        {
+            var network = Layer(height, width, channels, kernelHeight, kernelWidth, stride, dilation, padding, weights);
+            foreach (var codes in (ReadOnlySpan<string>)["highest", "lowest", "signs", "all"])
+            {
+                var shape = network.Inputs[0].Type.Shape;
+                Tensor[] inputs = [Tensor.From<sbyte>(ElementType.Int8, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(i => Code(codes, i))])];
+                if (channels > 1)
+                {
+                    Assert.Equal(blocks * passes, ForcedMappings.Check(network, "slide-h", SlidingKernel.Strategy, inputs).Count);
+                }
+
+                if (channels % 4 == 0)
+                {
+                    Assert.Equal(blocks * packedPasses, ForcedMappings.Check(network, "slidequads-h", SlidingKernel.PackedStrategy, inputs).Count);
+                }
+            }
+        }
     }
+
+    [Theory]
+    [InlineData(14, 14, 32, 5, 1, 2)]
+    [InlineData(28, 28, 24, 5, 2, 2)]
+    [InlineData(14, 14, 16, 7, 1, 3)]
+    public void Large_windows_take_at_most_two_thirds_of_the_array_s_cycles(int height, int width, int channels, int kernel, int stride, int padding)
+    {
+        var gconv = LowerToGconv.Lower(Layer(height, width, channels, kernel, kernel, stride, 1, padding, "signs"), new())!;
+        foreach (var machine in AllLevels.Machines)
+        {
+            long Cycles(string candidate)
+            {
+                var program = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults.With("y", candidate), new(), default)!.Program;
+                return program.Steps.OfType<MappedNest>().Where(n => n.Origin.Value.Layer == "y").Sum(n => new KernelTimer(machine).ArrayCycles(n, program));
+            }
+
+            Assert.InRange(Cycles("slide-h"), 1, Cycles("window-h") * 2 / 3);
+            Assert.InRange(Cycles("slidequads-h"), 1, Cycles("window-h") * 2 / 3);
+        }
+    }
+
+    [Theory]
+    [InlineData("slide-h", 100_000, 1)]
+    [InlineData("slide-h", 4_000, 2)]
+    [InlineData("slide-h", 256, 7)]
+    [InlineData("slidequads-h", 2_000, 4)]
+    public void Planes_of_some_lines_at_a_time_take_less_room(string candidate, int words, int tiles)
+    {
+        var network = Layer(11, 7, 20, 5, 5, 1, 1, 2, "signs");
+        var choices = MappingChoices.Defaults.With("y", candidate) with { AccumulatorWords = words };
+        var shape = network.Inputs[0].Type.Shape;
+        Tensor[] inputs = [Tensor.From<sbyte>(ElementType.Int8, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(i => Code("all", i))])];
+        var program = ForcedMappings.Check(network, choices, inputs);
+        var planes = program.Buffers.Where(b => b.Name.StartsWith("y.planes", StringComparison.Ordinal)).ToArray();
+        Assert.Equal(tiles, planes.Count(b => b.Name.StartsWith("y.planes.0", StringComparison.Ordinal)));
+        Assert.All(planes, b => Assert.InRange(b.Layout.Elements, 1, Math.Max(words, planes.Min(p => p.Layout.Elements))));
+    }
+
+    private static sbyte Code(string kind, int index) => kind == "all" ? (sbyte)((index * 41 % 256) - 128) : Extreme(kind, index);
 
     private static sbyte Extreme(string kind, int index) => kind switch
     {

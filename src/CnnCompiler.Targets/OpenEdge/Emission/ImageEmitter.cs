@@ -62,6 +62,8 @@ public sealed class ImageEmitter
     private readonly Dictionary<(int Code, bool IsPacked), int> _codeInFlash = [];
     private readonly List<CodeLoad> _codes = [];
     private readonly List<int> _codeOfLaunch = [];
+    /// <summary>Marks that are in RAM, by the buffer behind whose end they lie.</summary>
+    private readonly Dictionary<string, HashSet<(int Address, uint Word)>> _marksOf = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _marksInFlash = new(StringComparer.Ordinal);
     private NestKernel? _before;
     private readonly ResidentWords _inRam;
@@ -394,6 +396,7 @@ public sealed class ImageEmitter
                 }
 
                 _before = kernel;
+                _ = _marksOf.Remove(n.Output.Target);
 
                 return 0;
             },
@@ -435,20 +438,25 @@ public sealed class ImageEmitter
     }
 
     /// <summary>
-    /// The host puts a nest's marks into RAM beside the launch before, unless that one touches words behind the buffer's end, too: then it has to end first.
+    /// The host puts those of a nest's marks into RAM that aren't there yet, beside the launch before, unless that one touches words behind the buffer's end, too: then it has to end first.
     /// </summary>
     private void AddMarks(int layer, NestKernel kernel)
     {
-        if (SlidingKernel.SharesMarks(kernel.Nest, _before?.Nest))
+        var target = kernel.Nest.Operands.Count > 0 ? kernel.Nest.Operands[0].Target : string.Empty;
+        var inPlace = _marksOf.GetValueOrDefault(target, []);
+        var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, 0, _data).Marks).Where(m => !inPlace.Contains(m)).Distinct().ToArray();
+        if (marks.Length == 0)
         {
             return;
         }
 
-        var marks = Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, 0, _data).Marks).Distinct().ToArray();
-        if (marks.Length > 0 && _before is not null && Touches(_before, kernel, marks.Min(m => m.Address)))
+        if (_before is not null && Touches(_before, kernel, marks))
         {
             _host.Add(new HostWait(layer));
         }
+
+        inPlace.UnionWith(marks);
+        _marksOf[target] = inPlace;
 
         for (int first = 0, next; first < marks.Length; first = next)
         {
@@ -468,12 +476,17 @@ public sealed class ImageEmitter
         }
     }
 
-    /// <summary>True where a kernel may touch words of another's input from an address on. Nests of one layer that slide over channels of their own don't.</summary>
-    private bool Touches(NestKernel before, NestKernel kernel, int address)
+    /// <summary>True where a kernel may touch words of another's input from its first mark on. Of nests of one layer that slide it is known what they read.</summary>
+    private bool Touches(NestKernel before, NestKernel kernel, (int Address, uint Word)[] marks)
     {
         var input = kernel.Nest.Operands[0];
-        return !(before.Nest.Kernel == kernel.Nest.Kernel && before.Nest.Operands[0].Target == input.Target && before.Nest.Origin.Value.Layer == kernel.Nest.Origin.Value.Layer)
-            && before.Extents.Any(e => e.Buffer == input.Target && _data.AddressOf(e.Buffer) + (e.Words * WordBytes) > address);
+        if (before is SlidingKernel sliding && before.Nest.Operands[0].Target == input.Target && before.Nest.Origin.Value.Layer == kernel.Nest.Origin.Value.Layer)
+        {
+            var read = sliding.WordsOfLastLaunch().Select(word => _data.AddressOf(input.Target) + (word * WordBytes)).ToHashSet();
+            return marks.Any(m => read.Contains(m.Address));
+        }
+
+        return before.Extents.Any(e => e.Buffer == input.Target && _data.AddressOf(e.Buffer) + (e.Words * WordBytes) > marks.Min(m => m.Address));
     }
 
     private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)

@@ -89,6 +89,7 @@ public static class KernelCompiler
         WindowKernel.Strategy => new WindowKernel(nest),
         TotalsKernel.Strategy => new TotalsKernel(nest),
         SlidingKernel.Strategy or SlidingKernel.PackedStrategy => new SlidingKernel(nest, data),
+        SlidingPlanesKernel.Strategy => new SlidingPlanesKernel(nest),
         DenseKernel.Strategy => new DenseKernel(nest),
         DensePairsKernel.Strategy => new DensePairsKernel(nest, data),
         RequantizeKernel.Strategy => new RequantizeKernel(nest, data),

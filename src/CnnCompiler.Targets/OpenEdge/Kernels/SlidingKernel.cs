@@ -9,14 +9,17 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// Depthwise convolution that loads every input once a line: the sixteen cells are sixteen channels, or where there are no more eight or four channels of two or four lines; the weights are constants of
 /// the code. A launch slides along its lines of outputs; each input is multiplied for all outputs whose windows it lies in, their sums move from register to register as the window
 /// moves on. Operand 0 is the input over the reduced loops, of which <see cref="Slide"/> runs along the line, operand 1 the weights; the output is
-/// [line][pixel][channel], behind as many pixels of a line as there are sums under way before the first is complete.
+/// [line][pixel][channel], behind as many pixels of a line as there are sums under way before the first is complete. A window that is too large is several nests
+/// (<see cref="SlidingPlan"/>), each with a part of it and a plane of sums.
 /// </summary>
 /// <remarks>
 /// All registers hold sums and the input, so there is no counter: the word that one cell would read first behind the last input of the line is a mark that
-/// no code can be (<see cref="KernelLaunch.Marks"/>). It lies behind the end of the input's buffer.
+/// no code can be (<see cref="KernelLaunch.Marks"/>). It lies behind the end of the input's buffer; where a part of a window would be done before, a guard
+/// bounds the pixels, and what the line has beyond is computed for nothing.
 /// <para>
 /// With <see cref="PackedStrategy"/> a word of the input is four channels: four cells load the sixteen, each shows its word to three neighbours, and each of the
-/// four takes its byte. Any word may then be an input, so that a column without such a cell reads marks alone, one a step.
+/// four takes its byte. Any word may then be an input, so that a column without such a cell reads marks alone, one a step. Where they end is said by the coefficient that the
+/// input has for <see cref="Marks"/>; nests that agree on it find each other's.
 /// </para>
 /// </remarks>
 public sealed class SlidingKernel : NestKernel
@@ -29,6 +32,9 @@ public sealed class SlidingKernel : NestKernel
 
     /// <summary>The reduced loop along the line.</summary>
     public const string Slide = "slide";
+
+    /// <summary>A loop of one iteration. Its coefficient is the elements from the first input to the end of the marks, of an input of four channels a word.</summary>
+    public const string Marks = "marks";
 
     /// <summary>Channels of a launch.</summary>
     public const int Channels = Cell.Side * Cell.Side;
@@ -90,7 +96,7 @@ public sealed class SlidingKernel : NestKernel
         _places = _isPacked ? ByStars : RowMajor;
         var taps = _view.Extent(Slide);
         _pitch = InWords(_view.Step(nest.Operands[0], taps > 1 ? Slide : NestView.Pixel));
-        _stride = taps > 1 ? InWords(_view.Step(nest.Operands[0], NestView.Pixel)) / _pitch : 1;
+        _stride = StrideOf(nest);
         _underWay = UnderWay(taps, _stride);
         (int Input, int Weight)[] across = [(0, 0)];
         foreach (var loop in _view.Reduced.Where(l => l.Name != Slide))
@@ -123,15 +129,18 @@ public sealed class SlidingKernel : NestKernel
     public override int ParameterWords => 0;
 
     /// <inheritdoc/>
-    public override int Trips => Steps(_view.Extent(NestView.Pixel), _underWay);
+    public override int Trips => TripsOf(Nest);
 
     /// <inheritdoc/>
     public override bool HasCodeOfItsOwn => true;
 
     /// <inheritdoc/>
+    public override bool MultipliesDataOnly => true;
+
+    /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents =>
     [
-        (Nest.Operands[0].Target, _isPacked ? FirstMark + Trips : WordsRead),
+        (Nest.Operands[0].Target, _isPacked ? Math.Max(WordsRead, EndOfMarks(Nest)) : WordsRead),
         (Nest.Output.Target, Result(_view.Lines - 1) + (Trips * ResultPitch) + Channels),
     ];
 
@@ -142,8 +151,8 @@ public sealed class SlidingKernel : NestKernel
     /// <summary>Words of the input's buffer up to the last one that is loaded.</summary>
     private int WordsRead => First(_view.Lines - 1) + (Trips * _stride * _pitch) + _across.Max(a => a.Input) + InWords(Channels);
 
-    /// <summary>Word of the input's buffer from which on its marks lie: the same for all channels of an operator.</summary>
-    private int FirstMark => WordsRead + _pitch - InWords(NestView.Base(Nest.Output) - ((_underWay - 1) * ResultPitch));
+    /// <summary>Word of the input's buffer from which on its marks lie.</summary>
+    private int FirstMark => EndOfMarks(Nest) - Trips;
 
     /// <summary>Outputs whose windows an input lies in: sums that are under way at the same time.</summary>
     /// <param name="taps">Taps along the line.</param>
@@ -155,11 +164,27 @@ public sealed class SlidingKernel : NestKernel
     /// <param name="underWay">Sums under way.</param>
     public static int Steps(int pixels, int underWay) => pixels + underWay - 1;
 
-    /// <summary>True where a nest finds the marks that another one of its operator, which ran just before, had put in place for it.</summary>
+    /// <summary>True where a nest finds the marks that another one, which ran just before, had put in place.</summary>
     /// <param name="nest">The nest.</param>
     /// <param name="before">The one before; null for none.</param>
     public static bool SharesMarks(MappedNest nest, MappedNest? before) =>
-        nest.Kernel == PackedStrategy && before?.Kernel == PackedStrategy && before.Operands[0].Target == nest.Operands[0].Target && before.Output.Target == nest.Output.Target;
+        nest.Kernel == PackedStrategy && before?.Kernel == PackedStrategy && before.Operands[0].Target == nest.Operands[0].Target
+        && EndOfMarks(before) == EndOfMarks(nest) && TripsOf(before) >= TripsOf(nest);
+
+    /// <summary>Word of the input's buffer at which its marks end: the same for all channels of an operator, and all parts of its window.</summary>
+    private static int EndOfMarks(MappedNest nest) => (NestView.Base(nest.Operands[0]) + new NestView(nest).Step(nest.Operands[0], Marks)) / PackedRuns.Lanes;
+
+    private static int StrideOf(MappedNest nest)
+    {
+        var view = new NestView(nest);
+        return view.Extent(Slide) > 1 ? view.Step(nest.Operands[0], NestView.Pixel) / view.Step(nest.Operands[0], Slide) : 1;
+    }
+
+    private static int TripsOf(MappedNest nest)
+    {
+        var view = new NestView(nest);
+        return Steps(view.Extent(NestView.Pixel), UnderWay(view.Extent(Slide), StrideOf(nest)));
+    }
 
     /// <summary>True where a window's sums, steps and distances fit the array.</summary>
     /// <param name="taps">Taps along the line.</param>
@@ -187,6 +212,16 @@ public sealed class SlidingKernel : NestKernel
     /// <param name="isPacked">True where a word of the input is four channels: cells have their channels in another order then.</param>
     public static bool IsNear(int resultPitch, bool isPacked) => FitsImmediate((resultPitch - (isPacked ? PackedRuns.Lanes : (Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes);
 
+    /// <summary>Words of the input's buffer that the last launch reads, marks included.</summary>
+    public IEnumerable<int> WordsOfLastLaunch()
+    {
+        var first = First(FirstLine(Launches - 1));
+        var marks = _isPacked ? Enumerable.Range(FirstMark, Trips) : [];
+        return Enumerable.Range(0, Cell.Side).SelectMany(Loading)
+            .SelectMany(c => Enumerable.Range(0, Trips + 1).SelectMany(step => _loads.Take(step < Trips ? _loads.Length : 1).Select(load => first + InputOf(c) + (step * _stride * _pitch) + load)))
+            .Concat(marks);
+    }
+
     private int InWords(int elements) => _isPacked ? elements / PackedRuns.Lanes : elements;
 
     /// <summary>The inputs of a step, but those between the windows, which nothing multiplies.</summary>
@@ -199,8 +234,7 @@ public sealed class SlidingKernel : NestKernel
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
-        // where lines are left over, some are computed twice
-        var line = Math.Min(index * LinesAtOnce, _view.Lines - LinesAtOnce);
+        var line = FirstLine(index);
         var (input, output) = (data.AddressOf(Nest.Operands[0].Target), data.AddressOf(Nest.Output.Target));
         var columns = Enumerable.Range(0, Cell.Side).ToArray();
         LaunchPointer? From(int word) => new(false, input + (word * NestView.WordBytes));
@@ -225,6 +259,9 @@ public sealed class SlidingKernel : NestKernel
 
     /// <summary>Element of the first word that a line writes: that of an output which isn't there.</summary>
     private int Result(int line) => NestView.Base(Nest.Output) + _view.LineOffset(Nest.Output, line) - ((_underWay - 1) * ResultPitch);
+
+    /// <summary>First line of a launch: where lines are left over, some are computed twice.</summary>
+    private int FirstLine(int launch) => Math.Min(launch * LinesAtOnce, _view.Lines - LinesAtOnce);
 
     private int ChannelOf(Cell cell) => _places[cell.Index] % _ofLine;
 

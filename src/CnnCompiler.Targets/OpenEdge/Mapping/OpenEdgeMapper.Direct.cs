@@ -67,14 +67,6 @@ public sealed partial class OpenEdgeMapper
         return DirectKernel.Fits(1, 1, 0, 0, 0, (long)passes.Count * LoopMap.Lanes) ? new(along[0], across, channel, passes) : null;
     }
 
-    /// <summary>How an operator's input will lie where all of its taps are read.</summary>
-    private BufferLayout PaddedLayout(GconvOperator operation, OperatorShape shape)
-    {
-        var layout = LayoutOf(operation.Input.Tensor);
-        return operation.Input.OutOfRange == OutOfRange.SkipTap && !ValueLayouts.Covers(layout, operation)
-            ? ValueLayouts.Around(layout.Shape, operation, shape.InputZeroPoint!.Value) : layout;
-    }
-
     private IEnumerable<Spread> DirectSpreads(GconvOperator operation, OperatorShape shape, int channels, IEnumerable<Spread> spreads)
     {
         var element = Element(operation, operation.Input, PaddedLayout(operation, shape));

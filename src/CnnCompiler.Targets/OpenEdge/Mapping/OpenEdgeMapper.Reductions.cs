@@ -89,6 +89,8 @@ public sealed partial class OpenEdgeMapper
         {
             Steps = steps,
             HasSums = spread.HasSums,
+            Sliding = IsSliding(strategy)
+                ? SlidingOf(operation, shape, groupLoop, positions, element, _buffers[name].Layout) ?? throw new InvalidOperationException($"{operation.Name} does not slide") : null,
             Rows = strategy == RowsOutKernel.Strategy ? AddRows(operation, shape, positions, name, element) : null,
         };
         _ = MapStored(contraction) || MapTiles(contraction);
@@ -145,6 +147,9 @@ public sealed partial class OpenEdgeMapper
         /// <inheritdoc cref="Spread.HasSums"/>
         public bool HasSums { get; init; }
 
+        /// <summary>The passes, where it slides; else null.</summary>
+        public SlidingPlan? Sliding { get; init; }
+
         /// <summary>The buffer of transformed lines of inputs, where there is one; else null.</summary>
         public string? Rows { get; init; }
 
@@ -174,7 +179,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         var operation = contraction.Operation;
-        var sliding = IsSliding(contraction.Strategy);
+        var sliding = contraction.Sliding;
         LoopMap Map(bool reduced, int from = 0, int channels = 0)
         {
             var map = new LoopMap(operation.Loops.Count);
@@ -194,10 +199,6 @@ public sealed partial class OpenEdgeMapper
             {
                 AddPairs(map, operation, contraction.Shape.Loops(LoopKind.KernelSize).Single());
             }
-            else if (reduced && sliding)
-            {
-                AddSliding(map, operation, contraction.Shape, contraction.Positions.PixelLoop);
-            }
             else if (reduced)
             {
                 AddReduced(map, operation, contraction.Shape);
@@ -206,58 +207,55 @@ public sealed partial class OpenEdgeMapper
             return map;
         }
 
-        // sliding code holds the weights of its channels: a nest for every sixteen
         var starred = contraction.Strategy is StarKernel.Strategy or StarKernel.PointStrategy;
         if ((ready is not null ? ready : starred ? AddStarSums(contraction, first, count, suffix)
-            : sliding ? AddSlidingSums(operation.Name + suffix, operation, contraction.Shape, contraction.Positions, count, contraction.Strategy == SlidingKernel.PackedStrategy)
+            : sliding is not null ? AddSlidingSums(contraction, sliding, first, count, suffix)
             : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy)) is not { } sums)
         {
             return contraction.Stored is null;
         }
 
-        var skipped = sliding ? (SumsUnderWay(operation, contraction.Shape, contraction.Positions) - 1) * sums.Layout.Pitch[4] : 0;
+        var skipped = sliding is null ? 0 : sliding.Before * sums.Layout.Pitch[4];
         AffineExpression SumOf(LoopMap map, int from) =>
-            SumElement(map, sums) is var element && sliding ? element with { Constant = skipped + from }
+            SumElement(map, sums) is var element && sliding is not null ? element with { Constant = skipped + from }
             : PublishedMappings.IsStrategy(contraction.Strategy) ? element with { Constant = PublishedLoops.WordsBefore } : element;
-        var block = starred || ready is not null ? 0 : sliding ? SlidingKernel.Channels : count;
+        var isSummed = starred || ready is not null || sliding is not null;
         if (contraction.Strategy == DirectKernel.Strategy)
         {
             AddDirectSums(contraction, sums, first, count, suffix);
-            block = 0;
+            isSummed = true;
         }
 
         if (PublishedMappings.IsStrategy(contraction.Strategy))
         {
             var map = Map(reduced: false);
             AddPublishedSums(contraction, sums, map, SumOf(map, 0), first, count, suffix);
-            block = 0;
+            isSummed = true;
         }
 
-        for (var from = 0; block > 0 && from < count; from += block)
+        if (!isSummed)
         {
-            var channels = Math.Min(block, count - from);
-            AddSums(Map(reduced: true, from, channels), channels, from, block == count ? suffix : FormattableString.Invariant($"{suffix}.{from / block}"));
+            var map = Map(reduced: true);
+            _steps.Add(new MappedNest(
+                $"{operation.Name}.sums{suffix}",
+                contraction.Strategy,
+                map.Loops,
+                [map.ChannelGuard(count)],
+                [
+                    new(
+                        contraction.Input.Buffer,
+                        contraction.Strategy == DensePairsKernel.Strategy ? PairElement(map, contraction.Input.Buffer) : InputElement(map, contraction)),
+                    new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
+                ],
+                new(sums.Name, SumOf(map, 0)),
+                GconvReduction.Add,
+                new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
+                new ScalarAccumulator())
+            {
+                // every channel has the same number of MACs
+                Origin = operation.Origin.Value.Part(first, count, contraction.Channels.Extent),
+            });
         }
-
-        void AddSums(LoopMap map, int channels, int from, string name) => _steps.Add(new MappedNest(
-            $"{operation.Name}.sums{name}",
-            contraction.Strategy,
-            map.Loops,
-            [map.ChannelGuard(channels)],
-            [
-                new(
-                    contraction.Input.Buffer,
-                    contraction.Strategy == DensePairsKernel.Strategy ? PairElement(map, contraction.Input.Buffer) : InputElement(map, contraction)),
-                new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!))),
-            ],
-            new(sums.Name, SumOf(map, from)),
-            GconvReduction.Add,
-            new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
-            new ScalarAccumulator())
-        {
-            // every channel has the same number of MACs
-            Origin = operation.Origin.Value.Part(first + from, channels, contraction.Channels.Extent),
-        });
 
         if (contraction.Stored is { } form)
         {
@@ -274,7 +272,7 @@ public sealed partial class OpenEdgeMapper
 
         // so does code that requantises them, sixteen side by side; what is left over has another kernel
         var positions = (long)contraction.Positions.Outer * contraction.Positions.Lines * contraction.Positions.Pixels;
-        var whole = sliding && contraction.HasShortForm && positions >= _choices.FewestPositionsOfConstants ? count / SlidingKernel.Channels * SlidingKernel.Channels : 0;
+        var whole = sliding is not null && contraction.HasShortForm && positions >= _choices.FewestPositionsOfConstants ? count / SlidingKernel.Channels * SlidingKernel.Channels : 0;
         for (var from = 0; from < whole; from += SlidingKernel.Channels)
         {
             if (Codes(from, SlidingKernel.Channels, FormattableString.Invariant($"{suffix}.{from / SlidingKernel.Channels}")) is var codes && RequantizeConstantsKernel.Fits(codes))
@@ -290,7 +288,7 @@ public sealed partial class OpenEdgeMapper
         if (whole < count)
         {
             var codes = Codes(whole, count - whole, suffix);
-            Add(contraction.HasShortForm && !sliding && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : Shortest(codes), operation.Origin.Value);
+            Add(contraction.HasShortForm && sliding is null && RequantizeCellsKernel.Fits(codes) ? codes with { Kernel = RequantizeCellsKernel.Strategy } : Shortest(codes), operation.Origin.Value);
         }
 
         return true;
@@ -473,14 +471,8 @@ public sealed partial class OpenEdgeMapper
     {
         var tensor = operation.Input.Tensor;
         var layout = LayoutOf(tensor);
-        fill = operation.Input.OutOfRange == OutOfRange.Fill ? operation.Input.FillValue : fill;
-        var isCovered = operation.Input.OutOfRange switch
-        {
-            OutOfRange.Never => true,
-            OutOfRange.SkipTap => ValueLayouts.Covers(layout, operation),
-            _ => layout.HaloFill == fill && ValueLayouts.Covers(layout, operation),
-        };
-        if (isCovered)
+        fill = FillOf(operation, fill);
+        if (IsCovered(operation, layout, fill))
         {
             return (_bufferOf[tensor], layout);
         }
@@ -490,6 +482,23 @@ public sealed partial class OpenEdgeMapper
         Copy(_buffers[_bufferOf[tensor]], padded, layout.Shape, operation.Origin.Value);
         return (padded.Name, padded.Layout);
     }
+
+    /// <summary>How an operator's input will lie where all of its taps are read.</summary>
+    private BufferLayout PaddedLayout(GconvOperator operation, OperatorShape shape)
+    {
+        var layout = LayoutOf(operation.Input.Tensor);
+        var fill = FillOf(operation, shape.InputZeroPoint!.Value);
+        return IsCovered(operation, layout, fill) ? layout : ValueLayouts.Around(layout.Shape, operation, fill);
+    }
+
+    private static int FillOf(GconvOperator operation, int fill) => operation.Input.OutOfRange == OutOfRange.Fill ? operation.Input.FillValue : fill;
+
+    private static bool IsCovered(GconvOperator operation, BufferLayout layout, int fill) => operation.Input.OutOfRange switch
+    {
+        OutOfRange.Never => true,
+        OutOfRange.SkipTap => ValueLayouts.Covers(layout, operation),
+        _ => layout.HaloFill == fill && ValueLayouts.Covers(layout, operation),
+    };
 
     private static int RoundUp(int count, int unit = LoopMap.Lanes) => (count + unit - 1) / unit * unit;
 

@@ -1,0 +1,190 @@
+using CnnCompiler.Core;
+using CnnCompiler.Ir.Gconv;
+using CnnCompiler.Ir.Mapped;
+using CnnCompiler.Targets.OpenEdge.Kernels;
+
+namespace CnnCompiler.Targets.OpenEdge.Mapping;
+
+/// <content>The sums of depthwise convolutions that slide, in one pass or in several.</content>
+public sealed partial class OpenEdgeMapper
+{
+    /// <summary>
+    /// The sums of some channels, [quad][line][pixel][lane] with the channels of a pixel side by side: a nest for every sixteen channels, whose code holds their weights; or where the window is too
+    /// large, for each of its parts one that leaves a plane, and one that adds the planes. The lines lie side by side, so that what requantises walks them all as one, unless that would be too far for the code.
+    /// </summary>
+    private MappedBuffer AddSlidingSums(Contraction contraction, SlidingPlan plan, int first, int count, string suffix)
+    {
+        var (operation, positions) = (contraction.Operation, contraction.Positions);
+        var pixel = RoundUp(count, SlidingKernel.Channels);
+        var planes = plan.Passes.Count;
+        var plane = planes > 1 ? planes * SlidingKernel.Channels : 0;
+        var all = positions.Outer * positions.Lines;
+
+        // planes of all lines, or of as many as may be there at a time
+        var tiles = positions.Outer > 1 || planes == 1 ? 1 : Tiles(plan.Sums * plane);
+        var isNear = tiles == 1 && SlidingKernel.IsNear(all * Math.Max(pixel, plane), contraction.Strategy == SlidingKernel.PackedStrategy);
+        MappedBuffer Add(string name, int words, int lines) => AddBuffer(name, BufferRole.Accumulator, SlidingLayout(words, positions with { Lines = lines }, plan.Sums, isNear));
+        var sums = Add($"{operation.Name}{suffix}.sums", pixel, positions.Lines);
+        for (var from = 0; from < count; from += SlidingKernel.Channels)
+        {
+            var channels = Math.Min(SlidingKernel.Channels, count - from);
+            var name = FormattableString.Invariant($"{suffix}.{from / SlidingKernel.Channels}");
+            var origin = operation.Origin.Value.Part(first + from, channels, contraction.Channels.Extent);
+            AffineExpression SumOf(LoopMap map, int line) =>
+                SumElement(map, sums) with { Constant = from + (plan.Before * sums.Layout.Pitch[4]) + ((long)line * sums.Layout.Pitch[3]) };
+            if (planes == 1)
+            {
+                _steps.Add(SlidingNest(contraction, plan, plan.Passes[0], first + from, channels, 0, positions.Lines, name, map => new(sums.Name, SumOf(map, 0)), origin));
+                continue;
+            }
+
+            for (var tile = 0; tile < tiles; tile++)
+            {
+                var (line, next) = ((int)((long)tile * positions.Lines / tiles), (int)((tile + 1L) * positions.Lines / tiles));
+                var part = tiles == 1 ? name : FormattableString.Invariant($"{name}.{tile}");
+                var buffer = Add($"{operation.Name}.planes{part}", plane, next - line);
+                AffineExpression PlaneOf(LoopMap map, int index) => SumElement(map, buffer) with { Constant = (index * SlidingKernel.Channels) + (plan.Before * buffer.Layout.Pitch[4]) };
+                var done = 0L;
+                var terms = plan.Passes.Sum(p => (long)p.Taps * p.Lines);
+                for (var index = 0; index < planes; index++)
+                {
+                    var (pass, place) = (plan.Passes[index], index);
+                    _steps.Add(SlidingNest(
+                        contraction,
+                        plan,
+                        pass,
+                        first + from,
+                        channels,
+                        line,
+                        next - line,
+                        FormattableString.Invariant($"{part}.{index}"),
+                        map => new(buffer.Name, PlaneOf(map, place)),
+                        origin.Part(line, next - line, positions.Lines).Part(done, (long)pass.Taps * pass.Lines, terms)));
+                    done += (long)pass.Taps * pass.Lines;
+                }
+
+                var adding = SlidingMap(contraction, positions, first + from, channels, line, next - line);
+                adding.Add(PlanesKernel.Plane, planes, reduced: true, -1);
+                _steps.Add(new MappedNest(
+                    $"{operation.Name}.sums{part}",
+                    SlidingPlanesKernel.Strategy,
+                    adding.Loops,
+                    [adding.ChannelGuard(channels)],
+                    [new(buffer.Name, AtPlanes(adding, PlaneOf(adding, 0)))],
+                    new(sums.Name, SumOf(adding, line)),
+                    GconvReduction.Add,
+                    new ScalarExtra(0),
+                    new ScalarAccumulator())
+                {
+                    Origin = operation.Origin.Value with { Macs = 0 },
+                });
+            }
+        }
+
+        return sums;
+
+        int Tiles(int words)
+        {
+            var lines = Math.Clamp(_choices.AccumulatorWords / words, 1, positions.Lines);
+            return (positions.Lines + lines - 1) / lines;
+        }
+    }
+
+    /// <summary>[quad][outer][line][sum][lane], <paramref name="words"/> for each sum of a line: the lines side by side, or one after the other.</summary>
+    private static BufferLayout SlidingLayout(int words, Positions positions, int sums, bool isNear)
+    {
+        int[] extents = [1, words / LoopMap.Lanes, positions.Outer, positions.Lines, sums, LoopMap.Lanes];
+        var all = positions.Outer * positions.Lines;
+        var (line, next) = isNear ? (words, all * words) : (sums * words, words);
+        return new(
+            extents.ToEquatableArray(),
+            1,
+            new int[extents.Length].ToEquatableArray(),
+            new int[extents.Length].ToEquatableArray(),
+            [all * sums * words, LoopMap.Lanes, positions.Lines * line, line, next, 1],
+            null);
+    }
+
+    /// <summary>An element of planes over the loops of a nest that also walks the planes, which lie side by side.</summary>
+    private static AffineExpression AtPlanes(LoopMap map, AffineExpression element)
+    {
+        var planes = map.Over(loop => loop == PlanesKernel.Plane ? SlidingKernel.Channels : 0);
+        return element with { Coefficients = [.. element.Coefficients.Zip(planes.Coefficients, (a, b) => a + b)] };
+    }
+
+    /// <summary>The loops over some channels and lines.</summary>
+    private static LoopMap SlidingMap(Contraction contraction, Positions positions, int first, int channels, int line, int lines)
+    {
+        var map = new LoopMap(contraction.Operation.Loops.Count);
+        map.AddQuads(channels, contraction.Channels.Loop);
+        map.Offset(contraction.Channels.Loop, first);
+        AddPositions(map, positions with { Lines = lines });
+        if (positions.LineLoop >= 0)
+        {
+            map.Offset(positions.LineLoop, line);
+        }
+
+        return map;
+    }
+
+    /// <summary>A pass over at most sixteen channels.</summary>
+    private MappedNest SlidingNest(
+        Contraction contraction,
+        SlidingPlan plan,
+        SlidingPass pass,
+        int first,
+        int channels,
+        int line,
+        int lines,
+        string name,
+        Func<LoopMap, MappedAccess> output,
+        GconvOrigin origin)
+    {
+        var (operation, shape, positions) = (contraction.Operation, contraction.Shape, contraction.Positions);
+        var map = SlidingMap(contraction, positions with { Pixels = pass.Sums }, first, channels, line, lines);
+        var slide = SlideLoop(operation, shape, positions.PixelLoop);
+        map.Add(SlidingKernel.Slide, pass.Taps, reduced: true, slide);
+        if (slide >= 0)
+        {
+            map.Offset(slide, pass.FirstTap);
+        }
+
+        foreach (var (loop, index) in SlidingLoops(shape, slide).Select((l, i) => (l, i)))
+        {
+            map.Add(operation.Loops[loop].Name, index == plan.Cut ? pass.Lines : operation.Loops[loop].Extent, reduced: true, loop);
+            map.Offset(loop, index == plan.Cut ? pass.FirstLine : 0);
+        }
+
+        var input = contraction.Input.Element;
+        if (contraction.Strategy == SlidingKernel.PackedStrategy)
+        {
+            map.Add(SlidingKernel.Marks, 1, reduced: false, -1);
+        }
+
+        var element = map.Map(input);
+        if (contraction.Strategy == SlidingKernel.PackedStrategy)
+        {
+            var marks = map.Over(loop => loop == SlidingKernel.Marks ? EndOfMarks() - element.Constant : 0);
+            element = element with { Coefficients = [.. element.Coefficients.Zip(marks.Coefficients, (a, b) => a + b)] };
+        }
+
+        var pixels = map.Over(loop => loop == NestView.Pixel ? 1 : 0);
+        return new(
+            $"{operation.Name}.sums{name}",
+            contraction.Strategy,
+            map.Loops,
+            [map.ChannelGuard(channels), .. pass.Sums > positions.Pixels ? [new MappedGuard(pixels, positions.Pixels)] : (MappedGuard[])[]],
+            [new(contraction.Input.Buffer, element), new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!)))],
+            output(map),
+            GconvReduction.Add,
+            new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
+            new ScalarAccumulator())
+        {
+            // every channel has the same number of MACs
+            Origin = origin,
+        };
+
+        // behind what lies there and a line that is read in advance; all passes of an operator find them at the same place
+        long EndOfMarks() => RoundUp(_buffers[contraction.Input.Buffer].Layout.Elements) + (2 * input.Coefficients[positions.PixelLoop]) + (plan.Passes.Max(p => p.Steps) * PackedRuns.Lanes);
+    }
+}
