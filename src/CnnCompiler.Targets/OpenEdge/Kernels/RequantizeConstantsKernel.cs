@@ -1,3 +1,4 @@
+using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
@@ -7,8 +8,8 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
 /// Requantises the sums of sixteen channels that lie side by side (<see cref="SlidingKernel"/>), the arithmetic that of <see cref="RequantizePairsKernel"/>:
-/// the sixteen cells are the channels, biases, multipliers and shifts constants of the code. A launch is one line. Where the channels have a short form
-/// (<see cref="ShortRequantization"/>) there is one multiplication.
+/// the sixteen cells are the channels, biases, multipliers and shifts constants of the code. A launch is one line, or all of them where they follow each other in sums and output alike. Where the
+/// channels have a short form (<see cref="ShortRequantization"/>) there is one multiplication, and room to add up a few planes of sums.
 /// </summary>
 public sealed class RequantizeConstantsKernel : NestKernel
 {
@@ -21,18 +22,27 @@ public sealed class RequantizeConstantsKernel : NestKernel
     /// <summary>Bits of the lower part of a constant that is put together from two.</summary>
     private const int LowBits = 12;
 
+    /// <summary>Planes at most that the code adds up.</summary>
+    private const int MostPlanes = 5;
+
     private const string Sums = "sums";
     private const string Output = "output";
 
     private readonly NestView _view;
     private readonly RequantizeForm _form;
     private readonly ShortRequantization? _short;
+    private readonly int _planes;
+
+    /// <summary>The loop that a launch walks, and its iterations.</summary>
+    private readonly (string Loop, int Extent) _walk;
 
     /// <summary>Compiles a nest.</summary>
     public RequantizeConstantsKernel(MappedNest nest, IKernelData data)
         : base(nest)
     {
         _view = new(nest);
+        _planes = _view.Extent(PlanesKernel.Plane);
+        _walk = Walk(nest);
         _form = ScalarForms.AsRequantize(nest.Post) ?? throw new InvalidOperationException($"{nest.Name} is no requantisation");
         _short = RequantizeShortKernel.FormOf(nest, data.Constant) is { HasOneOffset: true } form ? form : null;
         Program = _short is null ? Build(data) : BuildShort(_short);
@@ -42,7 +52,7 @@ public sealed class RequantizeConstantsKernel : NestKernel
     public override ArrayProgram Program { get; }
 
     /// <inheritdoc/>
-    public override int Launches => _view.Lines;
+    public override int Launches => _view.Lines * _view.Extent(NestView.Pixel) / _walk.Extent;
 
     /// <inheritdoc/>
     public override int ParameterWords => 0;
@@ -59,8 +69,14 @@ public sealed class RequantizeConstantsKernel : NestKernel
         var view = new NestView(nest);
         return view.Extent(NestView.Group) == 1 && nest.Guards is [var channels] && channels.Bound == Channels && view.Extent(NestView.Quad) == Cell.Side
             && new[] { nest.Operands[0], nest.Output }.All(a => view.Step(a, NestView.Lane) == 1 && view.Step(a, NestView.Quad) == Cell.Side
-                && FitsImmediate(NextPixel(view, a) * (long)NestView.WordBytes));
+                && FitsImmediate(Next(nest, a) * (long)NestView.WordBytes));
     }
+
+    /// <summary>True where a nest's code can add up its planes.</summary>
+    /// <param name="nest">A nest that fits.</param>
+    /// <param name="constant">Constants by name.</param>
+    public static bool HasPlanes(MappedNest nest, Func<string, Tensor> constant) =>
+        new NestView(nest).Extent(PlanesKernel.Plane) <= MostPlanes && RequantizeShortKernel.FormOf(nest, constant) is { HasOneOffset: true };
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
@@ -70,8 +86,22 @@ public sealed class RequantizeConstantsKernel : NestKernel
         return new([], Pointers(Nest.Operands[0]), Pointers(Nest.Output));
     }
 
-    /// <summary>Elements from the last cell of a column to the first one's in the next pixel.</summary>
-    private static int NextPixel(NestView view, MappedAccess access) => view.Step(access, NestView.Pixel) - ((Cell.Side - 1) * Cell.Side);
+    /// <summary>The pixels of a line, or all positions where those of a pixel in all lines are continued by the next pixel's.</summary>
+    private static (string Loop, int Extent) Walk(MappedNest nest)
+    {
+        var view = new NestView(nest);
+        var (lines, pixels) = (view.Extent(NestView.Line), view.Extent(NestView.Pixel));
+        return view.Extent(NestView.OuterLine) == 1 && lines > 1 && FitsImmediate(lines * (long)pixels)
+            && new[] { nest.Operands[0], nest.Output }.All(a => view.Step(a, NestView.Pixel) == lines * view.Step(a, NestView.Line))
+            ? (NestView.Line, lines * pixels) : (NestView.Pixel, pixels);
+    }
+
+    /// <summary>Elements from the last cell of a column, in the last plane, to the first one's in the next position.</summary>
+    private static int Next(MappedNest nest, MappedAccess access)
+    {
+        var view = new NestView(nest);
+        return view.Step(access, Walk(nest).Loop) - ((view.Extent(PlanesKernel.Plane) - 1) * view.Step(access, PlanesKernel.Plane)) - ((Cell.Side - 1) * Cell.Side);
+    }
 
     /// <summary>One multiplication; its constants are put together in registers before the loop.</summary>
     private ArrayProgram BuildShort(ShortRequantization form)
@@ -97,25 +127,35 @@ public sealed class RequantizeConstantsKernel : NestKernel
         }
 
         static int Part(int value, int index) => index == 2 ? value >> (2 * LowBits) : value >> (index * LowBits) & ((1 << LowBits) - 1);
-        int Next(MappedAccess access, Cell cell) => (cell.Row < Cell.Side - 1 ? Cell.Side : NextPixel(_view, access)) * NestView.WordBytes;
-
         p.Block("start");
         Set(multiplier, c => c.Multiplier);
         Set(above, c => c.Above);
-        p.Set(pixel, _view.Extent(NestView.Pixel));
+        p.Set(pixel, _walk.Extent);
 
         var loop = p.Block("pixel");
         p.Count(pixel);
-        var loaded = All(c => LoadStream(c, Next(Nest.Operands[0], c), null, Sums));
+        var sum = Each("sum");
+        var loaded = All(c => LoadStream(c, Bytes(Nest.Operands[0], c, 0), _planes > 1 ? sum[c.Index] : null, Sums));
+        for (var plane = 1; plane < _planes; plane++)
+        {
+            var next = plane;
+            var other = All(c => LoadStream(c, Bytes(Nest.Operands[0], c, next), null, Sums));
+            loaded = All(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], other[c.Index], next + 1 < _planes ? sum[c.Index] : null));
+        }
+
         var products = All(c => Binary(OpenEdgeOpcode.FxpMul, c, loaded[c.Index], multiplier[c.Index]));
         var sums = All(c => Binary(OpenEdgeOpcode.SAdd, c, products[c.Index], above[c.Index]));
         var shifted = All(c => Binary(OpenEdgeOpcode.Sra, c, sums[c.Index], ArrayOperand.Immediate, null, form.Shift));
         var codes = ShortRequantization.Clamp(p, shifted, _form.Low, _form.High);
-        p.Step(codes.Select(c => StoreStream(c.Cell, c, Next(Nest.Output, c.Cell), Output)));
+        p.Step(codes.Select(c => StoreStream(c.Cell, c, Bytes(Nest.Output, c.Cell, _planes - 1), Output)));
         p.LoopWhileNotZero(pixel, loop);
         p.Exit(new(1, 0));
         return p.Build();
     }
+
+    /// <summary>Bytes from a cell's word to the next one of its column.</summary>
+    private int Bytes(MappedAccess access, Cell cell, int plane) => NestView.WordBytes * (cell.Row < Cell.Side - 1 ? Cell.Side
+        : plane < _planes - 1 ? _view.Step(access, PlanesKernel.Plane) - ((Cell.Side - 1) * Cell.Side) : Next(Nest, access));
 
     private ArrayProgram Build(IKernelData data)
     {
@@ -137,17 +177,15 @@ public sealed class RequantizeConstantsKernel : NestKernel
         ArrayOperation[] Constant(OpenEdgeOpcode opcode, Func<Cell, ArrayOperand> from, Func<Cell, int> constant, VirtualRegister[]? to = null) =>
             Each(c => Binary(opcode, c, from(c), ArrayOperand.Immediate, to?[c.Index], constant(c)));
 
-        int Next(MappedAccess access, Cell cell) => (cell.Row < Cell.Side - 1 ? Cell.Side : NextPixel(_view, access)) * NestView.WordBytes;
-
         p.Block("start");
         var above = Constant(OpenEdgeOpcode.SAdd, _ => ArrayOperand.Zero, c => split[c.Index].Low >> LowBits);
         above = Constant(OpenEdgeOpcode.Sll, c => above[c.Index], _ => LowBits);
         _ = Constant(OpenEdgeOpcode.SAdd, c => above[c.Index], c => split[c.Index].Low & ((1 << LowBits) - 1), low);
-        p.Set(pixel, _view.Extent(NestView.Pixel));
+        p.Set(pixel, _walk.Extent);
 
         var loop = p.Block("pixel");
         p.Count(pixel);
-        var values = AddBias(Each(c => LoadStream(c, Next(Nest.Operands[0], c), value[c.Index], Sums)));
+        var values = AddBias(Each(c => LoadStream(c, Bytes(Nest.Operands[0], c, 0), value[c.Index], Sums)));
         var fraction = Each(c => Binary(OpenEdgeOpcode.FxpMul, c, values[c.Index], low[c.Index]));
         _ = Constant(OpenEdgeOpcode.Sra, c => fraction[c.Index], _ => RequantizePairsKernel.FractionShift, part);
 
@@ -175,7 +213,7 @@ public sealed class RequantizeConstantsKernel : NestKernel
         }
 
         var codes = RequantizeTail.Clamp(p, rounded, _form.ZeroPoint, _form.Low, _form.High);
-        p.Step(codes.Select(c => StoreStream(c.Cell, c, Next(Nest.Output, c.Cell), Output)));
+        p.Step(codes.Select(c => StoreStream(c.Cell, c, Bytes(Nest.Output, c.Cell, 0), Output)));
         p.LoopWhileNotZero(pixel, loop);
         p.Exit(new(1, 0));
         return p.Build();

@@ -208,8 +208,9 @@ public sealed partial class OpenEdgeMapper
         }
 
         var starred = contraction.Strategy is StarKernel.Strategy or StarKernel.PointStrategy;
+        var slid = sliding is null ? null : AddSlidingSums(contraction, sliding, first, count, suffix);
         if ((ready is not null ? ready : starred ? AddStarSums(contraction, first, count, suffix)
-            : sliding is not null ? AddSlidingSums(contraction, sliding, first, count, suffix)
+            : slid is not null ? slid.Sums
             : AddAccumulators(operation.Name + suffix, Map(reduced: true), contraction.Positions, contraction.Strategy)) is not { } sums)
         {
             return contraction.Stored is null;
@@ -268,16 +269,16 @@ public sealed partial class OpenEdgeMapper
             return true;
         }
 
-        NoteStores(contraction, sums, map => SumOf(map, 0), first, count, suffix);
+        NoteStores(contraction, sums, map => SumOf(map, 0), first, count, suffix, slid?.Adding ?? []);
 
         // so does code that requantises them, sixteen side by side; what is left over has another kernel
-        var positions = (long)contraction.Positions.Outer * contraction.Positions.Lines * contraction.Positions.Pixels;
-        var whole = sliding is not null && contraction.HasShortForm && positions >= _choices.FewestPositionsOfConstants ? count / SlidingKernel.Channels * SlidingKernel.Channels : 0;
-        for (var from = 0; from < whole; from += SlidingKernel.Channels)
+        var done = slid?.Done ?? 0;
+        var whole = HasConstants(contraction) ? count / SlidingKernel.Channels * SlidingKernel.Channels : 0;
+        for (var from = done; from < whole; from += SlidingKernel.Channels)
         {
             if (Codes(from, SlidingKernel.Channels, FormattableString.Invariant($"{suffix}.{from / SlidingKernel.Channels}")) is var codes && RequantizeConstantsKernel.Fits(codes))
             {
-                Add(WithRanges(codes) with { Kernel = RequantizeConstantsKernel.Strategy }, operation.Origin.Value);
+                Add(WithRanges(contraction, codes) with { Kernel = RequantizeConstantsKernel.Strategy }, operation.Origin.Value);
             }
             else
             {
@@ -285,6 +286,7 @@ public sealed partial class OpenEdgeMapper
             }
         }
 
+        whole = Math.Max(whole, done);
         if (whole < count)
         {
             var codes = Codes(whole, count - whole, suffix);
@@ -301,47 +303,54 @@ public sealed partial class OpenEdgeMapper
                 return codes;
             }
 
-            var within = WithRanges(codes) with { Kernel = RequantizeShortKernel.Strategy };
+            var within = WithRanges(contraction, codes) with { Kernel = RequantizeShortKernel.Strategy };
             return RequantizeShortKernel.FormOf(within, ConstantNamed) is null ? codes : within;
         }
 
-        MappedNest WithRanges(MappedNest codes) => codes with
-        {
-            Operands = [.. codes.Operands, .. contraction.Ranges.Select(r => new MappedAccess(r, codes.Operands[1].Element))],
-        };
+        MappedNest Codes(int from, int channels, string name) => CodesOf(contraction, Map(reduced: false, from, channels), map => new(sums.Name, SumOf(map, from)), channels, name);
+    }
 
-        MappedNest Codes(int from, int channels, string name)
-        {
-            var point = Map(reduced: false, from, channels);
-            var (buffer, element) = Output(operation);
-            if (contraction.Steps is { } steps)
-            {
-                point.Add(StepTable.Loop, steps.Count, reduced: true, -1);
-                return StepsNest(
-                    operation,
-                    operation.Name + name,
-                    point,
-                    [point.ChannelGuard(channels), .. LineGuards(point, contraction.Positions)],
-                    new(sums.Name, SumOf(point, from)),
-                    new(buffer.Name, point.Map(element)),
-                    steps,
-                    contraction.Groups,
-                    contraction.Channels);
-            }
+    /// <summary>True where whole blocks of sixteen channels that slide are requantised by code that has their parameters.</summary>
+    private bool HasConstants(Contraction contraction) => contraction is { Sliding: not null, HasShortForm: true, Positions: var positions }
+        && (long)positions.Outer * positions.Lines * positions.Pixels >= _choices.FewestPositionsOfConstants;
 
-            var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand!));
-            var form = contraction.Form!;
-            return new(
+    private static MappedNest WithRanges(Contraction contraction, MappedNest codes) => codes with
+    {
+        Operands = [.. codes.Operands, .. contraction.Ranges.Select(r => new MappedAccess(r, codes.Operands[1].Element))],
+    };
+
+    /// <summary>The nest that makes codes of some channels' sums.</summary>
+    private MappedNest CodesOf(Contraction contraction, LoopMap point, Func<LoopMap, MappedAccess> sums, int channels, string name)
+    {
+        var operation = contraction.Operation;
+        var (buffer, element) = Output(operation);
+        if (contraction.Steps is { } steps)
+        {
+            point.Add(StepTable.Loop, steps.Count, reduced: true, -1);
+            return StepsNest(
+                operation,
                 operation.Name + name,
-                contraction.Requantize,
-                point.Loops,
+                point,
                 [point.ChannelGuard(channels), .. LineGuards(point, contraction.Positions)],
-                [new(sums.Name, SumOf(point, from)), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
+                sums(point),
                 new(buffer.Name, point.Map(element)),
-                GconvReduction.None,
-                new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
-                Requantized(new ScalarAccumulator(), form));
+                steps,
+                contraction.Groups,
+                contraction.Channels);
         }
+
+        var channel = point.Map(ConstantElement(operation, contraction.ChannelOperand!));
+        var form = contraction.Form!;
+        return new(
+            operation.Name + name,
+            contraction.Requantize,
+            point.Loops,
+            [point.ChannelGuard(channels), .. LineGuards(point, contraction.Positions)],
+            [sums(point), .. contraction.Parameters.Select(p => new MappedAccess(p, channel))],
+            new(buffer.Name, point.Map(element)),
+            GconvReduction.None,
+            new ScalarBinary(ScalarBinaryOperator.Add, new ScalarExtra(0), new ScalarExtra(1)),
+            Requantized(new ScalarAccumulator(), form));
     }
 
     /// <summary>The bias operand of acc + bias, -1 for acc alone, null for anything else.</summary>

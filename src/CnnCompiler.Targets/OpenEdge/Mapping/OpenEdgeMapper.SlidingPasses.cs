@@ -8,11 +8,18 @@ namespace CnnCompiler.Targets.OpenEdge.Mapping;
 /// <content>The sums of depthwise convolutions that slide, in one pass or in several.</content>
 public sealed partial class OpenEdgeMapper
 {
+    /// <summary>The sums of some channels that slide.</summary>
+    /// <param name="Sums">Their buffer; the program has it unless all codes are made.</param>
+    /// <param name="Done">Channels from the first on whose codes are made of planes at once, so that they have no sums.</param>
+    /// <param name="Adding">The nests that would make these sums.</param>
+    private sealed record SlidingSums(MappedBuffer Sums, int Done, IReadOnlyList<(MappedBuffer Buffer, MappedNest Nest)> Adding);
+
     /// <summary>
     /// The sums of some channels, [quad][line][pixel][lane] with the channels of a pixel side by side: a nest for every sixteen channels, whose code holds their weights; or where the window is too
-    /// large, for each of its parts one that leaves a plane, and one that adds the planes. The lines lie side by side, so that what requantises walks them all as one, unless that would be too far for the code.
+    /// large, for each of its parts one that leaves a plane, and one that adds the planes or makes codes of them. The lines lie side by side, so that what requantises walks them all as one, unless
+    /// that would be too far for the code.
     /// </summary>
-    private MappedBuffer AddSlidingSums(Contraction contraction, SlidingPlan plan, int first, int count, string suffix)
+    private SlidingSums AddSlidingSums(Contraction contraction, SlidingPlan plan, int first, int count, string suffix)
     {
         var (operation, positions) = (contraction.Operation, contraction.Positions);
         var pixel = RoundUp(count, SlidingKernel.Channels);
@@ -23,65 +30,83 @@ public sealed partial class OpenEdgeMapper
         // planes of all lines, or of as many as may be there at a time
         var tiles = positions.Outer > 1 || planes == 1 ? 1 : Tiles(plan.Sums * plane);
         var isNear = tiles == 1 && SlidingKernel.IsNear(all * Math.Max(pixel, plane), contraction.Strategy == SlidingKernel.PackedStrategy);
-        MappedBuffer Add(string name, int words, int lines) => AddBuffer(name, BufferRole.Accumulator, SlidingLayout(words, positions with { Lines = lines }, plan.Sums, isNear));
-        var sums = Add($"{operation.Name}{suffix}.sums", pixel, positions.Lines);
+        BufferLayout Layout(int words, int lines) => SlidingLayout(words, positions with { Lines = lines }, plan.Sums, isNear);
+        var layout = Layout(pixel, positions.Lines);
+        var sums = new MappedBuffer($"{operation.Name}{suffix}.sums", BufferRole.Accumulator, layout, layout.Elements);
+        var done = 0;
+        var untaken = new List<(MappedBuffer Buffer, MappedNest Nest)>();
         for (var from = 0; from < count; from += SlidingKernel.Channels)
         {
             var channels = Math.Min(SlidingKernel.Channels, count - from);
             var name = FormattableString.Invariant($"{suffix}.{from / SlidingKernel.Channels}");
             var origin = operation.Origin.Value.Part(first + from, channels, contraction.Channels.Extent);
-            AffineExpression SumOf(LoopMap map, int line) =>
-                SumElement(map, sums) with { Constant = from + (plan.Before * sums.Layout.Pitch[4]) + ((long)line * sums.Layout.Pitch[3]) };
+            MappedAccess SumOf(LoopMap map, int line) =>
+                new(sums.Name, SumElement(map, sums) with { Constant = from + (plan.Before * sums.Layout.Pitch[4]) + ((long)line * sums.Layout.Pitch[3]) });
             if (planes == 1)
             {
-                _steps.Add(SlidingNest(contraction, plan, plan.Passes[0], first + from, channels, 0, positions.Lines, name, map => new(sums.Name, SumOf(map, 0)), origin));
+                _steps.Add(SlidingNest(contraction, plan, plan.Passes[0], first + from, channels, (0, positions.Lines), name, map => SumOf(map, 0), origin));
                 continue;
             }
 
             for (var tile = 0; tile < tiles; tile++)
             {
-                var (line, next) = ((int)((long)tile * positions.Lines / tiles), (int)((tile + 1L) * positions.Lines / tiles));
+                var line = (int)((long)tile * positions.Lines / tiles);
+                var lines = (int)((tile + 1L) * positions.Lines / tiles) - line;
                 var part = tiles == 1 ? name : FormattableString.Invariant($"{name}.{tile}");
-                var buffer = Add($"{operation.Name}.planes{part}", plane, next - line);
-                AffineExpression PlaneOf(LoopMap map, int index) => SumElement(map, buffer) with { Constant = (index * SlidingKernel.Channels) + (plan.Before * buffer.Layout.Pitch[4]) };
-                var done = 0L;
+                var buffer = AddBuffer($"{operation.Name}.planes{part}", BufferRole.Accumulator, Layout(plane, lines));
+                MappedAccess PlaneOf(LoopMap map, int index) =>
+                    new(buffer.Name, SumElement(map, buffer) with { Constant = (index * SlidingKernel.Channels) + (plan.Before * buffer.Layout.Pitch[4]) });
+                MappedAccess Planes(LoopMap map) => PlaneOf(map, 0) is var access
+                    ? access with { Element = Plus(access.Element, map.Over(loop => loop == PlanesKernel.Plane ? SlidingKernel.Channels : 0)) } : access;
+                var summed = 0L;
                 var terms = plan.Passes.Sum(p => (long)p.Taps * p.Lines);
-                for (var index = 0; index < planes; index++)
+                foreach (var (pass, index) in plan.Passes.Select((p, i) => (p, i)))
                 {
-                    var (pass, place) = (plan.Passes[index], index);
-                    _steps.Add(SlidingNest(
-                        contraction,
-                        plan,
-                        pass,
-                        first + from,
-                        channels,
-                        line,
-                        next - line,
-                        FormattableString.Invariant($"{part}.{index}"),
-                        map => new(buffer.Name, PlaneOf(map, place)),
-                        origin.Part(line, next - line, positions.Lines).Part(done, (long)pass.Taps * pass.Lines, terms)));
-                    done += (long)pass.Taps * pass.Lines;
+                    var macs = origin.Part(line, lines, positions.Lines).Part(summed, (long)pass.Taps * pass.Lines, terms);
+                    _steps.Add(SlidingNest(contraction, plan, pass, first + from, channels, (line, lines), FormattableString.Invariant($"{part}.{index}"), map => PlaneOf(map, index), macs));
+                    summed += (long)pass.Taps * pass.Lines;
                 }
 
-                var adding = SlidingMap(contraction, positions, first + from, channels, line, next - line);
-                adding.Add(PlanesKernel.Plane, planes, reduced: true, -1);
-                _steps.Add(new MappedNest(
+                LoopMap Adding()
+                {
+                    var map = SlidingMap(contraction, positions, first + from, channels, line, lines);
+                    map.Add(PlanesKernel.Plane, planes, reduced: true, -1);
+                    return map;
+                }
+
+                var adding = Adding();
+                var nest = new MappedNest(
                     $"{operation.Name}.sums{part}",
                     SlidingPlanesKernel.Strategy,
                     adding.Loops,
                     [adding.ChannelGuard(channels)],
-                    [new(buffer.Name, AtPlanes(adding, PlaneOf(adding, 0)))],
-                    new(sums.Name, SumOf(adding, line)),
+                    [Planes(adding)],
+                    SumOf(adding, line),
                     GconvReduction.Add,
                     new ScalarExtra(0),
                     new ScalarAccumulator())
                 {
                     Origin = operation.Origin.Value with { Macs = 0 },
-                });
+                };
+                if (HasConstants(contraction) && contraction is { Stored: null, Steps: null } && channels == SlidingKernel.Channels && CodesOfPlanes(contraction, Adding(), Planes, part) is { } codes)
+                {
+                    untaken.Add((sums, nest));
+                    Add(codes, operation.Origin.Value);
+                    done = from + channels;
+                }
+                else
+                {
+                    _steps.Add(nest);
+                }
             }
         }
 
-        return sums;
+        if (done < count)
+        {
+            _buffers.Add(sums.Name, sums);
+        }
+
+        return new(sums, done, untaken);
 
         int Tiles(int words)
         {
@@ -105,12 +130,21 @@ public sealed partial class OpenEdgeMapper
             null);
     }
 
-    /// <summary>An element of planes over the loops of a nest that also walks the planes, which lie side by side.</summary>
-    private static AffineExpression AtPlanes(LoopMap map, AffineExpression element)
+    /// <summary>The nest that makes codes of sixteen channels' planes; null where there is no such code.</summary>
+    private MappedNest? CodesOfPlanes(Contraction contraction, LoopMap map, Func<LoopMap, MappedAccess> planes, string name)
     {
-        var planes = map.Over(loop => loop == PlanesKernel.Plane ? SlidingKernel.Channels : 0);
-        return element with { Coefficients = [.. element.Coefficients.Zip(planes.Coefficients, (a, b) => a + b)] };
+        var codes = WithRanges(contraction, CodesOf(contraction, map, planes, SlidingKernel.Channels, name)) with
+        {
+            Kernel = RequantizeConstantsKernel.Strategy,
+            Reduce = GconvReduction.Add,
+            Term = new ScalarExtra(0),
+            Post = Requantized(new ScalarBinary(ScalarBinaryOperator.Add, new ScalarAccumulator(), new ScalarExtra(1)), contraction.Form!),
+        };
+        return RequantizeConstantsKernel.Fits(codes) && RequantizeConstantsKernel.HasPlanes(codes, ConstantNamed) ? codes : null;
     }
+
+    private static AffineExpression Plus(AffineExpression element, AffineExpression other) =>
+        new([.. element.Coefficients.Zip(other.Coefficients, (a, b) => a + b)], element.Constant + other.Constant);
 
     /// <summary>The loops over some channels and lines.</summary>
     private static LoopMap SlidingMap(Contraction contraction, Positions positions, int first, int channels, int line, int lines)
@@ -134,14 +168,13 @@ public sealed partial class OpenEdgeMapper
         SlidingPass pass,
         int first,
         int channels,
-        int line,
-        int lines,
+        (int First, int Count) lines,
         string name,
         Func<LoopMap, MappedAccess> output,
         GconvOrigin origin)
     {
         var (operation, shape, positions) = (contraction.Operation, contraction.Shape, contraction.Positions);
-        var map = SlidingMap(contraction, positions with { Pixels = pass.Sums }, first, channels, line, lines);
+        var map = SlidingMap(contraction, positions with { Pixels = pass.Sums }, first, channels, lines.First, lines.Count);
         var slide = SlideLoop(operation, shape, positions.PixelLoop);
         map.Add(SlidingKernel.Slide, pass.Taps, reduced: true, slide);
         if (slide >= 0)
@@ -155,26 +188,21 @@ public sealed partial class OpenEdgeMapper
             map.Offset(loop, index == plan.Cut ? pass.FirstLine : 0);
         }
 
-        var input = contraction.Input.Element;
-        if (contraction.Strategy == SlidingKernel.PackedStrategy)
+        var isPacked = contraction.Strategy == SlidingKernel.PackedStrategy;
+        if (isPacked)
         {
             map.Add(SlidingKernel.Marks, 1, reduced: false, -1);
         }
 
-        var element = map.Map(input);
-        if (contraction.Strategy == SlidingKernel.PackedStrategy)
-        {
-            var marks = map.Over(loop => loop == SlidingKernel.Marks ? EndOfMarks() - element.Constant : 0);
-            element = element with { Coefficients = [.. element.Coefficients.Zip(marks.Coefficients, (a, b) => a + b)] };
-        }
-
+        var element = map.Map(contraction.Input.Element);
+        var marks = isPacked ? EndOfMarks() - element.Constant : 0;
         var pixels = map.Over(loop => loop == NestView.Pixel ? 1 : 0);
         return new(
             $"{operation.Name}.sums{name}",
             contraction.Strategy,
             map.Loops,
             [map.ChannelGuard(channels), .. pass.Sums > positions.Pixels ? [new MappedGuard(pixels, positions.Pixels)] : (MappedGuard[])[]],
-            [new(contraction.Input.Buffer, element), new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!)))],
+            [new(contraction.Input.Buffer, Plus(element, map.Over(loop => loop == SlidingKernel.Marks ? marks : 0))), new(contraction.Weights, map.Map(ConstantElement(operation, operation.Kernel!)))],
             output(map),
             GconvReduction.Add,
             new ScalarBinary(ScalarBinaryOperator.Multiply, new ScalarExtra(0), new ScalarExtra(1)),
@@ -185,6 +213,6 @@ public sealed partial class OpenEdgeMapper
         };
 
         // behind what lies there and a line that is read in advance; all passes of an operator find them at the same place
-        long EndOfMarks() => RoundUp(_buffers[contraction.Input.Buffer].Layout.Elements) + (2 * input.Coefficients[positions.PixelLoop]) + (plan.Passes.Max(p => p.Steps) * PackedRuns.Lanes);
+        long EndOfMarks() => RoundUp(_buffers[contraction.Input.Buffer].Layout.Elements) + (2 * contraction.Input.Element.Coefficients[positions.PixelLoop]) + (plan.Passes.Max(p => p.Steps) * PackedRuns.Lanes);
     }
 }

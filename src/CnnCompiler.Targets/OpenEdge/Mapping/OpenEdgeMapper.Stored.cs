@@ -5,10 +5,10 @@ using CnnCompiler.Targets.OpenEdge.Kernels;
 
 namespace CnnCompiler.Targets.OpenEdge.Mapping;
 
-/// <summary>A nest that would store a tensor packed, or fill its halo, in place of those that write it.</summary>
+/// <summary>A nest that would store a tensor packed, fill its halo, or make the sums that it is stored from, in place of those that write it.</summary>
 /// <param name="Tensor">The tensor.</param>
 /// <param name="Candidate">Its layout.</param>
-/// <param name="Buffer">The buffer that the nest writes, which the program doesn't have.</param>
+/// <param name="Buffer">The buffer that the nest writes, which the program may not have.</param>
 /// <param name="Nest">The nest.</param>
 public sealed record PackedStore(string Tensor, string Candidate, MappedBuffer Buffer, MappedNest Nest);
 
@@ -178,7 +178,8 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>Notes the nests that would store some channels packed.</summary>
-    private void NoteStores(Contraction contraction, MappedBuffer sums, Func<LoopMap, AffineExpression> sumOf, int first, int count, string suffix)
+    private void NoteStores(
+        Contraction contraction, MappedBuffer sums, Func<LoopMap, AffineExpression> sumOf, int first, int count, string suffix, IReadOnlyList<(MappedBuffer Buffer, MappedNest Nest)> adding)
     {
         var operation = contraction.Operation;
         bool? isShort = null;
@@ -189,7 +190,10 @@ public sealed partial class OpenEdgeMapper
             if (StoredCodes(contraction, sums, sumOf, first, count, suffix, form, buffer.Name) is { } nest && (isShort ??= RequantizeHalvesKernel.HasForm(nest, ConstantNamed)) == true)
             {
                 var fills = first == 0 && layout.HaloFill is { } fill ? HaloFills(buffer, fill) : [];
-                _packedStores.AddRange(fills.Append(nest).Select(n => new PackedStore(operation.Name, form.Candidate.Name, buffer, n)));
+                _packedStores.AddRange([
+                    .. adding.Select(a => new PackedStore(operation.Name, form.Candidate.Name, a.Buffer, a.Nest)),
+                    .. fills.Append(nest).Select(n => new PackedStore(operation.Name, form.Candidate.Name, buffer, n)),
+                ]);
             }
         }
     }

@@ -118,7 +118,7 @@ public sealed class MappingMeasurements
     {
         var program = mapping.Program;
         var packable = mapping.Decisions.Where(d => d.IsLayout && d.Candidates.Any(MappingCandidates.IsPacked)).Select(d => d.Name).ToHashSet(StringComparer.Ordinal);
-        var stores = program with { Buffers = [.. program.Buffers, .. mapping.Stores.Select(s => s.Buffer).DistinctBy(b => b.Name, StringComparer.Ordinal)] };
+        var stores = program with { Buffers = [.. program.Buffers.Concat(mapping.Stores.Select(s => s.Buffer)).DistinctBy(b => b.Name, StringComparer.Ordinal)] };
         var costs = new Dictionary<string, LayerCosts>(StringComparer.Ordinal);
         MappedNest? before = null;
         foreach (var nest in program.Steps.OfType<MappedNest>())
