@@ -9,7 +9,7 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// <summary>
 /// Requantises the sums of sixteen channels that lie side by side (<see cref="SlidingKernel"/>), the arithmetic that of <see cref="RequantizePairsKernel"/>:
 /// the sixteen cells are the channels, biases, multipliers and shifts constants of the code. A launch is one line, or all of them where they follow each other in sums and output alike. Where the
-/// channels have a short form (<see cref="ShortRequantization"/>) there is one multiplication, and room to add up a few planes of sums.
+/// channels have a short form (<see cref="ShortRequantization"/>) there is one multiplication, and room to add up planes of sums.
 /// </summary>
 public sealed class RequantizeConstantsKernel : NestKernel
 {
@@ -22,8 +22,8 @@ public sealed class RequantizeConstantsKernel : NestKernel
     /// <summary>Bits of the lower part of a constant that is put together from two.</summary>
     private const int LowBits = 12;
 
-    /// <summary>Planes at most that the code adds up.</summary>
-    private const int MostPlanes = 5;
+    /// <summary>Planes that are added without a loop.</summary>
+    private const int Unrolled = 5;
 
     private const string Sums = "sums";
     private const string Output = "output";
@@ -72,11 +72,10 @@ public sealed class RequantizeConstantsKernel : NestKernel
                 && FitsImmediate(Next(nest, a) * (long)NestView.WordBytes));
     }
 
-    /// <summary>True where a nest's code can add up its planes.</summary>
+    /// <summary>True where a nest's code has room to add up planes.</summary>
     /// <param name="nest">A nest that fits.</param>
     /// <param name="constant">Constants by name.</param>
-    public static bool HasPlanes(MappedNest nest, Func<string, Tensor> constant) =>
-        new NestView(nest).Extent(PlanesKernel.Plane) <= MostPlanes && RequantizeShortKernel.FormOf(nest, constant) is { HasOneOffset: true };
+    public static bool HasPlanes(MappedNest nest, Func<string, Tensor> constant) => RequantizeShortKernel.FormOf(nest, constant) is { HasOneOffset: true };
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
@@ -136,11 +135,30 @@ public sealed class RequantizeConstantsKernel : NestKernel
         p.Count(pixel);
         var sum = Each("sum");
         var loaded = All(c => LoadStream(c, Bytes(Nest.Operands[0], c, 0), _planes > 1 ? sum[c.Index] : null, Sums));
-        for (var plane = 1; plane < _planes; plane++)
+        void AddPlane(int plane)
         {
-            var next = plane;
-            var other = All(c => LoadStream(c, Bytes(Nest.Operands[0], c, next), null, Sums));
-            loaded = All(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], other[c.Index], next + 1 < _planes ? sum[c.Index] : null));
+            loaded = All(c => LoadStream(c, Bytes(Nest.Operands[0], c, plane), null, Sums));
+            loaded = All(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], loaded[c.Index], sum[c.Index]));
+        }
+
+        if (_planes <= Unrolled)
+        {
+            for (var plane = 1; plane < _planes; plane++)
+            {
+                AddPlane(plane);
+            }
+        }
+        else
+        {
+            // the last one leads to the next position
+            var left = Register(new(1, 1), "planes");
+            p.Set(left, _planes - 2);
+            var planes = p.Block("plane");
+            AddPlane(1);
+            p.Count(left);
+            p.LoopWhileNotZero(left, planes);
+            p.Block("last plane");
+            AddPlane(_planes - 1);
         }
 
         var products = All(c => Binary(OpenEdgeOpcode.FxpMul, c, loaded[c.Index], multiplier[c.Index]));

@@ -13,13 +13,13 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// (<see cref="SlidingPlan"/>), each with a part of it and a plane of sums.
 /// </summary>
 /// <remarks>
-/// All registers hold sums and the input, so there is no counter: the word that one cell would read first behind the last input of the line is a mark that
-/// no code can be (<see cref="KernelLaunch.Marks"/>). It lies behind the end of the input's buffer; where a part of a window would be done before, a guard
-/// bounds the pixels, and what the line has beyond is computed for nothing.
+/// All registers may hold sums and the input, so there is no counter: the word that one cell would read first behind the last input of the line is a mark that
+/// no code can be (<see cref="KernelLaunch.Marks"/>). It lies behind the end of the input's buffer. Where a part of a window is done before, its steps are counted if that leaves a register; else a
+/// guard bounds the pixels, and what the line has beyond is computed for nothing.
 /// <para>
 /// With <see cref="PackedStrategy"/> a word of the input is four channels: four cells load the sixteen, each shows its word to three neighbours, and each of the
-/// four takes its byte. Any word may then be an input, so that a column without such a cell reads marks alone, one a step. Where they end is said by the coefficient that the
-/// input has for <see cref="Marks"/>; nests that agree on it find each other's.
+/// four takes its byte. Any word may then be an input, so that a column without such a cell reads marks alone, one a step. Nests that agree on
+/// where they end find each other's.
 /// </para>
 /// </remarks>
 public sealed class SlidingKernel : NestKernel
@@ -33,7 +33,7 @@ public sealed class SlidingKernel : NestKernel
     /// <summary>The reduced loop along the line.</summary>
     public const string Slide = "slide";
 
-    /// <summary>A loop of one iteration. Its coefficient is the elements from the first input to the end of the marks, of an input of four channels a word.</summary>
+    /// <summary>A loop of one iteration. Its coefficient is the elements from the first input to the end of the buffer, behind which marks lie; of an input of four channels a word, to the end of the marks.</summary>
     public const string Marks = "marks";
 
     /// <summary>Channels of a launch.</summary>
@@ -41,6 +41,11 @@ public sealed class SlidingKernel : NestKernel
 
     /// <summary>Ends a line: above all codes.</summary>
     private const uint Mark = 1u << 30;
+
+    /// <summary>Sums under way at most: all registers but the input's hold them.</summary>
+    private const int MostUnderWay = 3;
+
+    private const int MostSteps = 32;
 
     /// <summary>Bits of a code: shifted out, nothing but its sign is left.</summary>
     private const int CodeBits = 8;
@@ -68,6 +73,9 @@ public sealed class SlidingKernel : NestKernel
     private readonly int _stride;
     private readonly int _underWay;
     private readonly bool _isPacked;
+
+    /// <summary>True where a line ends inside the buffer, so that its steps are counted.</summary>
+    private readonly bool _isCounted;
 
     /// <summary>For each cell its place among the sixteen of a launch: lines one after the other, channels of each.</summary>
     private readonly int[] _places;
@@ -108,6 +116,7 @@ public sealed class SlidingKernel : NestKernel
         _across = across;
         _line = (InWords(_view.Step(nest.Operands[0], NestView.Line)), _view.Step(nest.Output, NestView.Line));
         _loads = Loads(taps, _stride, _pitch, _across.Select(a => a.Input));
+        _isCounted = !_isPacked && Trips * _stride * _pitch < _view.Step(nest.Operands[0], Marks);
         for (_ofLine = PackedRuns.Lanes; _ofLine < Channels; _ofLine *= 2)
         {
             if (_ofLine >= nest.Guards[0].Bound && _view.Extent(NestView.OuterLine) == 1 && LinesAtOnce <= _view.Lines && IsNear())
@@ -195,16 +204,26 @@ public sealed class SlidingKernel : NestKernel
     /// <param name="isPacked">True where a word of the input is four channels.</param>
     public static bool Fits(int taps, int stride, int pitch, IReadOnlyList<int> across, int resultPitch, bool isPacked)
     {
-        // all registers but the input's hold sums; loading (and taking bytes, twice also before the loop), multiplying, adding, storing, the end of the loop
-        const int Registers = 3;
-        const int Around = 4;
-        const int Bytes = 2;
-        const int MostSteps = 32;
         var loads = Loads(taps, stride, pitch, across);
-        return UnderWay(taps, stride) <= Registers
-            && (isPacked ? ((loads.Length + 1) * (1 + Bytes)) - 1 : loads.Length + 1) + (2 * taps * across.Count) - 1 + Around - 1 <= MostSteps
+        return UnderWay(taps, stride) <= MostUnderWay && CodeSteps(taps, stride, across.Count, isPacked) <= MostSteps
             && IsNear(resultPitch, isPacked)
             && Enumerable.Range(0, loads.Length).All(i => FitsImmediate((Distance(loads, i, stride * pitch) - (isPacked ? 1 : (Cell.Side - 1) * Cell.Side)) * (long)NestView.WordBytes));
+    }
+
+    /// <summary>True where the steps of a line can be counted: as few sums are under way that a register is left, and a step to set it.</summary>
+    /// <param name="taps">Taps along the line.</param>
+    /// <param name="stride">Inputs from window to window.</param>
+    /// <param name="across">Taps across the line.</param>
+    public static bool CanCount(int taps, int stride, int across) => UnderWay(taps, stride) < MostUnderWay && CodeSteps(taps, stride, across, isPacked: false) < MostSteps;
+
+    /// <summary>Steps of the code without a counter.</summary>
+    private static int CodeSteps(int taps, int stride, int across, bool isPacked)
+    {
+        // loading (and taking bytes, twice also before the loop), multiplying, adding, storing, the end of the loop
+        const int Around = 4;
+        const int Bytes = 2;
+        var loads = Math.Min(taps, stride) * across;
+        return (isPacked ? ((loads + 1) * (1 + Bytes)) - 1 : loads + 1) + (2 * taps * across) - 1 + Around - 1;
     }
 
     /// <summary>True where a constant leads from the sums of an output to those of the next one.</summary>
@@ -248,7 +267,7 @@ public sealed class SlidingKernel : NestKernel
             ],
             [.. columns.Select(c => To(Result(line) + OutputOf(new(0, c))))])
         {
-            Marks = _isPacked
+            Marks = _isCounted ? [] : _isPacked
                 ? [.. Enumerable.Range(0, Trips).Select(step => (input + ((FirstMark + step) * NestView.WordBytes), step < Trips - 1 ? 0 : Mark))]
                 : [(input + ((First(line) + (Trips * _stride * _pitch)) * NestView.WordBytes), Mark)],
         };
@@ -309,7 +328,7 @@ public sealed class SlidingKernel : NestKernel
         var taps = _view.Extent(Slide);
         var x = Cell.All.ToDictionary(c => c, c => Register(c, "x"));
         VirtualRegister[][] sums = [.. Cell.All.Select(c => Enumerable.Range(0, _underWay).Select(_ => Register(c, "sum")).ToArray())];
-        var mark = Register(Ends, "mark");
+        var (mark, step) = (Register(Ends, "mark"), Register(new(0, 0), "step"));
 
         // what is multiplied in a step, in order: input of the step, its tap of which output (0: the newest)
         var work = (from i in Enumerable.Range(0, _stride)
@@ -320,6 +339,10 @@ public sealed class SlidingKernel : NestKernel
 
         p.Block("start");
         Load(0, null);
+        if (_isCounted)
+        {
+            p.Set(step, Trips);
+        }
 
         var loop = p.Block("pixel");
         for (var w = 0; w < work.Length; w++)
@@ -351,7 +374,17 @@ public sealed class SlidingKernel : NestKernel
             }
         }
 
-        Load(0, loop);
+        if (_isCounted)
+        {
+            Load(0, null);
+            p.Count(step);
+            p.LoopWhileNotZero(step, loop);
+        }
+        else
+        {
+            Load(0, loop);
+        }
+
         p.Exit(new(1, 0));
         return p.Build();
 

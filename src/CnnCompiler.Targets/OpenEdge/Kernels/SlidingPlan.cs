@@ -36,13 +36,14 @@ public sealed record SlidingWindow(int Taps, int Stride, int Pitch, IReadOnlyLis
     }
 
     /// <summary>
-    /// Steps of a line: those of its outputs, and where inputs aren't packed as many more as lead behind the input's buffer, where its mark can be.
+    /// Steps of a line: those of its outputs, and where they can't be counted, but a mark ends them that lies where the next input would be, as many more as lead behind the input's buffer.
     /// </summary>
     /// <param name="firstTap">First tap.</param>
     /// <param name="taps">Taps.</param>
-    public int Steps(int firstTap, int taps) => Math.Max(
+    /// <param name="lines">Lines.</param>
+    public int Steps(int firstTap, int taps, int lines) => Math.Max(
         SlidingKernel.Steps(Pixels, SlidingKernel.UnderWay(taps, Stride)),
-        IsPacked ? 0 : (Inputs - firstTap + Stride - 1) / Stride);
+        IsPacked || SlidingKernel.CanCount(taps, Stride, lines * TapsOfLine) ? 0 : (Inputs - firstTap + Stride - 1) / Stride);
 
     /// <summary>Cycles of a pass and of adding its plane, on private ports: all that differs between the ways to cut a window.</summary>
     public long Cycles(int firstTap, int taps, int lines)
@@ -54,7 +55,7 @@ public sealed record SlidingWindow(int Taps, int Stride, int Pitch, IReadOnlyLis
         const int End = 2;
         var across = lines * TapsOfLine;
         var step = (Math.Min(taps, Stride) * across * (IsPacked ? PackedWords : Words)) + (taps * across * (Product + 1)) - 1 + Words + End;
-        return ((long)Steps(firstTap, taps) * step) + ((long)Pixels * (Words + 1));
+        return ((long)Steps(firstTap, taps, lines) * step) + ((long)Pixels * (Words + 1));
     }
 }
 
@@ -92,7 +93,7 @@ public sealed record SlidingPlan(IReadOnlyList<SlidingPass> Passes, int Cut)
     public static SlidingPlan? Find(SlidingWindow window)
     {
         SlidingPass Pass(int firstTap, int taps, int firstLine, int lines) =>
-            new(firstTap, taps, firstLine, lines, SlidingKernel.UnderWay(taps, window.Stride), window.Steps(firstTap, taps));
+            new(firstTap, taps, firstLine, lines, SlidingKernel.UnderWay(taps, window.Stride), window.Steps(firstTap, taps, lines));
         if (window.Fits(window.Taps, window.Lines))
         {
             return new([Pass(0, window.Taps, 0, window.Lines)], window.Cut);

@@ -188,14 +188,10 @@ public sealed partial class OpenEdgeMapper
             map.Offset(loop, index == plan.Cut ? pass.FirstLine : 0);
         }
 
-        var isPacked = contraction.Strategy == SlidingKernel.PackedStrategy;
-        if (isPacked)
-        {
-            map.Add(SlidingKernel.Marks, 1, reduced: false, -1);
-        }
-
+        map.Add(SlidingKernel.Marks, 1, reduced: false, -1);
         var element = map.Map(contraction.Input.Element);
-        var marks = isPacked ? EndOfMarks() - element.Constant : 0;
+        var elements = _buffers[contraction.Input.Buffer].Layout.Elements;
+        var marks = (contraction.Strategy == SlidingKernel.PackedStrategy ? EndOfMarks() : elements) - element.Constant;
         var pixels = map.Over(loop => loop == NestView.Pixel ? 1 : 0);
         return new(
             $"{operation.Name}.sums{name}",
@@ -212,7 +208,15 @@ public sealed partial class OpenEdgeMapper
             Origin = origin,
         };
 
-        // behind what lies there and a line that is read in advance; all passes of an operator find them at the same place
-        long EndOfMarks() => RoundUp(_buffers[contraction.Input.Buffer].Layout.Elements) + (2 * contraction.Input.Element.Coefficients[positions.PixelLoop]) + (plan.Passes.Max(p => p.Steps) * PackedRuns.Lanes);
+        // a row behind all that is there or read in advance: the same place for all passes of an operator
+        long EndOfMarks()
+        {
+            var input = contraction.Input.Element;
+            long Of(int loop) => loop < 0 ? 0 : input.Coefficients[loop];
+            var others = Enumerable.Range(0, operation.Loops.Count).Where(l => l != positions.PixelLoop && l != slide && l != contraction.Channels.Loop);
+            var read = input.Constant + others.Sum(l => (operation.Loops[l].Extent - 1) * Of(l)) + plan.Passes.Max(p => (p.FirstTap * Of(slide)) + (p.Steps * Of(positions.PixelLoop)));
+            var row = slide >= 0 ? Of(slide) : Of(positions.PixelLoop);
+            return RoundUp((int)(Math.Max(read + SlidingKernel.Channels, elements) + row)) + (plan.Passes.Max(p => p.Steps) * PackedRuns.Lanes);
+        }
     }
 }
