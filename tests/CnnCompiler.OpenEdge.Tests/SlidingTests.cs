@@ -227,16 +227,114 @@ public class SlidingTests
         Assert.All(planes, b => Assert.InRange(b.Layout.Elements, 1, Math.Max(words, planes.Min(p => p.Layout.Elements))));
     }
 
+    [Fact]
+    public void Every_tap_of_a_window_is_in_one_pass_that_fits()
+    {
+        foreach (var isPacked in (ReadOnlySpan<bool>)[false, true])
+        {
+            for (var shape = 0; shape < 10 * 10 * 4; shape++)
+            {
+                var (taps, lines, stride) = (1 + (shape % 10), 1 + (shape / 10 % 10), 1 + (shape / 100));
+                var window = new SlidingWindow(taps, stride, 64, [(lines, 4)], 11, (10 * stride) + taps, 16, isPacked);
+                var passes = SlidingPlan.Find(window)!.Passes;
+                var done = new bool[taps, lines];
+                foreach (var pass in passes)
+                {
+                    Assert.True(window.Fits(pass.Taps, pass.Lines));
+                    Assert.InRange(pass.Steps, window.Pixels + pass.UnderWay - 1, isPacked ? window.Pixels + pass.UnderWay - 1 : window.Inputs);
+                    for (var tap = 0; tap < pass.Taps * pass.Lines; tap++)
+                    {
+                        ref var isDone = ref done[pass.FirstTap + (tap / pass.Lines), pass.FirstLine + (tap % pass.Lines)];
+                        Assert.False(isDone);
+                        isDone = true;
+                    }
+                }
+
+                Assert.Equal(taps * lines, passes.Sum(p => p.Taps * p.Lines));
+                Assert.Equal(window.Fits(taps, lines), passes.Count == 1);
+            }
+        }
+    }
+
+    [Fact]
+    public void Passes_whose_steps_are_counted_end_with_the_last_output() =>
+        Assert.All(SlidingPlan.Find(new(5, 1, 448, [(5, 32)], 14, 18, 32, IsPacked: false))!.Passes, pass => Assert.Equal(14, pass.Sums));
+
+    [Theory]
+    [InlineData(5)]
+    [InlineData(18)]
+    public void Words_are_packed_whose_last_channels_nothing_wrote(int channels)
+    {
+        var network = Layer(8, 6, channels, 3, 3, 1, 1, 0, "signs", FusedActivation.Relu);
+        var second = (DepthwiseConv2D)Layer(6, 4, channels, 3, 3, 1, 1, 0, "signs", FusedActivation.Relu).Layers[0] with { Name = "z", Inputs = ["y"] };
+        network = network with { Layers = [network.Layers[0], second], Outputs = ["z"] };
+        var shape = network.Inputs[0].Type.Shape;
+        Tensor[] inputs = [Tensor.From<sbyte>(ElementType.Int8, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(i => Code("all", i))])];
+        var choices = MappingChoices.Defaults.With("z", "slidequads-h").With("y:layout", "dense");
+        Assert.Contains(ForcedMappings.Check(network, choices, inputs).Steps, s => s is MappedNest { Kernel: SlidingKernel.PackedStrategy });
+    }
+
+    /// <summary>Passes whose planes are few or many, of lines that are there together or some at a time.</summary>
+    [Theory]
+    [InlineData(5, 48, "slide-h", 100_000, 3)]
+    [InlineData(5, 40, "slide-h", 2_000, 3)]
+    [InlineData(7, 32, "slide-h", 100_000, 6)]
+    [InlineData(7, 20, "slidequads-h", 3_000, 7)]
+    public void Code_with_the_parameters_of_sixteen_channels_adds_up_the_planes(int kernel, int channels, string candidate, int words, int passes)
+    {
+        var network = Layer(14, 7, channels, kernel, kernel, 1, 1, kernel / 2, "mixed", FusedActivation.Relu);
+        var shape = network.Inputs[0].Type.Shape;
+        foreach (var codes in (ReadOnlySpan<string>)["highest", "lowest", "all"])
+        {
+            Tensor[] inputs = [Tensor.From<sbyte>(ElementType.Int8, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(i => Code(codes, i))])];
+            var choices = MappingChoices.Defaults.With("y", candidate) with { AccumulatorWords = words };
+            var program = ForcedMappings.Check(network, choices, inputs);
+            var adding = program.Steps.OfType<MappedNest>().Where(n => n.Loops.Any(l => l is { Name: PlanesKernel.Plane, Reduced: true } && l.Extent == passes)).ToArray();
+            Assert.Contains(adding, n => n.Kernel == RequantizeConstantsKernel.Strategy);
+            Assert.Equal(channels % SlidingKernel.Channels > 0, adding.Any(n => n.Kernel == SlidingPlanesKernel.Strategy));
+            Assert.Equal(channels % SlidingKernel.Channels > 0, program.Buffers.Any(b => b.Name.EndsWith(".sums", StringComparison.Ordinal)));
+
+            // where parameters aren't to be in the code, the planes make sums
+            var sums = ForcedMappings.Check(network, choices with { FewestPositionsOfConstants = int.MaxValue }, inputs).Steps.OfType<MappedNest>().ToArray();
+            Assert.DoesNotContain(sums, n => n.Kernel == RequantizeConstantsKernel.Strategy);
+            Assert.Contains(sums, n => n.Kernel == SlidingPlanesKernel.Strategy);
+        }
+    }
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 7)]
+    public void All_lines_that_follow_each_other_are_requantised_by_one_launch(int padding, int launches)
+    {
+        // a reader that pads makes lines end in its halo
+        var network = Layer(9, 7, 16, 3, 3, 1, 1, 1, "signs", FusedActivation.Relu);
+        var second = (DepthwiseConv2D)Layer(9, 7, 16, 3, 3, 1, 1, padding, "signs", FusedActivation.Relu).Layers[0] with { Name = "z", Inputs = ["y"] };
+        network = network with { Layers = [network.Layers[0], second], Outputs = ["z"] };
+        var shape = network.Inputs[0].Type.Shape;
+        Tensor[] inputs = [Tensor.From<sbyte>(ElementType.Int8, shape, [.. Enumerable.Range(0, (int)shape.Elements).Select(i => Code("all", i))])];
+        var program = ForcedMappings.Check(network, MappingChoices.Defaults.With("y", "slide-h"), inputs);
+        var codes = Assert.Single(program.Steps.OfType<MappedNest>(), n => n.Kernel == RequantizeConstantsKernel.Strategy);
+        Assert.Equal(launches, KernelCompiler.Compile(codes, new Constants(program)).Launches);
+    }
+
+    private sealed class Constants(MappedProgram program) : IKernelData
+    {
+        public int AddressOf(string buffer) => 0;
+
+        public Tensor Constant(string name) => program.Constants.Single(c => c.Name == name).Value;
+    }
+
     private static sbyte Code(string kind, int index) => kind == "all" ? (sbyte)((index * 41 % 256) - 128) : Extreme(kind, index);
 
     private static sbyte Extreme(string kind, int index) => kind switch
     {
         "highest" => sbyte.MaxValue,
         "lowest" => sbyte.MinValue,
+        "mixed" => (sbyte)((index * 37 % 255) - 127),
         _ => (index * 7 % 5) < 2 ? sbyte.MinValue : sbyte.MaxValue,
     };
 
-    private static NetworkGraph Layer(int height, int width, int channels, int kernelHeight, int kernelWidth, int stride, int dilation, int padding, string weights)
+    private static NetworkGraph Layer(int height, int width, int channels, int kernelHeight, int kernelWidth, int stride, int dilation, int padding, string weights, FusedActivation activation = FusedActivation.None)
     {
         var scale = 0.5f * 0.1f * kernelHeight * kernelWidth * 255 * 127 / 100;
         int Out(int size, int kernel, int step) => ((size + (2 * padding) - (step * (kernel - 1)) - 1) / stride) + 1;
@@ -256,7 +354,7 @@ public class SlidingTests
                     new(1, dilation),
                     new(padding, padding, padding, padding),
                     1,
-                    FusedActivation.None,
+                    activation,
                     RoundingScheme.TfliteDouble),
             ],
             ["y"]);

@@ -114,8 +114,15 @@ public sealed partial class OpenEdgeMapper
             FillHalo(target, fill, operation.Origin.Value);
         }
 
+        // whole words are packed, but behind the last channel there needn't be codes
         EquatableArray<int> whole = [.. type.SkipLast(1), RoundUp(type[^1])];
-        Add(Box(target.Name, PackLinesKernel.Strategy, whole, At(_buffers[_bufferOf[tensor]], LayoutOf(tensor), 0), At(target, form.Words, 0)), operation.Origin.Value);
+        var channel = new AffineExpression([.. Enumerable.Range(0, whole.Count).Select(d => d == whole.Count - 1 ? 1L : 0)], 0);
+        Add(
+            Box(target.Name, PackLinesKernel.Strategy, whole, At(_buffers[_bufferOf[tensor]], LayoutOf(tensor), 0), At(target, form.Words, 0)) with
+            {
+                Guards = whole[^1] > type[^1] ? [new(channel, type[^1])] : [],
+            },
+            operation.Origin.Value);
         return (target.Name, element);
     }
 }
