@@ -2,8 +2,13 @@ using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Selection;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.Emission;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.OpenEdge.Tests;
 
@@ -89,6 +94,25 @@ public class DensePairsTests
         var gconv = LowerToGconv.Lower(Layer(1, inputs, 4, i => i == 3 ? weight : 1), new())!;
         var decisions = OpenEdgeMapper.Map(gconv, MappingChoices.Defaults, new(), default)!.Decisions;
         Assert.DoesNotContain(decisions.SelectMany(d => d.Candidates), c => c.Name == "pairs-point");
+    }
+
+    [Theory]
+    [InlineData(1, 40, 50, 256, 1)]
+    [InlineData(3, 40, 50, 256, 3)]
+    [InlineData(1, 640, 128, 64, 8)]
+    public void Blocks_whose_parameters_lie_in_ram_are_one_launch(int rows, int inputs, int outputs, int kibibytes, int launches)
+    {
+        var network = Layer(rows, inputs, outputs, i => (i * 37 % 63) - 31);
+        var machine = BuiltInMachines.Default;
+        machine = machine with { Ram = machine.Ram with { Bytes = machine.Ram.ReservedBytes + (kibibytes * 1024) } };
+        var diagnostics = new DiagnosticBag();
+        var selected = MappingSelector.Select(LowerToGconv.Lower(network, diagnostics)!, machine, [new("y", "pairs-point")], diagnostics, default)!;
+        var image = ImageEmitter.Emit(selected.Program, machine, diagnostics, default)!;
+        var input = Tensor.From<sbyte>(
+            ElementType.Int8, network.Inputs[0].Type.Shape, [.. Enumerable.Range(0, rows * inputs).Select(i => (sbyte)((i * 37 % 256) - 128))]);
+        Assert.Null(AllLevels.ImageDifference(image, [input], NetworkEvaluator.Evaluate(network, [input], diagnostics)!.Outputs));
+        var pairs = image.Kernels.ToList().FindIndex(k => k.Name == DensePairsKernel.Strategy);
+        Assert.Equal(launches, image.Launches.Count(l => l.Kernel == pairs));
     }
 
     private static int Group(MappedNest nest, NetworkGraph network) => new DensePairsKernel(nest, new Constants(((Dense)network.Layers[0]).Weights)).GroupSize;

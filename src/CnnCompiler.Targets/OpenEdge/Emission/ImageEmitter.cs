@@ -73,6 +73,10 @@ public sealed class ImageEmitter
     private readonly KernelTimer _timer;
     private int _residentId;
 
+    /// <summary>Launches, and what is copied beside them, that come next: of the plan, in which none are done in a row.</summary>
+    private int _next;
+    private int _nextCopy;
+
     private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled, KernelTimer timer, bool always = false)
     {
         (_program, _machine, _memory, _data, _timer) = (program, machine, memory, data, timer);
@@ -106,23 +110,9 @@ public sealed class ImageEmitter
             }
         }
 
-        var parameterWords = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
-        if (diagnostics.HasErrors)
+        if (diagnostics.HasErrors || Of(program, machine, data, compiled, new(machine), diagnostics) is not { } emitter)
         {
             return null;
-        }
-
-        // where every parameter block finds room above the buffers, there need be no slots for them
-        var timer = new KernelTimer(machine);
-        var emitter = MemoryLayout.Plan(program, 0, machine, new DiagnosticBag()) is { } tight ? new ImageEmitter(program, machine, tight, data, compiled, timer) : null;
-        if (emitter?._plan is null)
-        {
-            if (MemoryLayout.Plan(program, parameterWords, machine, diagnostics) is not { } roomy)
-            {
-                return null;
-            }
-
-            emitter = new(program, machine, roomy, data, compiled, timer);
         }
 
         foreach (var step in program.Steps)
@@ -183,13 +173,11 @@ public sealed class ImageEmitter
             return null;
         }
 
-        var words = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
-        if (MemoryLayout.Plan(program, words, machine, new DiagnosticBag()) is not { } memory)
+        if (Of(program, machine, data, compiled, timer, new DiagnosticBag(), always: true) is not { } emitter)
         {
             return null;
         }
 
-        var emitter = new ImageEmitter(program, machine, memory, data, compiled, timer, always: true);
         var layers = new List<LayerPrediction>();
         var launches = 0;
         var moves = new EstimatedMoves(machine.Host);
@@ -206,8 +194,14 @@ public sealed class ImageEmitter
                 {
                     var count = compiled[nest].Kernel.Launches;
                     var (onArray, energy) = timer.ArrayCost(nest, program);
-                    moves.Begin(at, count, machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
-                    var sum = onArray + (count * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite)));
+                    var starts = 0L;
+                    for (var launch = 0; launch < count; launch += emitter.InARow(compiled[nest].Kernel, launch, launches + launch))
+                    {
+                        starts += machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite);
+                    }
+
+                    moves.Begin(at, count, starts);
+                    var sum = onArray + starts;
                     for (var end = launches + count; launches < end; launches++)
                     {
                         sum += emitter._plan!.ExposedBefore[launches] + (machine.Bus.Kind == BusKind.Shared ? emitter._plan.BusWordsBefore[launches] : 0);
@@ -259,6 +253,19 @@ public sealed class ImageEmitter
         }
     }
 
+    /// <summary>An emitter with its memory planned; null where the buffers don't fit. Where every parameter block finds room above the buffers, there need be no slots for them.</summary>
+    private static ImageEmitter? Of(
+        MappedProgram program, MachineDescription machine, Data data, Compiled compiled, KernelTimer timer, DiagnosticBag diagnostics, bool always = false)
+    {
+        if (MemoryLayout.Plan(program, 0, machine, new DiagnosticBag()) is { } tight && new ImageEmitter(program, machine, tight, data, compiled, timer, always) is { _plan: not null } emitter)
+        {
+            return emitter;
+        }
+
+        var words = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
+        return MemoryLayout.Plan(program, words, machine, diagnostics) is { } roomy ? new(program, machine, roomy, data, compiled, timer, always) : null;
+    }
+
     /// <summary>What stays in RAM, and how the other parameters come there; no plan where a block finds no room.</summary>
     private (ResidentWords InRam, ParameterPlan? Plan, bool IsPacked) PlanParameters(Compiled compiled, bool always)
     {
@@ -274,29 +281,49 @@ public sealed class ImageEmitter
             Time(launches, nests, compiled);
         }
 
-        // what stays takes room from what comes early: several shares are tried; packed code takes less room and more time
+        // what stays takes room from what comes early: several shares are tried, then those between; packed code takes less room and more time
         const int Shares = 8;
+        const int Finest = 128;
         (ResidentWords InRam, ParameterPlan? Plan, bool IsPacked) best = default;
+        var bestShare = 0;
         foreach (var codes in (ResidentCode[][])[words, packed])
         {
-            for (var share = Shares; share >= 0; share--)
+            for (var share = Finest; share >= 0; share -= Finest / Shares)
             {
-                var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, codes);
-                inRam.Choose(free * share / Shares);
-                var plan = ParameterPlan.Make(_machine.Host, launches, codes, inRam, tops, limit - (inRam.Words * WordBytes), slots);
-                if (best.InRam is null || (plan is not null && (best.Plan is null || Lost(plan) < Lost(best.Plan))))
-                {
-                    best = (inRam, plan, codes == packed);
-                }
-
-                if (inRam.Words == inRam.AllWords)
+                if (Try(codes, share))
                 {
                     return best;
                 }
             }
         }
 
+        var form = best.IsPacked ? packed : words;
+        for (var step = Finest / Shares / 2; step > 0; step /= 2)
+        {
+            var middle = bestShare;
+            foreach (var share in (ReadOnlySpan<int>)[middle + step, middle - step])
+            {
+                if (share is >= 0 and <= Finest)
+                {
+                    _ = Try(form, share);
+                }
+            }
+        }
+
         return best;
+
+        bool Try(ResidentCode[] codes, int share)
+        {
+            var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, codes);
+            inRam.Choose(free * share / Finest);
+            var plan = ParameterPlan.Make(_machine.Host, launches, codes, inRam, tops, limit - (inRam.Words * WordBytes), slots);
+            if (best.InRam is null || (plan is not null && (best.Plan is null || Lost(plan) < Lost(best.Plan))))
+            {
+                (best, bestShare) = ((inRam, plan, codes == packed), share);
+            }
+
+            return inRam.Words == inRam.AllWords;
+        }
 
         ResidentCode[] Codes(Func<CodeLoad, CodeForm> form) =>
             [.. _codes.Select(code => new ResidentCode(form(code).Data.Length, form(code).CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host), form(code).BusWords, code.Words.BusWords))];
@@ -388,9 +415,10 @@ public sealed class ImageEmitter
             {
                 var (kernel, code) = compiled[n];
                 var index = KernelOf(code);
-                for (var launch = 0; launch < kernel.Launches; launch++)
+                for (int launch = 0, count; launch < kernel.Launches; launch += count)
                 {
-                    AddLaunch(layer, index, kernel, launch);
+                    count = InARow(kernel, launch, _next);
+                    AddLaunch(layer, index, kernel, launch, count);
                 }
 
                 _before = kernel;
@@ -476,20 +504,38 @@ public sealed class ImageEmitter
             && before.Extents.Any(e => e.Buffer == input.Target && _data.AddressOf(e.Buffer) + (e.Words * WordBytes) > address);
     }
 
-    private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)
+    /// <summary>How many launches are done in a row, as one: those whose parameters all lie in RAM from the beginning.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="index">The first of its launches.</param>
+    /// <param name="number">Its number in the program.</param>
+    private int InARow(NestKernel kernel, int index, int number)
     {
-        var number = _launches.Count;
+        var count = 1;
+        while (index + count < kernel.Launches && kernel.Continues(index + count) && _inRam.HasParameters(number) && _inRam.HasParameters(number + count))
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index, int count)
+    {
+        var number = _next;
         var inRam = _inRam.HasParameters(number);
         var block = inRam ? _firstConstant + (_constants.Count * WordBytes) : _plan!.Addresses[number];
-        var launch = kernel.Launch(index, block, _data);
+        var launch = kernel.InARow(index, count, block, _data);
         if (inRam)
         {
             _ = AddConstant(launch.Parameters);
         }
 
-        foreach (var copy in _plan!.Copies[number])
+        for (; _nextCopy <= number; _nextCopy++)
         {
-            AddCopy(copy);
+            foreach (var copy in _plan!.Copies[_nextCopy])
+            {
+                AddCopy(copy);
+            }
         }
 
         if (_codeOfLaunch[number] >= 0)
@@ -508,6 +554,7 @@ public sealed class ImageEmitter
         }
 
         uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? block : 0)) : null;
+        _next += count;
         _host.Add(new HostLaunch(layer, _launches.Count));
         _launches.Add(new(kernelIndex, _residentId, [.. launch.Read.Select(Pointer)], [.. launch.Write.Select(Pointer)]));
     }
