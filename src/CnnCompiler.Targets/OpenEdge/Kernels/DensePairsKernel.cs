@@ -111,6 +111,9 @@ public sealed class DensePairsKernel : NestKernel
     public override bool Continues(int index) => HasRows && index % Blocks > 0;
 
     /// <inheritdoc/>
+    public override int NarrowStreamWords(int count) => Cell.Side + (count * ((Cell.Side * Cell.Side * Sets) + Sets + (HasRows ? 1 : 0)));
+
+    /// <inheritdoc/>
     public override KernelLaunch InARow(int index, int count, int parameters, IKernelData data)
     {
         var (line, first) = (index / Blocks, index % Blocks);

@@ -70,6 +70,13 @@ public abstract class NestKernel(MappedNest nest)
     /// <param name="index">Launch, from 1.</param>
     public virtual bool Continues(int index) => false;
 
+    /// <summary>
+    /// Words of the longest column's stream of parameters, of launches in a row, where they are narrow: four words each, then words that are two numbers of 8 bits, a + b * 2^16,
+    /// and nothing else. Such parameters may lie packed in RAM (<see cref="ExpandKernel"/>). 0 where they aren't.
+    /// </summary>
+    /// <param name="count">How many launches.</param>
+    public virtual int NarrowStreamWords(int count) => 0;
+
     /// <summary>The data of launches in a row, done as one; its block has as many words as theirs together.</summary>
     /// <param name="index">The first.</param>
     /// <param name="count">How many: 1, or more where all others of them <see cref="Continues(int)"/>.</param>

@@ -96,10 +96,13 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
 
     /// <summary>Cycles of all launches of a nest on the array alone.</summary>
     /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
-    public long ArrayCycles(MappedNest nest, MappedProgram program)
+    public long ArrayCycles(MappedNest nest, MappedProgram program) => ArrayCycles(Compile(nest, program).Kernel, program);
+
+    /// <summary>Cycles of all launches of a kernel on the array alone.</summary>
+    /// <exception cref="ArrayResourceException">The kernel exceeds the array.</exception>
+    public long ArrayCycles(NestKernel kernel, MappedProgram program)
     {
-        var (kernel, data) = Compile(nest, program);
-        var (first, next) = ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, data);
+        var (first, next) = ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, new Addresses(program));
         return first + ((kernel.Launches - 1L) * next);
     }
 
@@ -189,6 +192,9 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     /// <summary>Buffers one after the other; no memory is short here.</summary>
     private sealed class Addresses : IKernelData
     {
+        /// <summary>Bytes from the parameters to the block that a launch expands.</summary>
+        private const int FarBehind = 1 << 24;
+
         private readonly Dictionary<string, int> _addresses = new(StringComparer.Ordinal);
         private readonly Dictionary<string, Tensor> _constants;
 
@@ -207,7 +213,7 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
 
         public int Parameters { get; }
 
-        public int AddressOf(string buffer) => _addresses[buffer];
+        public int AddressOf(string buffer) => buffer == ExpandKernel.Block ? Parameters + FarBehind : _addresses[buffer];
 
         public Tensor Constant(string name) => _constants[name];
     }
