@@ -174,7 +174,7 @@ public sealed class ImageEmitter
         var moves = new EstimatedMoves(machine.Host);
         foreach (var layer in program.Steps.GroupBy(step => step.Origin.Value.Layer, StringComparer.Ordinal))
         {
-            layers.Add(new(layer.Key, string.Join(", ", layer.Select(step => step.Match(nest => nest.Kernel, _ => "softmax on the host")).Distinct(StringComparer.Ordinal)), 0));
+            layers.Add(new(layer.Key, string.Join(", ", layer.SelectMany(step => step.Match(Names, _ => ["softmax on the host"])).Distinct(StringComparer.Ordinal)), 0));
         }
 
         for (var step = 0; step < program.Steps.Count; step++)
@@ -224,6 +224,8 @@ public sealed class ImageEmitter
         layers = [.. layers.Select((layer, at) => layer with { Femtojoules = layer.Femtojoules + moves.Energy(at, layer.Cost, timer) })];
 
         return new(layers, emitter._inRam.IsAll && emitter._sequence.Expanded.Count == 0);
+
+        IEnumerable<string> Names(MappedNest nest) => emitter._sequence.Expanded.ContainsKey(nest) ? [ExpandKernel.Name, nest.Kernel] : [nest.Kernel];
     }
 
     /// <summary>True where a program's kernels and memory fit a machine.</summary>
