@@ -118,7 +118,8 @@ public class TurnTests
             var operators = NestMapper.Descriptors(module.Program).Select(entry => entry.Descriptor).ToList();
             foreach (var (producer, consumer) in operators.Zip(operators.Skip(1)))
             {
-                var dimensions = TileWindow.Dimensions(producer, consumer).ToList();
+                var between = new TileWindows(producer, consumer);
+                var dimensions = between.Dimensions;
                 foreach (var (around, inside) in dimensions.Prepend((-1, -1, -1)).SelectMany(_ => dimensions, (first, second) => (first, second)).Where(pair => pair.first.Item1 != pair.second.Dimension))
                 {
                     for (var tile = 1; tile < 60; tile++)
@@ -127,7 +128,7 @@ public class TurnTests
                         leads.InsertRange(0, around.Item1 < 0 ? [] : [(around.Item2, around.Item3)]);
                         EquatableArray<NestLead> from = [.. leads.Select((lead, i) => new NestLead(lead.Loop, 1 + (tile / (i == 0 ? 1 : 4) % 4)))];
                         EquatableArray<NestLead> to = [.. leads.Select((lead, i) => new NestLead(lead.To, 1 + (tile / (i == 0 ? 4 : 16) % 4)))];
-                        if (TileWindow.Least(producer, from, consumer, to) is not { } window)
+                        if (between.Least(from, to) is not { } window)
                         {
                             Assert.NotNull(Problem(producer, from, consumer, to, new(from.Count, [.. producer.Output.Dimensions.Select(dimension => dimension.Extent)])));
                             continue;
@@ -159,7 +160,7 @@ public class TurnTests
         Assert.All(module.Nests, nest => Assert.True(nest.Loops[nest.Outer[0]].Tile > 1));
         var steps = NestMapper.Predict(module).Select(entry => entry.Nest).ToList();
         var (producer, consumer) = (steps[0].Operation, steps[1].Operation);
-        var (_, from, to) = TileWindow.Dimensions(producer, consumer).First(pair => pair.Dimension == 1);
+        var (_, from, to) = new TileWindows(producer, consumer).Dimensions.First(pair => pair.Dimension == 1);
         Assert.Null(Problem(producer, [new(from, 2)], consumer, [new(to, 2)], new(1, [1, 2, 2, 2])));
         Assert.Contains("too many", Problem(producer, [new(from, 2)], consumer, [new(to, 1)], new(1, [1, 2, 2, 2])), StringComparison.Ordinal);
 

@@ -25,23 +25,23 @@ internal sealed class TurnSelector
 
     private readonly ChipProgram _program;
     private readonly IReadOnlyList<TurnStep> _steps;
-    private readonly MachineDescription _machine;
     private readonly NestChipPlans _plans;
     private readonly CancellationToken _cancellation;
     private readonly long _capacity;
     private readonly (int First, int Last)[] _whole;
-    private readonly string[] _keys;
+    private readonly NestSpace?[] _spaces;
     private readonly ChipCost[] _now;
     private readonly bool[] _hands;
     private readonly List<EquatableArray<NestLead>>[] _variants;
     private readonly Dictionary<(int Step, int From, int To), TileWindow?> _windows = [];
+    private readonly Dictionary<(NestSpace, NestSpace), TileWindows> _between = [];
 
     private TurnSelector(ChipProgram program, IReadOnlyList<TurnStep> steps, MachineDescription machine, NestChipPlans plans, CancellationToken cancellation)
     {
-        (_program, _steps, _machine, _plans, _cancellation) = (program, steps, machine, plans, cancellation);
+        (_program, _steps, _plans, _cancellation) = (program, steps, plans, cancellation);
         _capacity = machine.Systolic![SystolicKeys.ActivationBytes];
-        _keys = [.. steps.Select(step => step.Operation is { } operation ? NestMapper.Key(operation) : string.Empty)];
-        _now = [.. steps.Select(step => step is { Operation: { } operation, Plan: { } plan } ? NestChipPlans.Priced(operation, plan, NestPlacement.Of(step.Chip), machine).Cost : default)];
+        _spaces = [.. steps.Select(step => step.Operation is { } operation ? plans.Space(operation) : null)];
+        _now = [.. steps.Select((step, i) => step.Plan is { } plan ? NestChipPlans.Priced(_spaces[i]!, plan, NestPlacement.Of(step.Chip)).Cost : default)];
         _whole = Whole();
         _hands = [.. Enumerable.Range(0, steps.Count).Select(Hands)];
         _variants = Variants();
@@ -119,13 +119,13 @@ internal sealed class TurnSelector
     }
 
     private (NestPlan Plan, ChipCost Cost)? Mapped(int step, bool takes, bool hands, EquatableArray<NestLead> leads, long free) =>
-        _plans.Of(_keys[step], _steps[step].Operation!, _steps[step].Plan!, PlacementOf(step, takes, hands), free, leads);
+        _plans.Of(_spaces[step]!, _steps[step].Plan!, PlacementOf(step, takes, hands), free, leads);
 
     /// <summary>The outermost loops that are looked at for each step.</summary>
     private List<EquatableArray<NestLead>>[] Variants()
     {
         var variants = _steps.Select(_ => new List<EquatableArray<NestLead>>()).ToArray();
-        var known = new Dictionary<(string, string, NestPlacement, NestPlacement, ChipCost, ChipCost), IReadOnlyList<TurnOption>>();
+        var known = new Dictionary<(NestSpace, NestSpace, NestPlacement, NestPlacement, ChipCost, ChipCost), IReadOnlyList<TurnOption>>();
         for (var i = 0; i < _steps.Count; i++)
         {
             _cancellation.ThrowIfCancellationRequested();
@@ -134,17 +134,10 @@ internal sealed class TurnSelector
                 continue;
             }
 
-            var step = i;
-            var key = (_keys[i], _keys[i + 1], PlacementOf(i, false, true), PlacementOf(i + 1, true, false), _now[i], _now[i + 1]);
+            var key = (_spaces[i]!, _spaces[i + 1]!, PlacementOf(i, false, true), PlacementOf(i + 1, true, false), _now[i], _now[i + 1]);
             if (!known.TryGetValue(key, out var options))
             {
-                known.Add(key, options = TurnOptions.Of(
-                    _steps[i].Operation!,
-                    _steps[i + 1].Operation!,
-                    _machine,
-                    (_now[i].Cycles + _now[i + 1].Cycles, _now[i].Energy + _now[i + 1].Energy),
-                    (leads, free) => Mapped(step, false, true, leads, free)?.Cost,
-                    leads => Mapped(step + 1, true, false, leads, _capacity)?.Cost));
+                known.Add(key, options = TurnOptions.Of(WindowsOf(i), CostsOf(i, key.Item3), CostsOf(i + 1, key.Item4), (_now[i].Cycles + _now[i + 1].Cycles, _now[i].Energy + _now[i + 1].Energy)));
             }
 
             variants[i].AddRange(options.Select(option => option.From).Except(variants[i]).ToList());
@@ -154,13 +147,21 @@ internal sealed class TurnSelector
         return variants;
     }
 
+    private TurnCosts CostsOf(int step, NestPlacement place) => new(_plans, _spaces[step]!, _steps[step].Plan!, place);
+
+    /// <summary>The windows between a step and the next one; equal steps have the same.</summary>
+    private TileWindows WindowsOf(int step)
+    {
+        var key = (_spaces[step]!, _spaces[step + 1]!);
+        return _between.TryGetValue(key, out var windows) ? windows : _between[key] = new(key.Item1.Operation, key.Item2.Operation);
+    }
+
     /// <summary>The window between variants of a step and the next one, or null.</summary>
     private TileWindow? Window(int step, int from, int to)
     {
         if (!_windows.TryGetValue((step, from, to), out var window))
         {
-            var least = TileWindow.Least(_steps[step].Operation!, _variants[step][from], _steps[step + 1].Operation!, _variants[step + 1][to]);
-            _windows.Add((step, from, to), window = least?.IsWorth(_steps[step].Operation!, _capacity) == true ? least : null);
+            _windows.Add((step, from, to), window = WindowsOf(step).LeastWorth(_variants[step][from], _variants[step + 1][to], _capacity));
         }
 
         return window;
