@@ -59,7 +59,8 @@ public class SearchTests
         var (met, again) = (0, 0);
         for (var seed = 0; seed < 24; seed++)
         {
-            var machine = NestLevels.Small(name, 3, 4, 96 << (seed % 3), 4 << (seed % 4));
+            // all sizes from hardly anything to all of an operand
+            var machine = NestLevels.Small(name, 3, 4, 96 << (seed % 6), 4 << (seed % 8));
             foreach (var (_, operation) in NestMapper.Descriptors(NestTests.Map(RandomNetworks.Layer(RandomNetworks.Kinds[seed % RandomNetworks.Kinds.Count], seed), machine).Program))
             {
                 var space = new NestSpace(operation, machine);
@@ -69,7 +70,8 @@ public class SearchTests
                     EquatableArray<NestLead> leads = outer == inner ? [new(outer, 1)] : [new(outer, Up(operation.Loops[outer].Extent, 2)), new(inner, 1)];
                     foreach (var place in (NestPlacement[])[NestPlacement.Dram, new(true, false, 0, true, false), new(false, false, 0, true, seed % 2 == 0)])
                     {
-                        var (free, least) = (48L << (seed % 3), space.LeastCycles(place, 48L << (seed % 3), leads.AsSpan()));
+                        var free = 48L << (seed % 6);
+                        var least = space.LeastCycles(place, free, leads.AsSpan());
                         if (NestMapper.Best(space, place: place, free: free, leads: leads) is { } best)
                         {
                             Assert.True(least <= best.Cycles);
