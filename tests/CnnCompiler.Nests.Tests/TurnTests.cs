@@ -16,7 +16,7 @@ namespace CnnCompiler.Nests.Tests;
 /// <summary>Operators that go through tiles together: what is handed over is there when it is read, all of it and no more, and what it saves.</summary>
 public class TurnTests
 {
-    private static readonly string[] Networks =
+    internal static readonly string[] Networks =
     [
         "a = conv2d(x, filters=6, kernel=1, activation=relu)\n b = depthwise_conv2d(a, kernel=3, padding=same)\n c = conv2d(b, filters=4, kernel=1)\n output c",
         "a = conv2d(x, filters=4, kernel=3, padding=same)\n b = conv2d(a, filters=4, kernel=3, stride=2)\n p = max_pool2d(b, kernel=2)\n output p",
@@ -270,14 +270,14 @@ public class TurnTests
         }
     }
 
-    private static NetworkGraph Read(string layers, string type)
+    internal static NetworkGraph Read(string layers, string type)
     {
         var result = Compiler.Compile(new CompileRequest("n.cnn", Encoding.UTF8.GetBytes($"network n {{ weights seed 1\n input x : {type}\n {layers} }}"), "gconv") { StopLevel = IrLevel.Network });
         Assert.True(result.Succeeded, string.Join('\n', result.Diagnostics));
         return ((NetworkModule)result.Modules[IrLevel.Network]).Graph;
     }
 
-    private static SystolicModule Mapped(NetworkGraph network, MachineDescription machine, string[] disabled)
+    internal static SystolicModule Mapped(NetworkGraph network, MachineDescription machine, string[] disabled)
     {
         var pipeline = GconvTarget.Pipeline(machine, []);
         var context = new PassContext { VerifyEach = true };

@@ -15,10 +15,10 @@ internal sealed record TurnStep(NestChip? Chip, SystolicOperator? Operation, Nes
 
 /// <summary>
 /// Chooses steps that run in turn. Of each pair of steps that follow each other the outermost loops and tiles are looked at that both can have (<see cref="TurnOptions"/>); those that are better than others in
-/// time or room are a step's variants. A path through the variants is the cheapest one, cycles first: at each step the cheapest way to have come there with so much of the buffer in use by the steps
-/// in turn; steps in turn never need more energy than one after the other. That is exact among the variants; where addresses can't be found the next try gives out less of the buffer. Tensors that stay on the chip as a whole stay, or become windows.
+/// time or room are a step's variants, of which <see cref="TurnPath"/> takes the cheapest path. Where addresses can't be found the next try gives out less of the buffer. Tensors that stay on the chip as a whole
+/// stay, or become windows.
 /// </summary>
-internal sealed class TurnSelector
+internal sealed class TurnSelector : ITurnSteps
 {
     /// <summary>Parts of the buffer; where addresses can't be found the next try has one less.</summary>
     private const int Parts = 8;
@@ -36,16 +36,29 @@ internal sealed class TurnSelector
     private readonly Dictionary<(int Step, int From, int To), TileWindow?> _windows = [];
     private readonly Dictionary<(NestSpace, NestSpace), TileWindows> _between = [];
 
-    private TurnSelector(ChipProgram program, IReadOnlyList<TurnStep> steps, MachineDescription machine, NestChipPlans plans, CancellationToken cancellation)
+    /// <summary>Works out the variants of steps.</summary>
+    public TurnSelector(ChipProgram program, IReadOnlyList<TurnStep> steps, MachineDescription machine, NestChipPlans plans, CancellationToken cancellation)
     {
         (_program, _steps, _plans, _cancellation) = (program, steps, plans, cancellation);
         _capacity = machine.Systolic![SystolicKeys.ActivationBytes];
         _spaces = [.. steps.Select(step => step.Operation is { } operation ? plans.Space(operation) : null)];
         _now = [.. steps.Select((step, i) => step.Plan is { } plan ? NestChipPlans.Priced(_spaces[i]!, plan, NestPlacement.Of(step.Chip)).Cost : default)];
         _whole = Whole();
-        _hands = [.. Enumerable.Range(0, steps.Count).Select(Hands)];
-        _variants = Variants();
+        _hands = [.. Enumerable.Range(0, steps.Count).Select(MayHand)];
+        _variants = AllVariants();
     }
+
+    /// <inheritdoc/>
+    public int Count => _steps.Count;
+
+    /// <inheritdoc/>
+    public ChipCost Now(int step) => _now[step];
+
+    /// <inheritdoc/>
+    public bool Hands(int step) => _hands[step];
+
+    /// <inheritdoc/>
+    public int Variants(int step) => _variants[step].Count;
 
     /// <summary>How each step runs: as before, or in turn with others.</summary>
     /// <param name="program">The program.</param>
@@ -58,8 +71,8 @@ internal sealed class TurnSelector
         var selector = new TurnSelector(program, steps, machine, plans, cancellation);
         for (var parts = Parts; parts > 0; parts--)
         {
-            var found = selector.Cheapest(selector._capacity / Parts * parts);
-            if (found.TrueForAll(label => label.Plan is null))
+            var found = TurnPath.Cheapest(selector, selector._capacity / Parts * parts, cancellation);
+            if (found.All(path => path.Plan is null))
             {
                 return steps;
             }
@@ -99,7 +112,7 @@ internal sealed class TurnSelector
     }
 
     /// <summary>True where a step can hand its result over to the next one: it alone writes it, the next one reads it as its input, and it is not on the chip for others too.</summary>
-    private bool Hands(int step)
+    private bool MayHand(int step)
     {
         var tensor = _program.Steps[step].Written;
         return step + 1 < _steps.Count && _steps[step].Operation is not null && _steps[step + 1].Operation is not null
@@ -122,7 +135,7 @@ internal sealed class TurnSelector
         _plans.Of(_spaces[step]!, _steps[step].Plan!, PlacementOf(step, takes, hands), free, leads);
 
     /// <summary>The outermost loops that are looked at for each step.</summary>
-    private List<EquatableArray<NestLead>>[] Variants()
+    private List<EquatableArray<NestLead>>[] AllVariants()
     {
         var variants = _steps.Select(_ => new List<EquatableArray<NestLead>>()).ToArray();
         var known = new Dictionary<(NestSpace, NestSpace, NestPlacement, NestPlacement, ChipCost, ChipCost), IReadOnlyList<TurnOption>>();
@@ -156,8 +169,25 @@ internal sealed class TurnSelector
         return _between.TryGetValue(key, out var windows) ? windows : _between[key] = new(key.Item1.Operation, key.Item2.Operation);
     }
 
-    /// <summary>The window between variants of a step and the next one, or null.</summary>
-    private TileWindow? Window(int step, int from, int to)
+    /// <inheritdoc/>
+    public IEnumerable<TurnWay> First(int step, int variant)
+    {
+        // the fewer bytes boxes take, the slower, mostly
+        for (var level = 0; level <= (NestPlacement.Of(_steps[step].Chip).Input ? 0 : NestChipPlans.Halvings); level++)
+        {
+            if (Mapped(step, false, true, _variants[step][variant], _capacity >> level) is var (plan, cost))
+            {
+                yield return new(cost, WholeBytes(step, true, false, true) + ChipProgram.Aligned(cost.Boxes), plan);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public TurnWay? Behind(int step, int variant, bool hands) =>
+        Mapped(step, true, hands, _variants[step][variant], _capacity) is var (plan, cost) ? new(cost, WholeBytes(step, false, true, hands), plan) : null;
+
+    /// <inheritdoc/>
+    public TileWindow? Window(int step, int from, int to)
     {
         if (!_windows.TryGetValue((step, from, to), out var window))
         {
@@ -181,89 +211,16 @@ internal sealed class TurnSelector
         return bytes;
     }
 
-    /// <summary>True where a step can run in turn with those before it: none reads from DRAM, or writes there, what another one writes there.</summary>
-    private bool IsApart(int first, int step, bool hands)
+    /// <inheritdoc/>
+    public bool IsApart(int first, int step, bool hands)
     {
         var place = PlacementOf(step, true, hands);
         return Enumerable.Range(first, step - first).All(other => PlacementOf(other, other > first, true) is var earlier
             && !_program.Touches(step, place, other, earlier) && !_program.Touches(other, earlier, step, place));
     }
 
-    /// <summary>The cheapest path, where steps in turn may use so many bytes of the buffer.</summary>
-    private List<TurnLabel> Cheapest(long room)
-    {
-        var energy = new Int128[_steps.Count + 1];
-        for (var i = 0; i < _steps.Count; i++)
-        {
-            energy[i + 1] = energy[i] + _now[i].Energy;
-        }
-
-        var closed = new TurnLabel(null, -1, -1, null, null, 0, 0, 0, 0);
-        var open = new List<TurnLabel>();
-        for (var i = 0; i < _steps.Count; i++)
-        {
-            _cancellation.ThrowIfCancellationRequested();
-            var (step, end, next) = (i, closed.Then(i, -1, null, null, _now[i], 0, 0), new List<TurnLabel>());
-            for (var variant = 0; _hands[i] && variant < _variants[i].Count; variant++)
-            {
-                // the fewer bytes boxes take, the slower, mostly
-                for (var level = 0; level <= (NestPlacement.Of(_steps[i].Chip).Input ? 0 : NestChipPlans.Halvings); level++)
-                {
-                    if (Mapped(i, false, true, _variants[i][variant], _capacity >> level) is var (plan, cost))
-                    {
-                        Add(closed.Then(i, variant, plan, null, cost, WholeBytes(i, true, false, true) + Up(cost.Boxes), 1));
-                    }
-                }
-            }
-
-            foreach (var before in open.Where(label => label.InTurn < ChipContents.MostInTurn))
-            {
-                var (mayHand, mayEnd) = (_hands[step] && IsApart(step - before.InTurn, step, true), IsApart(step - before.InTurn, step, false));
-                for (var variant = 0; variant < _variants[i].Count; variant++)
-                {
-                    if (Window(i - 1, before.Variant, variant) is not { } window)
-                    {
-                        continue;
-                    }
-
-                    var used = before.Used + Up(window.Bytes);
-                    if (mayHand && Mapped(i, true, true, _variants[i][variant], _capacity) is var (plan, cost))
-                    {
-                        Add(before.Then(i, variant, plan, window, cost, used + WholeBytes(i, false, true, true), before.InTurn + 1));
-                    }
-
-                    if (mayEnd && used + WholeBytes(i, false, true, false) <= room && Mapped(i, true, false, _variants[i][variant], _capacity) is var (lastPlan, lastCost)
-                        && before.Then(i, variant, lastPlan, window, lastCost, 0, 0) is var last && last.Energy - before.Begin.Energy <= energy[i + 1] - energy[before.Begin.Step + 1] && last.Cost.CompareTo(end.Cost) < 0)
-                    {
-                        end = last;
-                    }
-                }
-            }
-
-            (closed, open) = (end, next);
-
-            void Add(TurnLabel label)
-            {
-                if (label.Used <= room && !next.Exists(other => other.IsNoWorse(label)))
-                {
-                    next.RemoveAll(label.IsNoWorse);
-                    next.Add(label);
-                }
-            }
-        }
-
-        var path = new List<TurnLabel>();
-        for (var label = closed; label is { Step: >= 0 }; label = label.Before!)
-        {
-            path.Add(label);
-        }
-
-        path.Reverse();
-        return path;
-    }
-
     /// <summary>The steps with addresses, or null where windows, tensors and boxes can't be placed beside each other.</summary>
-    private List<TurnStep>? Addressed(List<TurnLabel> path)
+    private List<TurnStep>? Addressed(IReadOnlyList<TurnPath> path)
     {
         // what runs in turn is there all the time
         var turns = new (int First, int Last)[path.Count];
@@ -307,7 +264,7 @@ internal sealed class TurnSelector
     }
 
     /// <summary>A step with its addresses.</summary>
-    private TurnStep StepOf(TurnLabel label, TileWindow? handed, MemoryPlan plan)
+    private TurnStep StepOf(TurnPath label, TileWindow? handed, MemoryPlan plan)
     {
         var (step, now) = (label.Step, _steps[label.Step]);
         if (now.Chip is null && label.Plan is null)
@@ -333,35 +290,4 @@ internal sealed class TurnSelector
     }
 
     private static string Name(char kind, int number) => string.Create(CultureInfo.InvariantCulture, $"{kind}{number}");
-
-    /// <summary>Bytes as they count in a plan of addresses.</summary>
-    private static long Up(long bytes) => (bytes + ChipProgram.Alignment - 1) / ChipProgram.Alignment * ChipProgram.Alignment;
-
-    /// <summary>A way to have come to a step.</summary>
-    /// <param name="Before">The way to the step before.</param>
-    /// <param name="Step">The step.</param>
-    /// <param name="Variant">Its outermost loops.</param>
-    /// <param name="Plan">Its mapping in turn with others; null where it runs as before.</param>
-    /// <param name="Window">The window that it takes tiles from.</param>
-    /// <param name="Cycles">Cycles up to the step.</param>
-    /// <param name="Energy">Energy up to it, attojoules.</param>
-    /// <param name="Used">Bytes of the buffer that the steps in turn use up to it, where it hands tiles over.</param>
-    /// <param name="InTurn">Number of these steps.</param>
-    private sealed record TurnLabel(TurnLabel? Before, int Step, int Variant, NestPlan? Plan, TileWindow? Window, long Cycles, Int128 Energy, long Used, int InTurn)
-    {
-        /// <summary>Cycles, then energy.</summary>
-        public (long, Int128) Cost => (Cycles, Energy);
-
-        /// <summary>The step before those in turn.</summary>
-        public TurnLabel Begin => InTurn == 0 ? this : Before!.Begin;
-
-        /// <summary>True where another way to the same variant is of no use.</summary>
-        public bool IsNoWorse(TurnLabel other) => Variant == other.Variant && Used <= other.Used && Cycles <= other.Cycles && Energy <= other.Energy && InTurn <= other.InTurn;
-
-        /// <summary>Bytes of the boxes of its input.</summary>
-        public long Boxes { get; private init; }
-
-        public TurnLabel Then(int step, int variant, NestPlan? plan, TileWindow? window, ChipCost cost, long used, int inTurn) =>
-            new(this, step, variant, plan, window, Cycles + cost.Cycles, Energy + cost.Energy, used, inTurn) { Boxes = cost.Boxes };
-    }
 }
