@@ -86,15 +86,18 @@ public class TurnPathTests
                 }
 
                 var used = bytes + ((window.Bytes + ChipProgram.Alignment - 1) / ChipProgram.Alignment * ChipProgram.Alignment);
-                if (steps.Behind(step, next, false) is { } behind && used + behind.Bytes <= room && steps.IsApart(from, step, false)
-                    && energy + behind.Cost.Energy <= Enumerable.Range(from, step + 1 - from).Aggregate(Int128.Zero, (sum, i) => sum + steps.Now(i).Energy))
+                foreach (var way in steps.Behind(step, next, false))
                 {
-                    groups.Add((step + 1, cycles + behind.Cost.Cycles, energy + behind.Cost.Energy));
+                    if (used + way.Bytes <= room && steps.IsApart(from, step, false)
+                        && energy + way.Cost.Energy <= Enumerable.Range(from, step + 1 - from).Aggregate(Int128.Zero, (sum, i) => sum + steps.Now(i).Energy))
+                    {
+                        groups.Add((step + 1, cycles + way.Cost.Cycles, energy + way.Cost.Energy));
+                    }
                 }
 
-                if (steps.Hands(step) && steps.IsApart(from, step, true) && steps.Behind(step, next, true) is { } between)
+                foreach (var way in steps.Hands(step) && steps.IsApart(from, step, true) ? steps.Behind(step, next, true) : [])
                 {
-                    Extend(step, next, cycles + between.Cost.Cycles, energy + between.Cost.Energy, used + between.Bytes);
+                    Extend(step, next, cycles + way.Cost.Cycles, energy + way.Cost.Energy, used + way.Bytes);
                 }
             }
         }
@@ -109,7 +112,7 @@ public class TurnPathTests
         private readonly bool[,,] _apart;
         private readonly TileWindow?[,,] _windows;
         private readonly TurnWay[,][] _first;
-        private readonly TurnWay?[,,] _behind;
+        private readonly TurnWay[,,][] _behind;
         private readonly int[] _variants;
         private readonly int _most;
 
@@ -118,14 +121,14 @@ public class TurnPathTests
             // few cycles make ties, of which energy tells
             (Count, Room, _most, var conflicts) = (random.Next(1, 7), random.Next(20, 120), random.Next(2) == 0 ? 4 : 11, random.Next(2) == 0 ? 3 : 12);
             (_now, _hands, _variants) = (new ChipCost[Count], new bool[Count], new int[Count]);
-            (_apart, _windows, _first, _behind) = (new bool[Count, Count, 2], new TileWindow?[Count, 3, 3], new TurnWay[Count, 3][], new TurnWay?[Count, 3, 2]);
+            (_apart, _windows, _first, _behind) = (new bool[Count, Count, 2], new TileWindow?[Count, 3, 3], new TurnWay[Count, 3][], new TurnWay[Count, 3, 2][]);
             for (var i = 0; i < Count; i++)
             {
                 (_now[i], _hands[i], _variants[i]) = (new(random.Next(3, _most + 1), random.Next(4, 12), 0), i + 1 < Count && random.Next(6) > 0, random.Next(1, 4));
                 for (var a = 0; a < 3; a++)
                 {
                     _first[i, a] = [.. Enumerable.Range(0, random.Next(3)).Select(_ => Way(random))];
-                    (_behind[i, a, 0], _behind[i, a, 1]) = (random.Next(6) > 0 ? Way(random) : null, random.Next(6) > 0 ? Way(random) : null);
+                    (_behind[i, a, 0], _behind[i, a, 1]) = ([.. Enumerable.Range(0, random.Next(3)).Select(_ => Way(random))], [.. Enumerable.Range(0, random.Next(3)).Select(_ => Way(random))]);
                     for (var b = 0; b < 3; b++)
                     {
                         _windows[i, a, b] = random.Next(5) > 0 ? new(new NestWindow(1, [1]), random.Next(1, 40)) : null;
@@ -153,7 +156,7 @@ public class TurnPathTests
 
         public IEnumerable<TurnWay> First(int step, int variant) => _first[step, variant];
 
-        public TurnWay? Behind(int step, int variant, bool hands) => _behind[step, variant, hands ? 1 : 0];
+        public IEnumerable<TurnWay> Behind(int step, int variant, bool hands) => _behind[step, variant, hands ? 1 : 0];
 
         public bool IsApart(int first, int step, bool hands) => Enumerable.Range(first, step - first).All(other => _apart[step, other, hands ? 1 : 0]);
 

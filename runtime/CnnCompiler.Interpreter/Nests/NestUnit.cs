@@ -57,16 +57,15 @@ internal sealed class NestUnit
         (_nest, _operation, _fail, _cancellation) = (nest, nest.Operation, fail, cancellation);
         var loops = _operation.Loops.Count;
         var (kept, stores) = (nest.Chip ?? new(0, NestChip.Dram, NestChip.Dram, [.. _operation.Extras.Select(_ => NestChip.Dram)], NestChip.Dram, true), nest.Chip?.Stores ?? true);
-        (_keepsInput, _keepsKernel, _takesTiles) = (kept.Input != NestChip.Dram, kept.Kernel != NestChip.Dram, kept.InputWindow is not null);
-        _input = new(At(_operation.Input, kept.Input), loops, MemoryOf(kept.Input), kept.InputWindow);
+        (_keepsInput, _keepsKernel, _takesTiles) = (kept.Input != NestChip.Dram, kept.Kernel != NestChip.Dram, kept.Taken is { Input: true });
+        _input = new(At(_operation.Input, kept.Input), loops, MemoryOf(kept.Input), kept.Taken is { Input: true } ? kept.Taken.Window : null);
         _kernel = _operation.Kernel is { } kernel ? new(At(kernel, kept.Kernel), loops, MemoryOf(kept.Kernel)) : null;
 
         // boxes are held by the operands' buffers here: what lay at their place is gone all the same
         chip.AsSpan(kept.Boxes, (int)nest.BoxBytes).Fill(byte.MaxValue);
-        var code = _operation.Pre.Concat(_operation.Main).Concat(_operation.Post).ToList();
         _extras = [.. _operation.Extras.Select((extra, i) => (
             new OperandBuffer(At(extra, kept.Extras[i]), loops, MemoryOf(kept.Extras[i])),
-            code.Any(instruction => instruction.Opcode == ScalarOpcode.Lookup && instruction.Value == i),
+            _operation.IsTable(i),
             ChipContents.Bytes(extra),
             kept.Extras[i] != NestChip.Dram))];
         List<AffineAccess> outputs = stores ? [new(_operation.Output, loops, memory)] : [];
@@ -76,7 +75,7 @@ internal sealed class NestUnit
         }
 
         (_stored, _kept) = (stores ? _operation.Output.Element.Size() : 0, kept.Output == NestChip.Dram ? 0 : _operation.Output.Element.Size());
-        _output = new(_operation, [.. _operation.Extras.Select((extra, i) => new AffineAccess(At(extra, kept.Extras[i]), loops, MemoryOf(kept.Extras[i])))], [.. outputs]);
+        _output = new(_operation, [.. _operation.Extras.Select((extra, i) => new AffineAccess(At(extra, kept.Extras[i]), loops, MemoryOf(kept.Extras[i]), kept.Taken is { } taken && taken.Extras.Contains(i) ? taken.Window.Extents : null))], [.. outputs]);
         (_pre, _main) = (new(_operation.Pre), new(_operation.Main));
         _needsExtras = _operation.Pre.Concat(_operation.Main).Any(instruction => instruction.Opcode is ScalarOpcode.Extra or ScalarOpcode.Lookup);
         _real = _operation.Accumulator.IsReal();

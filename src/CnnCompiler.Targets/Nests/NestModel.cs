@@ -49,13 +49,9 @@ internal static class NestModel
     }
 
     /// <summary>Further operands; a table comes as a whole, and once.</summary>
-    public static IReadOnlyList<NestExtra> Extras(SystolicOperator operation)
-    {
-        var tables = operation.Pre.Concat(operation.Main).Concat(operation.Post).Where(instruction => instruction.Opcode == ScalarOpcode.Lookup).Select(instruction => (int)instruction.Value).ToHashSet();
-        return [.. operation.Extras.Select((extra, i) => tables.Contains(i)
-            ? new NestExtra(null, extra.Dimensions.Aggregate((long)extra.Element.Size(), (bytes, dimension) => bytes * dimension.Extent))
-            : new NestExtra(new(operation, extra), 0))];
-    }
+    public static IReadOnlyList<NestExtra> Extras(SystolicOperator operation) => [.. operation.Extras.Select((extra, i) => operation.IsTable(i)
+        ? new NestExtra(null, extra.Dimensions.Aggregate((long)extra.Element.Size(), (bytes, dimension) => bytes * dimension.Extent))
+        : new NestExtra(new(operation, extra), 0))];
 
     /// <summary>Elements that move where loops inside a tile cause it: each value once, again for each step of a loop that does not index it.</summary>
     /// <param name="operation">The operator.</param>

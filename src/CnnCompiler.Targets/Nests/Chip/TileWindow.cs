@@ -1,3 +1,4 @@
+using System.Numerics;
 using CnnCompiler.Core;
 using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Systolic;
@@ -9,26 +10,56 @@ namespace CnnCompiler.Targets.Nests.Chip;
 /// <param name="Bytes">Its bytes.</param>
 internal sealed record TileWindow(NestWindow Window, long Bytes);
 
+/// <summary>Which operands of an operator read a tensor whose tiles another one hands over.</summary>
+/// <param name="Input">Its input does.</param>
+/// <param name="Extras">A bit for each further operand.</param>
+internal readonly record struct TileTakers(bool Input, ulong Extras)
+{
+    /// <summary>The further operands by number.</summary>
+    public EquatableArray<int> Numbers
+    {
+        get
+        {
+            var numbers = new List<int>();
+            for (var bits = Extras; bits != 0; bits &= bits - 1)
+            {
+                numbers.Add(BitOperations.TrailingZeroCount(bits));
+            }
+
+            return numbers.ToEquatableArray();
+        }
+    }
+
+    /// <summary>How they read it.</summary>
+    public IEnumerable<SystolicAccess> Of(SystolicOperator operation) => (Input ? (SystolicAccess[])[operation.Input] : []).Concat(Numbers.Select(extra => operation.Extras[extra]));
+}
+
 /// <summary>The windows of a tensor between two operators, whatever their outermost loops are.</summary>
 internal sealed class TileWindows
 {
     private readonly SystolicOperator _producer;
     private readonly SystolicOperator _consumer;
+    private readonly SystolicAccess[] _taken;
     private readonly int[] _extents;
     private readonly long _bytes;
     private readonly Dictionary<(int Dimension, int From, int To, bool IsLast), int?> _lines = [];
 
     /// <summary>Prepares a pair.</summary>
     /// <param name="producer">The operator that writes the tensor, all of it.</param>
-    /// <param name="consumer">The operator that reads it as its input.</param>
-    public TileWindows(SystolicOperator producer, SystolicOperator consumer)
+    /// <param name="consumer">The operator that reads it.</param>
+    /// <param name="takers">Which of its operands do.</param>
+    public TileWindows(SystolicOperator producer, SystolicOperator consumer, TileTakers takers)
     {
-        (_producer, _consumer, Dimensions) = (producer, consumer, [.. DimensionsOf(producer, consumer)]);
+        (_producer, _consumer, _taken) = (producer, consumer, [.. takers.Of(consumer)]);
+        Dimensions = [.. DimensionsOf()];
         (_extents, _bytes) = ([.. producer.Output.Dimensions.Select(dimension => dimension.Extent)], ChipContents.Bytes(producer.Output));
     }
 
     /// <summary>The dimensions of the tensor along which one operator writes and the other one reads line by line, with the loops that do: each trip of the producer's is a line.</summary>
     public IReadOnlyList<(int Dimension, int From, int To)> Dimensions { get; }
+
+    /// <summary>Lines from a trip of the reading operator's loop to the next one.</summary>
+    public long Stride(int dimension, int loop) => _taken[0].Dimensions[dimension].Coefficients[loop];
 
     /// <summary>The smallest window with such outermost loops, or null where these do not fit each other.</summary>
     /// <param name="from">Those of the operator that writes the tensor.</param>
@@ -66,10 +97,10 @@ internal sealed class TileWindows
     /// <param name="capacity">Bytes of the buffer.</param>
     public TileWindow? LeastWorth(EquatableArray<NestLead> from, EquatableArray<NestLead> to, long capacity) => Least(from, to) is { } window && window.Bytes <= capacity && window.Bytes < _bytes ? window : null;
 
-    private static IEnumerable<(int Dimension, int From, int To)> DimensionsOf(SystolicOperator producer, SystolicOperator consumer)
+    private IEnumerable<(int Dimension, int From, int To)> DimensionsOf()
     {
-        var (written, read) = (producer.Output.Dimensions, consumer.Input.Dimensions);
-        if (written.Count != read.Count || producer.Output.Element != consumer.Input.Element || Enumerable.Range(0, written.Count).Any(d => written[d].Extent != read[d].Extent))
+        var (producer, written, read) = (_producer, _producer.Output.Dimensions, _taken[0].Dimensions);
+        if (_taken.Any(access => access.Element != producer.Output.Element || !access.Dimensions.Select(dimension => dimension.Extent).SequenceEqual(written.Select(dimension => dimension.Extent))))
         {
             yield break;
         }
@@ -77,12 +108,13 @@ internal sealed class TileWindows
         for (var d = 0; d < written.Count; d++)
         {
             var from = Enumerable.Range(0, producer.Loops.Count).Where(loop => written[d].Coefficients[loop] != 0 && producer.Loops[loop].Extent > 1).ToList();
-            if (written[d].Constant != 0 || from.Count != 1 || written[d].Coefficients[from[0]] != 1 || producer.Loops[from[0]].Extent != written[d].Extent || !IsOnly(written, d, from[0]) || read[d].Divisor != 1)
+            if (written[d].Constant != 0 || from.Count != 1 || written[d].Coefficients[from[0]] != 1 || producer.Loops[from[0]].Extent != written[d].Extent || !IsOnly(written, d, from[0]))
             {
                 continue;
             }
 
-            foreach (var to in Enumerable.Range(0, consumer.Loops.Count).Where(loop => consumer.Loops[loop] is { Extent: > 1, Role: not SystolicRole.Row } && read[d].Coefficients[loop] > 0 && IsOnly(read, d, loop)))
+            foreach (var to in Enumerable.Range(0, _consumer.Loops.Count).Where(loop => _consumer.Loops[loop] is { Extent: > 1, Role: not SystolicRole.Row }
+                && Array.TrueForAll(_taken, access => access.Dimensions[d] is { Divisor: 1 } own && own.Coefficients[loop] > 0 && own.Coefficients[loop] == read[d].Coefficients[loop] && IsOnly(access.Dimensions, d, loop))))
             {
                 yield return (d, from[0], to);
             }
@@ -119,12 +151,18 @@ internal sealed class TileWindows
 
     private int? Counted(int d, int from, NestLead to, bool isLast)
     {
-        var (read, extent, trips) = (_consumer.Input.Dimensions[d], _extents[d], _consumer.Loops[to.Loop].Extent);
-        var (low, high) = (read.Constant, read.Constant);
-        for (var loop = 0; loop < _consumer.Loops.Count; loop++)
+        var (read, extent, trips) = (_taken[0].Dimensions[d], _extents[d], _consumer.Loops[to.Loop].Extent);
+        var (low, high) = (long.MaxValue, long.MinValue);
+        foreach (var own in _taken.Select(access => access.Dimensions[d]))
         {
-            var reach = loop == to.Loop ? 0 : read.Coefficients[loop] * (_consumer.Loops[loop].Extent - 1);
-            (low, high) = (low + Math.Min(reach, 0), high + Math.Max(reach, 0));
+            var (first, last) = (own.Constant, own.Constant);
+            for (var loop = 0; loop < _consumer.Loops.Count; loop++)
+            {
+                var reach = loop == to.Loop ? 0 : own.Coefficients[loop] * (_consumer.Loops[loop].Extent - 1);
+                (first, last) = (first + Math.Min(reach, 0), last + Math.Max(reach, 0));
+            }
+
+            (low, high) = (Math.Min(low, first), Math.Max(high, last));
         }
 
         var most = isLast ? 1L : Math.Min(from, extent);

@@ -10,7 +10,7 @@ namespace CnnCompiler.Targets.Nests.Chip;
 /// <param name="To">Those of the one that takes them.</param>
 /// <param name="Cycles">Cycles of both.</param>
 /// <param name="Energy">Energy of both, attojoules.</param>
-/// <param name="Bytes">Bytes of the buffer for the window between them and the boxes of the first one.</param>
+/// <param name="Bytes">Bytes of the buffer for the window between them and the boxes of both.</param>
 internal readonly record struct TurnOption(EquatableArray<NestLead> From, EquatableArray<NestLead> To, long Cycles, Int128 Energy, long Bytes);
 
 /// <summary>What a step of two in turn costs.</summary>
@@ -45,18 +45,18 @@ internal static class TurnOptions
     {
         var (found, machine) = (new List<TurnOption>(), producer.Space.Machine);
         var capacity = machine.Systolic![SystolicKeys.ActivationBytes];
-        foreach (var (from, to) in Leads(windows.Dimensions, producer.Space.Operation, consumer.Space.Operation, machine))
+        foreach (var (from, to) in Leads(windows, producer.Space.Operation, consumer.Space.Operation, machine))
         {
             // a mapping is searched only where its least cycles do not say enough
             if (windows.LeastWorth(from, to, capacity) is not { } window
-                || producer.Least(from, capacity - window.Bytes) is not { } firstLeast || consumer.Least(to, capacity) is not { } secondLeast || firstLeast + secondLeast > now.Cycles
-                || consumer.Of(to, capacity) is not { } second || firstLeast + second.Cycles > now.Cycles
+                || producer.Least(from, capacity - window.Bytes) is not { } firstLeast || consumer.Least(to, capacity - window.Bytes) is not { } secondLeast || firstLeast + secondLeast > now.Cycles
+                || consumer.Of(to, capacity - window.Bytes) is not { } second || firstLeast + second.Cycles > now.Cycles
                 || producer.Of(from, capacity - window.Bytes) is not { } first)
             {
                 continue;
             }
 
-            var option = new TurnOption(from, to, first.Cycles + second.Cycles, first.Energy + second.Energy, window.Bytes + first.Boxes);
+            var option = new TurnOption(from, to, first.Cycles + second.Cycles, first.Energy + second.Energy, window.Bytes + first.Boxes + second.Boxes);
             if (option.Cycles <= now.Cycles && option.Energy <= now.Energy && !found.Exists(other => IsNoWorse(other, option)))
             {
                 found.RemoveAll(other => IsNoWorse(option, other));
@@ -71,18 +71,18 @@ internal static class TurnOptions
 
     /// <summary>Along a dimension tiles of both may differ; where a second one is inside it, those along the first one are of equally many lines.</summary>
     private static IEnumerable<(EquatableArray<NestLead> From, EquatableArray<NestLead> To)> Leads(
-        IReadOnlyList<(int Dimension, int From, int To)> dimensions, SystolicOperator producer, SystolicOperator consumer, MachineDescription machine)
+        TileWindows windows, SystolicOperator producer, SystolicOperator consumer, MachineDescription machine)
     {
-        foreach (var inside in dimensions)
+        foreach (var inside in windows.Dimensions)
         {
             foreach (var (from, to) in from first in Tiles(producer.Loops[inside.From].Extent, machine) from second in Tiles(consumer.Loops[inside.To].Extent, machine) select (first, second))
             {
                 yield return ([new(inside.From, from)], [new(inside.To, to)]);
-                foreach (var around in dimensions.Where(other => other.Dimension != inside.Dimension && other.To != inside.To))
+                foreach (var around in windows.Dimensions.Where(other => other.Dimension != inside.Dimension && other.To != inside.To))
                 {
                     foreach (var tile in Tiles(consumer.Loops[around.To].Extent, machine))
                     {
-                        var lines = tile * consumer.Input.Dimensions[around.Dimension].Coefficients[around.To];
+                        var lines = tile * windows.Stride(around.Dimension, around.To);
                         if (lines < producer.Loops[around.From].Extent)
                         {
                             yield return ([new(around.From, (int)lines), new(inside.From, from)], [new(around.To, tile), new(inside.To, to)]);

@@ -29,8 +29,8 @@ internal interface ITurnSteps
     /// <summary>How a variant runs as the first one in turn.</summary>
     IEnumerable<TurnWay> First(int step, int variant);
 
-    /// <summary>How a variant runs between others, or as the last one, which hands nothing over; null where it can't.</summary>
-    TurnWay? Behind(int step, int variant, bool hands);
+    /// <summary>How a variant runs between others, or as the last one, which hands nothing over.</summary>
+    IEnumerable<TurnWay> Behind(int step, int variant, bool hands);
 
     /// <summary>True where a step can run in turn with those before it, from the first one on: none reads from DRAM, or writes there, what another one writes there.</summary>
     bool IsApart(int first, int step, bool hands);
@@ -96,15 +96,18 @@ internal sealed record TurnPath(TurnPath? Before, int Step, int Variant, NestPla
                         continue;
                     }
 
-                    if (mayHand && steps.Behind(i, variant, true) is { } between)
+                    foreach (var way in mayHand ? steps.Behind(i, variant, true) : [])
                     {
-                        Add(before.Then(i, variant, window, between, now));
+                        Add(before.Then(i, variant, window, way, now));
                     }
 
-                    if (mayEnd && steps.Behind(i, variant, false) is { } behind && before.Then(i, variant, window, behind, now) is var last
-                        && last.Used <= room && last.Excess <= 0 && last.Cost.CompareTo(end.Cost) < 0)
+                    foreach (var way in mayEnd ? steps.Behind(i, variant, false) : [])
                     {
-                        end = last with { Used = 0, InTurn = 0, Excess = 0 };
+                        var last = before.Then(i, variant, window, way, now);
+                        if (last.Used <= room && last.Excess <= 0 && last.Cost.CompareTo(end.Cost) < 0)
+                        {
+                            end = last with { Used = 0, InTurn = 0, Excess = 0 };
+                        }
                     }
                 }
             }

@@ -31,10 +31,11 @@ internal sealed class TurnSelector : ITurnSteps
     private readonly (int First, int Last)[] _whole;
     private readonly NestSpace?[] _spaces;
     private readonly ChipCost[] _now;
+    private readonly TileTakers[] _takers;
     private readonly bool[] _hands;
     private readonly List<EquatableArray<NestLead>>[] _variants;
     private readonly Dictionary<(int Step, int From, int To), TileWindow?> _windows = [];
-    private readonly Dictionary<(NestSpace, NestSpace), TileWindows> _between = [];
+    private readonly Dictionary<(NestSpace, NestSpace, TileTakers), TileWindows> _between = [];
 
     /// <summary>Works out the variants of steps.</summary>
     public TurnSelector(ChipProgram program, IReadOnlyList<TurnStep> steps, MachineDescription machine, NestChipPlans plans, CancellationToken cancellation)
@@ -44,6 +45,7 @@ internal sealed class TurnSelector : ITurnSteps
         _spaces = [.. steps.Select(step => step.Operation is { } operation ? plans.Space(operation) : null)];
         _now = [.. steps.Select((step, i) => step.Plan is { } plan ? NestChipPlans.Priced(_spaces[i]!, plan, NestPlacement.Of(step.Chip)).Cost : default)];
         _whole = Whole();
+        _takers = [.. steps.Select((_, i) => i == 0 ? default : TakersOf(i))];
         _hands = [.. Enumerable.Range(0, steps.Count).Select(MayHand)];
         _variants = AllVariants();
     }
@@ -111,12 +113,33 @@ internal sealed class TurnSelector : ITurnSteps
         return whole;
     }
 
-    /// <summary>True where a step can hand its result over to the next one: it alone writes it, the next one reads it as its input, and it is not on the chip for others too.</summary>
+    /// <summary>The operands of a step that read what the step before it writes; none where another one does that needs it as a whole.</summary>
+    private TileTakers TakersOf(int step)
+    {
+        var (tensor, reads, takers) = (_program.Steps[step - 1].Written, _program.Steps[step].Reads, default(TileTakers));
+        if (_steps[step].Operation is not { } operation || (reads.Length > ChipStep.Kernel && reads[ChipStep.Kernel] == tensor))
+        {
+            return takers;
+        }
+
+        for (var i = 0; i < reads.Length; i++)
+        {
+            if (reads[i] == tensor && i >= ChipStep.Extras && operation.IsTable(i - ChipStep.Extras))
+            {
+                return default;
+            }
+
+            takers = reads[i] != tensor ? takers : i == ChipStep.Input ? takers with { Input = true } : takers with { Extras = takers.Extras | (1UL << (i - ChipStep.Extras)) };
+        }
+
+        return takers;
+    }
+
+    /// <summary>True where a step can hand its result over to the next one: it alone writes it, the next one reads it tile by tile, and it is not on the chip for others too.</summary>
     private bool MayHand(int step)
     {
         var tensor = _program.Steps[step].Written;
-        return step + 1 < _steps.Count && _steps[step].Operation is not null && _steps[step + 1].Operation is not null
-            && _program.Steps[step + 1].Reads is var reads && reads[ChipStep.Input] == tensor && reads.Count(read => read == tensor) == 1
+        return step + 1 < _steps.Count && _steps[step].Operation is not null && _takers[step + 1] != default
             && _program.Steps.Count(other => other.Written == tensor) == 1
             && (_whole[tensor].Last < 0 || _whole[tensor] == (step, step + 1));
     }
@@ -128,7 +151,8 @@ internal sealed class TurnSelector : ITurnSteps
 
         // in DRAM besides where others read it there
         var stores = now.Keeps ? now.Stores : _program.Tensors[tensor].IsOutput || _program.Steps.Where((_, i) => i != step + 1).Any(other => other.Reads.Contains(tensor));
-        return now with { Input = now.Input || takes, Keeps = now.Keeps || hands, Stores = hands ? stores : now.Stores };
+        var takers = takes ? _takers[step] : default;
+        return now with { Input = now.Input || takers.Input, Extras = now.Extras | takers.Extras, Keeps = now.Keeps || hands, Stores = hands ? stores : now.Stores };
     }
 
     private (NestPlan Plan, ChipCost Cost)? Mapped(int step, bool takes, bool hands, EquatableArray<NestLead> leads, long free) =>
@@ -138,7 +162,7 @@ internal sealed class TurnSelector : ITurnSteps
     private List<EquatableArray<NestLead>>[] AllVariants()
     {
         var variants = _steps.Select(_ => new List<EquatableArray<NestLead>>()).ToArray();
-        var known = new Dictionary<(NestSpace, NestSpace, NestPlacement, NestPlacement, ChipCost, ChipCost), IReadOnlyList<TurnOption>>();
+        var known = new Dictionary<(NestSpace, NestSpace, TileTakers, NestPlacement, NestPlacement, ChipCost, ChipCost), IReadOnlyList<TurnOption>>();
         for (var i = 0; i < _steps.Count; i++)
         {
             _cancellation.ThrowIfCancellationRequested();
@@ -147,10 +171,10 @@ internal sealed class TurnSelector : ITurnSteps
                 continue;
             }
 
-            var key = (_spaces[i]!, _spaces[i + 1]!, PlacementOf(i, false, true), PlacementOf(i + 1, true, false), _now[i], _now[i + 1]);
+            var key = (_spaces[i]!, _spaces[i + 1]!, _takers[i + 1], PlacementOf(i, false, true), PlacementOf(i + 1, true, false), _now[i], _now[i + 1]);
             if (!known.TryGetValue(key, out var options))
             {
-                known.Add(key, options = TurnOptions.Of(WindowsOf(i), CostsOf(i, key.Item3), CostsOf(i + 1, key.Item4), (_now[i].Cycles + _now[i + 1].Cycles, _now[i].Energy + _now[i + 1].Energy)));
+                known.Add(key, options = TurnOptions.Of(WindowsOf(i), CostsOf(i, key.Item4), CostsOf(i + 1, key.Item5), (_now[i].Cycles + _now[i + 1].Cycles, _now[i].Energy + _now[i + 1].Energy)));
             }
 
             variants[i].AddRange(options.Select(option => option.From).Except(variants[i]).ToList());
@@ -165,26 +189,27 @@ internal sealed class TurnSelector : ITurnSteps
     /// <summary>The windows between a step and the next one; equal steps have the same.</summary>
     private TileWindows WindowsOf(int step)
     {
-        var key = (_spaces[step]!, _spaces[step + 1]!);
-        return _between.TryGetValue(key, out var windows) ? windows : _between[key] = new(key.Item1.Operation, key.Item2.Operation);
+        var key = (_spaces[step]!, _spaces[step + 1]!, _takers[step + 1]);
+        return _between.TryGetValue(key, out var windows) ? windows : _between[key] = new(key.Item1.Operation, key.Item2.Operation, key.Item3);
     }
 
     /// <inheritdoc/>
-    public IEnumerable<TurnWay> First(int step, int variant)
+    public IEnumerable<TurnWay> First(int step, int variant) => Ways(step, variant, false, true);
+
+    /// <inheritdoc/>
+    public IEnumerable<TurnWay> Behind(int step, int variant, bool hands) => Ways(step, variant, true, hands);
+
+    private IEnumerable<TurnWay> Ways(int step, int variant, bool takes, bool hands)
     {
         // the fewer bytes boxes take, the slower, mostly
-        for (var level = 0; level <= (NestPlacement.Of(_steps[step].Chip).Input ? 0 : NestChipPlans.Halvings); level++)
+        for (var level = 0; level <= (PlacementOf(step, takes, hands).Input ? 0 : NestChipPlans.Halvings); level++)
         {
-            if (Mapped(step, false, true, _variants[step][variant], _capacity >> level) is var (plan, cost))
+            if (Mapped(step, takes, hands, _variants[step][variant], _capacity >> level) is var (plan, cost))
             {
-                yield return new(cost, WholeBytes(step, true, false, true) + ChipProgram.Aligned(cost.Boxes), plan);
+                yield return new(cost, WholeBytes(step, !takes, takes, hands) + ChipProgram.Aligned(cost.Boxes), plan);
             }
         }
     }
-
-    /// <inheritdoc/>
-    public TurnWay? Behind(int step, int variant, bool hands) =>
-        Mapped(step, true, hands, _variants[step][variant], _capacity) is var (plan, cost) ? new(cost, WholeBytes(step, false, true, hands), plan) : null;
 
     /// <inheritdoc/>
     public TileWindow? Window(int step, int from, int to)
@@ -204,7 +229,7 @@ internal sealed class TurnSelector : ITurnSteps
         for (var tensor = 0; tensor < _whole.Length; tensor++)
         {
             var (first, last) = _whole[tensor];
-            var isWindow = (hands && tensor == _program.Steps[step].Written) || (takes && tensor == _program.Steps[step].Reads[ChipStep.Input]);
+            var isWindow = (hands && tensor == _program.Steps[step].Written) || (takes && tensor == _program.Steps[step - 1].Written);
             bytes += first <= step && step <= last && (isFirst || first == step) && !isWindow ? _program.Tensors[tensor].Bytes : 0;
         }
 
@@ -249,7 +274,7 @@ internal sealed class TurnSelector : ITurnSteps
         {
             var (step, chip) = (label.Step, _steps[label.Step].Chip);
             var turn = turns[step];
-            if (_steps[step].Operation is not null && (chip is not null || label.Plan is not null) && label.Window is null)
+            if (_steps[step].Operation is not null && (chip is not null || label.Plan is not null) && (label.Window is null || !_takers[step].Input))
             {
                 ranges.Add(new(Name('b', step), label.Plan is null ? _now[step].Boxes : label.Boxes, turn.First, turn.Last, ChipProgram.Alignment));
             }
@@ -275,18 +300,19 @@ internal sealed class TurnSelector : ITurnSteps
         var (reads, place) = (_program.Steps[step].Reads, PlacementOf(step, label.Window is not null, handed is not null));
         var chip = new NestChip(
             place.Input || now.Operation is null ? 0 : (int)plan.AddressOf(Name('b', step)),
-            label.Window is not null ? (int)plan.AddressOf(Name('w', step)) : AddressOf(ChipStep.Input),
+            AddressOf(ChipStep.Input),
             AddressOf(ChipStep.Kernel),
             Enumerable.Range(ChipStep.Extras, Math.Max(0, reads.Length - ChipStep.Extras)).Select(AddressOf).ToEquatableArray(),
             handed is not null ? (int)plan.AddressOf(Name('w', step + 1)) : place.Keeps ? (int)plan.AddressOf(Name('t', _program.Steps[step].Written)) : NestChip.Dram,
             place.Stores)
         {
-            InputWindow = label.Window?.Window,
+            Taken = label.Window is { } taken ? new(taken.Window, _takers[step].Input, _takers[step].Numbers) : null,
             OutputWindow = handed?.Window,
         };
         return now with { Chip = chip, Plan = label.Plan is { } mapped ? mapped with { Operator = now.Plan!.Operator } : now.Plan };
 
-        int AddressOf(int operand) => operand < reads.Length && place.Has(operand) ? (int)plan.AddressOf(Name('t', reads[operand])) : NestChip.Dram;
+        int AddressOf(int operand) => operand >= reads.Length || !place.Has(operand) ? NestChip.Dram
+            : (int)plan.AddressOf(label.Window is not null && reads[operand] == _program.Steps[step - 1].Written ? Name('w', step) : Name('t', reads[operand]));
     }
 
     private static string Name(char kind, int number) => string.Create(CultureInfo.InvariantCulture, $"{kind}{number}");
