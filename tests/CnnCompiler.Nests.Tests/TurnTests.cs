@@ -3,6 +3,7 @@ using CnnCompiler.Core;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Image.Nests;
 using CnnCompiler.Image.Systolic;
+using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Primitives.Diagnostics;
@@ -10,6 +11,7 @@ using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.Nests;
 using CnnCompiler.Targets.Nests.Chip;
 using CnnCompiler.Targets.Systolic;
+using CnnCompiler.TestSupport;
 
 namespace CnnCompiler.Nests.Tests;
 
@@ -253,6 +255,35 @@ public class TurnTests
             var problems = changed.Verify();
             Assert.True(problems.Any(problem => problem.Code == "CNN0895" && (problem.Message.Contains(message, StringComparison.Ordinal) || (or is not null && problem.Message.Contains(or, StringComparison.Ordinal)))), $"{message}: {string.Join('\n', problems)}");
         }
+    }
+
+    /// <summary>A tensor of which there is only ever a window is seen as a whole by who compares levels, and what the machine does is the same whether anybody looks.</summary>
+    [Fact]
+    public void A_tensor_handed_over_is_compared_with_other_levels()
+    {
+        var machine = NestLevels.Small("nlr", 4, 4, 16 * 16 * 8 / 4, 256);
+        var network = Read("a = conv2d(x, filters=8, kernel=1)\n b = max_pool2d(a, kernel=3, stride=1)\n c = avg_pool2d(b, kernel=2)\n output c", "i8[1, 16, 16, 2] scale 0.5 zero 3");
+        var image = NestLevels.Compile(network, machine);
+        List<string> handed = [.. image.Mapped.Nests.Where(nest => nest.Chip is { Stores: false, OutputWindow: not null }).Select(nest => nest.Operator)];
+        Assert.Equal(["a"], handed);
+        var (input, diagnostics) = (ZooTests.Image(network.Inputs[0].Type, 1), new DiagnosticBag());
+        var (expected, actual) = (new NetworkModule(network).Evaluate([input], diagnostics, default)!, image.Evaluate([input], diagnostics, default)!);
+        Assert.All(handed, name => Assert.Equal(expected.Values[name].Bytes.ToArray(), actual.Values[name].Bytes.ToArray()));
+        Assert.Null(TranslationValidation.Difference(expected, actual));
+
+        // a producer that computes something else is named, not only what comes of it
+        var steps = image.Image.Systolic!.Steps.Cast<NestStep>().ToList();
+        steps[0] = steps[0] with { Operation = steps[0].Operation with { Kernel = steps[0].Operation.Kernel! with { Address = steps[0].Operation.Kernel!.Address + 1 } } };
+        var wrong = (image with { Image = image.Image with { Systolic = image.Image.Systolic with { Steps = [.. steps] } } }).Evaluate([input], diagnostics, default)!;
+        Assert.NotEqual(expected.Values["a"].Bytes.ToArray(), wrong.Values["a"].Bytes.ToArray());
+
+        var read = ImageReader.Read(image.Bytes(), "test.cnnb", diagnostics)!;
+        var plain = ImageInterpreter.Run(read, [input.Bytes.ToArray()], new RunOptions());
+        var collected = new List<int>();
+        var looked = ImageInterpreter.Run(read, [input.Bytes.ToArray()], new RunOptions { AfterHandover = (step, _) => collected.Add(step) });
+        Assert.Equal([0], collected);
+        Assert.Equal(plain.Outputs[0].ToArray(), looked.Outputs[0].ToArray());
+        Assert.Equal(plain.Cycles, looked.Cycles);
     }
 
     /// <summary>What a step in turn reads from DRAM, or writes there, no other one may write there: which of them is first nobody says.</summary>

@@ -50,11 +50,12 @@ internal sealed class NestUnit
     /// <param name="nest">The nest.</param>
     /// <param name="memory">DRAM.</param>
     /// <param name="chip">The buffer of activations.</param>
+    /// <param name="collected">Takes all results besides; null where nobody asks for them.</param>
     /// <param name="fail">Makes an error of a fault.</param>
     /// <param name="cancellation">Ends early.</param>
-    public NestUnit(NestStep nest, byte[] memory, byte[] chip, Func<string, DiagnosticException> fail, CancellationToken cancellation)
+    public NestUnit(NestStep nest, byte[] memory, byte[] chip, byte[]? collected, Func<string, DiagnosticException> fail, CancellationToken cancellation)
     {
-        (_nest, _operation, _fail, _cancellation) = (nest, nest.Operation, fail, cancellation);
+        (_nest, _operation, _fail, _cancellation, Collected) = (nest, nest.Operation, fail, cancellation, collected);
         var loops = _operation.Loops.Count;
         var (kept, stores) = (nest.Chip ?? new(0, NestChip.Dram, NestChip.Dram, [.. _operation.Extras.Select(_ => NestChip.Dram)], NestChip.Dram, true), nest.Chip?.Stores ?? true);
         (_keepsInput, _keepsKernel, _takesTiles) = (kept.Input != NestChip.Dram, kept.Kernel != NestChip.Dram, kept.Taken is { Input: true });
@@ -72,6 +73,11 @@ internal sealed class NestUnit
         if (kept.Output != NestChip.Dram)
         {
             outputs.Add(new(At(_operation.Output, kept.Output), loops, chip, kept.OutputWindow?.Extents));
+        }
+
+        if (collected is not null)
+        {
+            outputs.Add(new(At(_operation.Output, 0), loops, collected));
         }
 
         (_stored, _kept) = (stores ? _operation.Output.Element.Size() : 0, kept.Output == NestChip.Dram ? 0 : _operation.Output.Element.Size());
@@ -114,6 +120,9 @@ internal sealed class NestUnit
 
         static SystolicAccess At(SystolicAccess access, int place) => place == NestChip.Dram ? access : access with { Address = place };
     }
+
+    /// <summary>All results, where they are collected.</summary>
+    public byte[]? Collected { get; }
 
     /// <summary>True behind the last tile.</summary>
     public bool IsDone { get; private set; }
