@@ -1,9 +1,16 @@
 using CnnCompiler.Core.Tensors;
+using CnnCompiler.Image.Container;
+using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Selection;
+using CnnCompiler.Primitives.Diagnostics;
+using CnnCompiler.Primitives.Machines;
+using CnnCompiler.Targets.OpenEdge.Emission;
 using CnnCompiler.Targets.OpenEdge.Kernels;
 using CnnCompiler.Targets.OpenEdge.Mapping;
+using CnnCompiler.Targets.OpenEdge.Selection;
 
 namespace CnnCompiler.OpenEdge.Tests;
 
@@ -91,6 +98,50 @@ public class DensePairsTests
         Assert.DoesNotContain(decisions.SelectMany(d => d.Candidates), c => c.Name == "pairs-point");
     }
 
+    [Theory]
+    [InlineData(1, 40, 50, 256, 1)]
+    [InlineData(3, 40, 50, 256, 3)]
+    public void Blocks_whose_parameters_lie_in_ram_are_one_launch(int rows, int inputs, int outputs, int kibibytes, int launches)
+    {
+        var (image, _) = InRam(rows, inputs, outputs, kibibytes, i => (i * 37 % 63) - 31);
+        Assert.Equal(launches, Launches(image, DensePairsKernel.Strategy));
+        Assert.Equal(0, Launches(image, ExpandKernel.Name));
+    }
+
+    [Theory]
+    [InlineData(1, 640, 128, 120)]
+    [InlineData(1, 640, 128, 160)]
+    [InlineData(3, 250, 71, 88)]
+    [InlineData(2, 64, 500, 84)]
+    public void Where_room_is_short_parameters_lie_packed_and_the_array_expands_them(int rows, int inputs, int outputs, int kibibytes)
+    {
+        var (image, cycles) = InRam(rows, inputs, outputs, kibibytes, i => Extreme("signs", i, -127, 127));
+        var expanding = Launches(image, ExpandKernel.Name);
+        Assert.InRange(expanding, 1, Launches(image, DensePairsKernel.Strategy));
+
+        // the host copies next to nothing: a word a cycle would take longer than half of what it all takes
+        var copied = image.HostProgram.OfType<HostCopyFlash>().Sum(copy => (long)copy.Words);
+        Assert.InRange(copied * image.Machine.Host.FlashToRam, 0, cycles / 2);
+        Assert.Equal(0, Launches(InRam(rows, inputs, outputs, 480, i => Extreme("signs", i, -127, 127)).Image, ExpandKernel.Name));
+    }
+
+    /// <summary>An image for a RAM of so many bytes above the reserve, which gives the right integers, and its cycles.</summary>
+    private static (CnnImage Image, long Cycles) InRam(int rows, int inputs, int outputs, int kibibytes, Func<int, int> weight)
+    {
+        var network = Layer(rows, inputs, outputs, weight);
+        var machine = BuiltInMachines.Default;
+        machine = machine with { Ram = machine.Ram with { Bytes = machine.Ram.ReservedBytes + (kibibytes * 1024) } };
+        var diagnostics = new DiagnosticBag();
+        var selected = MappingSelector.Select(LowerToGconv.Lower(network, diagnostics)!, machine, [new("y", "pairs-point")], diagnostics, default)!;
+        var image = ImageEmitter.Emit(selected.Program, machine, diagnostics, default)!;
+        var input = Tensor.From<sbyte>(
+            ElementType.Int8, network.Inputs[0].Type.Shape, [.. Enumerable.Range(0, rows * inputs).Select(i => (sbyte)((i * 37 % 256) - 128))]);
+        Assert.Null(AllLevels.ImageDifference(image, [input], NetworkEvaluator.Evaluate(network, [input], diagnostics)!.Outputs));
+        return (image, ImageInterpreter.Run(image, [input.Bytes.ToArray()]).Cycles.Total);
+    }
+
+    private static int Launches(CnnImage image, string kernel) => image.Launches.Count(l => image.Kernels[l.Kernel].Name == kernel);
+
     private static int Group(MappedNest nest, NetworkGraph network) => new DensePairsKernel(nest, new Constants(((Dense)network.Layers[0]).Weights)).GroupSize;
 
     private static int Extreme(string kind, int index, int lowest, int highest) => kind switch
@@ -100,7 +151,7 @@ public class DensePairsTests
         _ => (index * 7 % 5) < 2 ? lowest : highest,
     };
 
-    private static NetworkGraph Layer(int rows, int inputs, int outputs, Func<int, int> weight)
+    internal static NetworkGraph Layer(int rows, int inputs, int outputs, Func<int, int> weight)
     {
         var weights = Enumerable.Range(0, outputs * inputs).Select(i => (sbyte)weight(i)).ToArray();
         return new(

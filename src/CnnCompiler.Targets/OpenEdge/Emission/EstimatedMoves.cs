@@ -14,11 +14,11 @@ internal sealed class EstimatedMoves(HostDescription host)
     /// <summary>The launches of a nest.</summary>
     /// <param name="layer">Its layer.</param>
     /// <param name="launches">How many.</param>
-    /// <param name="cycles">Host cycles around each.</param>
+    /// <param name="cycles">Host cycles around all of them.</param>
     public void Begin(int layer, int launches, long cycles)
     {
         _layerOfLaunch.AddRange(Enumerable.Repeat(layer, launches));
-        Work(layer, launches * cycles);
+        Work(layer, cycles);
     }
 
     /// <summary>The host works.</summary>

@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
-using System.Runtime.InteropServices;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.Container;
 using CnnCompiler.Ir.Gconv;
@@ -60,25 +58,27 @@ public sealed class ImageEmitter
     private readonly List<uint> _constants = [];
     private readonly Dictionary<int, int> _codeInRam = [];
     private readonly Dictionary<(int Code, bool IsPacked), int> _codeInFlash = [];
-    private readonly List<CodeLoad> _codes = [];
-    private readonly List<int> _codeOfLaunch = [];
     private readonly Dictionary<string, int> _marksInFlash = new(StringComparer.Ordinal);
     private NestKernel? _before;
     private readonly ResidentWords _inRam;
     private readonly ParameterPlan? _plan;
     private readonly Dictionary<int, int> _parametersInFlash = [];
-    private readonly List<(NestKernel Kernel, int Index, int Layer)> _planned = [];
+    private readonly LaunchSequence _sequence;
     private readonly int _firstConstant;
     private readonly bool _isPacked;
     private readonly KernelTimer _timer;
     private int _residentId;
 
+    /// <summary>The launch of the sequence whose copies come next.</summary>
+    private int _nextCopy;
+
     private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled, KernelTimer timer, bool always = false)
     {
         (_program, _machine, _memory, _data, _timer) = (program, machine, memory, data, timer);
         data.Memory = memory;
-        (_inRam, _plan, _isPacked) = PlanParameters(compiled, always);
+        (_sequence, _inRam, _plan, _isPacked) = PlanParameters(compiled, always);
         _firstConstant = machine.Ram.Bytes - (int)(_inRam.Words * WordBytes);
+        _kernels.AddRange(_sequence.Images.Select(code => new KernelImage(code.Name, code.Steps, AllColumns, code.Rows, AddFlash([.. code.Rows.SelectMany(row => row)]))));
     }
 
     /// <summary>Emits an image, or reports what exceeds the machine.</summary>
@@ -106,39 +106,21 @@ public sealed class ImageEmitter
             }
         }
 
-        var parameterWords = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
-        if (diagnostics.HasErrors)
+        if (diagnostics.HasErrors || Of(program, machine, data, compiled, new(machine), diagnostics) is not { } emitter)
         {
             return null;
         }
 
-        // where every parameter block finds room above the buffers, there need be no slots for them
-        var timer = new KernelTimer(machine);
-        var emitter = MemoryLayout.Plan(program, 0, machine, new DiagnosticBag()) is { } tight ? new ImageEmitter(program, machine, tight, data, compiled, timer) : null;
-        if (emitter?._plan is null)
-        {
-            if (MemoryLayout.Plan(program, parameterWords, machine, diagnostics) is not { } roomy)
-            {
-                return null;
-            }
-
-            emitter = new(program, machine, roomy, data, compiled, timer);
-        }
-
+        // layers are numbered in the order of the program, whatever is copied early
         foreach (var step in program.Steps)
         {
-            var layer = emitter.LayerOf(step.Origin.Value with { Macs = 0 });
-            if (step is MappedNest nest)
-            {
-                var kernel = compiled[nest].Kernel;
-                emitter._planned.AddRange(Enumerable.Range(0, kernel.Launches).Select(i => (kernel, i, layer)));
-            }
+            _ = emitter.LayerOf(step.Origin.Value with { Macs = 0 });
         }
 
-        foreach (var step in program.Steps)
+        for (var step = 0; step < program.Steps.Count; step++)
         {
             cancellation.ThrowIfCancellationRequested();
-            emitter.Add(step, compiled);
+            emitter.Add(step);
         }
 
         if (emitter._flash.Count > machine.FlashBytes)
@@ -183,37 +165,41 @@ public sealed class ImageEmitter
             return null;
         }
 
-        var words = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
-        if (MemoryLayout.Plan(program, words, machine, new DiagnosticBag()) is not { } memory)
+        if (Of(program, machine, data, compiled, timer, new DiagnosticBag(), always: true) is not { } emitter)
         {
             return null;
         }
 
-        var emitter = new ImageEmitter(program, machine, memory, data, compiled, timer, always: true);
         var layers = new List<LayerPrediction>();
-        var launches = 0;
         var moves = new EstimatedMoves(machine.Host);
         foreach (var layer in program.Steps.GroupBy(step => step.Origin.Value.Layer, StringComparer.Ordinal))
         {
             layers.Add(new(layer.Key, string.Join(", ", layer.Select(step => step.Match(nest => nest.Kernel, _ => "softmax on the host")).Distinct(StringComparer.Ordinal)), 0));
         }
 
-        foreach (var step in program.Steps)
+        for (var step = 0; step < program.Steps.Count; step++)
         {
-            var at = layers.FindIndex(layer => layer.Layer == step.Origin.Value.Layer);
-            var (cycles, array, femtojoules) = step.Match(
+            var at = layers.FindIndex(layer => layer.Layer == program.Steps[step].Origin.Value.Layer);
+            var (cycles, array, femtojoules) = program.Steps[step].Match(
                 nest =>
                 {
-                    var count = compiled[nest].Kernel.Launches;
-                    var (onArray, energy) = timer.ArrayCost(nest, program);
-                    moves.Begin(at, count, machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
-                    var sum = onArray + (count * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite)));
-                    for (var end = launches + count; launches < end; launches++)
+                    var (onArray, energy) = timer.ArrayCost(compiled[nest].Kernel, program);
+                    if (emitter._sequence.Expanded.TryGetValue(nest, out var expand))
                     {
-                        sum += emitter._plan!.ExposedBefore[launches] + (machine.Bus.Kind == BusKind.Shared ? emitter._plan.BusWordsBefore[launches] : 0);
-                        if (emitter._codeOfLaunch[launches] >= 0)
+                        var (cyclesToExpand, energyToExpand) = timer.ArrayCost(expand.Kernel, program);
+                        (onArray, energy) = (onArray + cyclesToExpand, energy + energyToExpand);
+                    }
+
+                    var (first, end) = emitter._sequence.Of(step);
+                    var starts = Starts(emitter._sequence, emitter._inRam, step) * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
+                    moves.Begin(at, end - first, starts);
+                    var sum = onArray + starts;
+                    for (var launch = first; launch < end; launch++)
+                    {
+                        sum += emitter._plan!.ExposedBefore[launch] + (machine.Bus.Kind == BusKind.Shared ? emitter._plan.BusWordsBefore[launch] : 0);
+                        if (emitter._sequence.Launches[launch].Code >= 0)
                         {
-                            var (form, source, _) = emitter.CodeBefore(launches);
+                            var (form, source, _) = emitter.CodeBefore(launch);
                             moves.Load(at, form, source == PatchSource.Flash);
                         }
                     }
@@ -259,118 +245,153 @@ public sealed class ImageEmitter
         }
     }
 
-    /// <summary>What stays in RAM, and how the other parameters come there; no plan where a block finds no room.</summary>
-    private (ResidentWords InRam, ParameterPlan? Plan, bool IsPacked) PlanParameters(Compiled compiled, bool always)
+    /// <summary>An emitter with its memory planned; null where the buffers don't fit. Where every parameter block finds room above the buffers, there need be no slots for them.</summary>
+    private static ImageEmitter? Of(
+        MappedProgram program, MachineDescription machine, Data data, Compiled compiled, KernelTimer timer, DiagnosticBag diagnostics, bool always = false)
     {
-        var (launches, nests) = Launches(compiled);
-        var (words, packed) = (Codes(code => code.Words), Codes(code => code.Packed));
+        if (MemoryLayout.Plan(program, 0, machine, new DiagnosticBag()) is { } tight && new ImageEmitter(program, machine, tight, data, compiled, timer, always) is { _plan: not null } emitter)
+        {
+            return emitter;
+        }
+
+        var words = compiled.Values.Select(c => c.Kernel.ParameterWords).DefaultIfEmpty(0).Max();
+        return MemoryLayout.Plan(program, words, machine, diagnostics) is { } roomy ? new(program, machine, roomy, data, compiled, timer, always) : null;
+    }
+
+    /// <summary>A way to give a program its parameters and code.</summary>
+    /// <param name="Sequence">The launches.</param>
+    /// <param name="InRam">What stays in RAM.</param>
+    /// <param name="Plan">How the rest comes there; null where a block finds no room.</param>
+    /// <param name="IsPacked">True where constants of code are packed.</param>
+    private sealed record Way(LaunchSequence Sequence, ResidentWords InRam, ParameterPlan? Plan, bool IsPacked);
+
+    /// <summary>The way that loses the fewest cycles.</summary>
+    private Way PlanParameters(Compiled compiled, bool always)
+    {
+        const int Shares = 8;
+        const int Finest = 128;
+        const int MostRounds = 6;
         var tops = _memory.Tops(_program.Steps.Count, _machine.Ram.ReservedBytes);
         var limit = (long)_machine.Ram.Bytes / WordBytes * WordBytes;
         var free = (limit - tops.Max()) / WordBytes;
         int[] slots = _memory.HasSlots ? [_memory.Slot(0), _memory.Slot(1)] : [];
-        if (always || new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words).AllWords > free)
+        var lengths = new Dictionary<(NestKernel Kernel, int Launch), int>();
+        var best = Plan(new(_program, compiled, _machine.Rows, new Dictionary<MappedNest, (ExpandKernel Kernel, ArrayAssembly Code)>()));
+        var narrow = _program.Steps.OfType<MappedNest>().Where(nest => compiled[nest].Kernel.NarrowStreamWords(1) > 0)
+            .OrderBy(nest => compiled[nest].Kernel.ParameterWords).ThenByDescending(nest => compiled[nest].Kernel.Launches).ToArray();
+        if (best.Plan is null || best.InRam.Words == best.InRam.AllWords || slots.Length > 0 || narrow.Length == 0)
         {
-            // not all of it can stay: then it matters how long the array hides the host
-            Time(launches, nests, compiled);
+            return best;
         }
 
-        // what stays takes room from what comes early: several shares are tried; packed code takes less room and more time
-        const int Shares = 8;
-        (ResidentWords InRam, ParameterPlan? Plan, bool IsPacked) best = default;
-        foreach (var codes in (ResidentCode[][])[words, packed])
+        // Narrow parameters take half the room, and time to be expanded: as many launches as it takes until all the rest finds room, and what is expanded at once. Short blocks come first.
+        var all = best.InRam.AllWords;
+        foreach (var share in (ReadOnlySpan<int>)[16, 32, 64])
         {
-            for (var share = Shares; share >= 0; share--)
+            var (missing, isEnough) = (all - free, false);
+            for (var round = 0; round < MostRounds && !isEnough; round++)
             {
-                var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, codes);
-                inRam.Choose(free * share / Shares);
-                var plan = ParameterPlan.Make(_machine.Host, launches, codes, inRam, tops, limit - (inRam.Words * WordBytes), slots);
-                if (best.InRam is null || (plan is not null && (best.Plan is null || Lost(plan) < Lost(best.Plan))))
+                var (expand, room, isAll) = Expand(share, missing);
+                var other = Plan(new(_program, compiled, _machine.Rows, expand));
+                isEnough = isAll || (other.Plan is not null && other.InRam.Words == other.InRam.AllWords);
+                missing += Math.Max(free / Finest, other.InRam.AllWords + room - free);
+                if (other.Plan is not null && Cost(other) < Cost(best))
                 {
-                    best = (inRam, plan, codes == packed);
-                }
-
-                if (inRam.Words == inRam.AllWords)
-                {
-                    return best;
+                    best = other;
                 }
             }
         }
 
         return best;
 
-        ResidentCode[] Codes(Func<CodeLoad, CodeForm> form) =>
-            [.. _codes.Select(code => new ResidentCode(form(code).Data.Length, form(code).CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host), form(code).BusWords, code.Words.BusWords))];
+        // launches whose parameters are expanded, so that they need so many words less; the words for what is expanded at once; true where these are all launches and it still isn't enough
+        (Dictionary<MappedNest, (ExpandKernel Kernel, ArrayAssembly Code)> Expand, long Room, bool IsAll) Expand(int share, long missing)
+        {
+            var expand = new Dictionary<MappedNest, (ExpandKernel Kernel, ArrayAssembly Code)>(ReferenceEqualityComparer.Instance);
+            var room = 0L;
+            foreach (var nest in narrow.TakeWhile(_ => missing > 0))
+            {
+                var (kernel, _) = compiled[nest];
+                var together = (int)Math.Clamp(free / share / kernel.ParameterWords, 1, kernel.Launches);
+                var needed = Math.Max(room, together * (long)kernel.ParameterWords);
+                (missing, room) = (missing + needed - room, needed);
+                var expanding = new ExpandKernel(kernel, together, (int)Math.Clamp((missing * 2 / kernel.ParameterWords) + 1, together, kernel.Launches));
+                expand.Add(nest, (expanding, KernelCompiler.Assemble(expanding, _machine)));
+                missing -= expanding.Expanded * (long)kernel.ParameterWords / 2;
+            }
+
+            return (expand, room, missing > 0);
+        }
+
+        Way Plan(LaunchSequence sequence)
+        {
+            // where not all of it can stay it matters how long the array hides the host
+            var (words, packed) = (Codes(sequence, code => code.Words), Codes(sequence, code => code.Packed));
+            var launches = sequence.Resident(_program, Words, null);
+            if (always || sequence.Expanded.Count > 0 || new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words).AllWords > free)
+            {
+                launches = sequence.Resident(_program, Words, _timer);
+            }
+
+            // what stays takes room from what comes early: several shares are tried, then those between; packed code takes less room and more time
+            (Way? Way, int Share) found = default;
+            foreach (var codes in (ResidentCode[][])[words, packed])
+            {
+                for (var share = Finest; share >= 0; share -= Finest / Shares)
+                {
+                    if (Try(codes, share))
+                    {
+                        return found.Way!;
+                    }
+                }
+            }
+
+            for (var (step, form) = (Finest / Shares / 2, found.Way!.IsPacked ? packed : words); step > 0; step /= 2)
+            {
+                var middle = found.Share;
+                foreach (var share in (ReadOnlySpan<int>)[middle + step, middle - step])
+                {
+                    if (share is >= 0 and <= Finest)
+                    {
+                        _ = Try(form, share);
+                    }
+                }
+            }
+
+            return found.Way!;
+
+            bool Try(ResidentCode[] codes, int share)
+            {
+                var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, codes);
+                inRam.Choose(free * share / Finest);
+                var plan = ParameterPlan.Make(_machine.Host, launches, codes, inRam, tops, limit - (inRam.Words * WordBytes), slots);
+                if (found.Way is null || (plan is not null && (found.Way.Plan is null || Lost(plan) < Lost(found.Way.Plan))))
+                {
+                    found = (new(sequence, inRam, plan, codes == packed), share);
+                }
+
+                return plan is not null && inRam.Words == inRam.AllWords;
+            }
+        }
+
+        int Words(NestKernel kernel, int index)
+        {
+            if (!lengths.TryGetValue((kernel, index), out var words))
+            {
+                lengths.Add((kernel, index), words = kernel is ExpandKernel expand ? expand.PackedWords(index) : kernel.Launch(index, 0, _data).Parameters.Length);
+            }
+
+            return words;
+        }
+
+        ResidentCode[] Codes(LaunchSequence sequence, Func<CodeLoad, CodeForm> form) =>
+            [.. sequence.Codes.Select(code => new ResidentCode(form(code).Data.Length, form(code).CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host), form(code).BusWords, code.Words.BusWords))];
 
         long Lost(ParameterPlan plan) => plan.Exposed + (_machine.Bus.Kind == BusKind.Shared ? plan.BusWordsBefore.Sum() : 0);
-    }
 
-    /// <summary>The launches in order, and the nest beside whose last launch the host prepares each; null after a softmax, which waits for the array.</summary>
-    private (List<ResidentLaunch> Launches, List<MappedNest?> Before) Launches(Compiled compiled)
-    {
-        var launches = new List<ResidentLaunch>();
-        var before = new List<MappedNest?>();
-        var known = new Dictionary<string, int>(StringComparer.Ordinal);
-        var context = new ContextContents(_machine.Rows);
-        var resident = -1;
-        MappedNest? last = null;
-        for (var step = 0; step < _program.Steps.Count; step++)
-        {
-            if (_program.Steps[step] is not MappedNest nest)
-            {
-                last = null;
-                continue;
-            }
-
-            var (kernel, code) = compiled[nest];
-            var index = KernelOf(code);
-            for (var launch = 0; launch < kernel.Launches; launch++)
-            {
-                if (resident != index)
-                {
-                    var load = CodeLoad.Of(index, code.Rows, code.Steps, Cell.Side, context.Word);
-                    var key = string.Create(CultureInfo.InvariantCulture, $"{index} {Hex(load.Words.Data)} {Hex(load.Packed.Data)}");
-                    if (!known.TryGetValue(key, out var number))
-                    {
-                        known.Add(key, number = _codes.Count);
-                        _codes.Add(load);
-                    }
-
-                    _codeOfLaunch.Add(number);
-                    context.Load(code.Rows);
-                }
-                else
-                {
-                    _codeOfLaunch.Add(-1);
-                }
-
-                launches.Add(new(_codeOfLaunch[^1], kernel.Launch(launch, 0, _data).Parameters.Length, step, 0));
-                before.Add(last);
-                (resident, last) = (index, nest);
-            }
-        }
-
-        return (launches, before);
-
-        static string Hex(uint[] data) => Convert.ToHexString(MemoryMarshal.AsBytes(data.AsSpan()));
-    }
-
-    private void Time(List<ResidentLaunch> launches, List<MappedNest?> before, Compiled compiled)
-    {
-        var cycles = new Dictionary<MappedNest, long>(ReferenceEqualityComparer.Instance);
-        for (var i = 0; i < launches.Count; i++)
-        {
-            if (before[i] is not { } nest)
-            {
-                continue;
-            }
-
-            if (!cycles.TryGetValue(nest, out var one))
-            {
-                cycles.Add(nest, one = _timer.ArrayCycles(nest, _program) / compiled[nest].Kernel.Launches);
-            }
-
-            launches[i] = launches[i] with { ArrayBefore = one };
-        }
+        long Cost(Way way) => Lost(way.Plan!)
+            + way.Sequence.Expanded.Values.Sum(expand => _timer.ArrayCost(expand.Kernel, _program).Cycles)
+            + (Enumerable.Range(0, _program.Steps.Count).Sum(step => Starts(way.Sequence, way.InRam, step)) * (long)_machine.Host.LaunchOverhead);
     }
 
     private int AddConstant(IEnumerable<uint> words)
@@ -380,20 +401,21 @@ public sealed class ImageEmitter
         return address;
     }
 
-    private void Add(MappedStep step, Compiled compiled)
+    private void Add(int index)
     {
+        var step = _program.Steps[index];
         var layer = LayerOf(step.Origin.Value);
         step.Match(
             nest: n =>
             {
-                var (kernel, code) = compiled[n];
-                var index = KernelOf(code);
-                for (var launch = 0; launch < kernel.Launches; launch++)
+                var (first, end) = _sequence.Of(index);
+                for (int launch = first, count; launch < end; launch += count)
                 {
-                    AddLaunch(layer, index, kernel, launch);
+                    count = InARow(_sequence, _inRam, launch);
+                    AddLaunch(layer, launch, count);
                 }
 
-                _before = kernel;
+                _before = _sequence.Launches[end - 1].Kernel;
 
                 return 0;
             },
@@ -416,11 +438,11 @@ public sealed class ImageEmitter
 
     private void AddCopy(ParameterCopy copy)
     {
-        var (kernel, index, layer) = _planned[copy.Launch];
+        var launch = _sequence.Launches[copy.Launch];
+        var layer = LayerOf(launch);
         if (copy.IsCode)
         {
-            var number = _codeOfLaunch[copy.Launch];
-            var code = CodeInFlash(number, _isPacked ? _codes[number].Packed : _codes[number].Words);
+            var code = CodeInFlash(launch.Code, _isPacked ? _sequence.Codes[launch.Code].Packed : _sequence.Codes[launch.Code].Words);
             _host.Add(new HostCopyFlash(layer, code + (copy.Offset * WordBytes), _plan!.CodeAddresses[copy.Launch]!.Value + (copy.Offset * WordBytes), copy.Words));
             return;
         }
@@ -428,7 +450,7 @@ public sealed class ImageEmitter
         var address = _plan!.Addresses[copy.Launch];
         if (!_parametersInFlash.TryGetValue(copy.Launch, out var flash))
         {
-            _parametersInFlash.Add(copy.Launch, flash = AddFlash(kernel.Launch(index, address, _data).Parameters));
+            _parametersInFlash.Add(copy.Launch, flash = AddFlash(launch.Kernel.Launch(launch.Index, address, _data).Parameters));
         }
 
         _host.Add(new HostCopyFlash(layer, flash + (copy.Offset * WordBytes), address + (copy.Offset * WordBytes), copy.Words));
@@ -476,47 +498,84 @@ public sealed class ImageEmitter
             && before.Extents.Any(e => e.Buffer == input.Target && _data.AddressOf(e.Buffer) + (e.Words * WordBytes) > address);
     }
 
-    private void AddLaunch(int layer, int kernelIndex, NestKernel kernel, int index)
+    /// <summary>How many launches of a sequence are done in a row, as one: those whose parameters all lie in RAM from the beginning.</summary>
+    private static int InARow(LaunchSequence sequence, ResidentWords inRam, int number)
     {
-        var number = _launches.Count;
+        var first = sequence.Launches[number];
+        var count = 1;
+        while (first.Expand is null && inRam.HasParameters(number) && number + count < sequence.Launches.Count && sequence.Launches[number + count] is var next
+            && next.Kernel == first.Kernel && next.Kernel.Continues(next.Index) && inRam.HasParameters(number + count))
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    /// <summary>Launches of a step, those in a row counted once.</summary>
+    private static int Starts(LaunchSequence sequence, ResidentWords inRam, int step)
+    {
+        var (launch, end) = sequence.Of(step);
+        var starts = 0;
+        for (; launch < end; launch += InARow(sequence, inRam, launch))
+        {
+            starts++;
+        }
+
+        return starts;
+    }
+
+    /// <summary>Adds launches that are done as one.</summary>
+    private void AddLaunch(int layer, int number, int count)
+    {
+        var planned = _sequence.Launches[number];
+        var kernel = planned.Kernel;
         var inRam = _inRam.HasParameters(number);
         var block = inRam ? _firstConstant + (_constants.Count * WordBytes) : _plan!.Addresses[number];
-        var launch = kernel.Launch(index, block, _data);
+        if (kernel is ExpandKernel)
+        {
+            _data.Expanded = _plan!.Addresses[number + 1];
+        }
+
+        var launch = planned.Expand is var (expand, group) ? expand.Following(group, block, _data) : kernel.InARow(planned.Index, count, block, _data);
         if (inRam)
         {
             _ = AddConstant(launch.Parameters);
         }
 
-        foreach (var copy in _plan!.Copies[number])
+        for (; _nextCopy <= number; _nextCopy++)
         {
-            AddCopy(copy);
+            foreach (var copy in _plan!.Copies[_nextCopy])
+            {
+                AddCopy(copy);
+            }
         }
 
-        if (_codeOfLaunch[number] >= 0)
+        if (planned.Code >= 0)
         {
             // a resident id is never loaded again: new code always gets the next id
             _residentId = (_residentId % (_machine.KernelSlots - 1)) + 1;
             var (form, source, address) = CodeBefore(number);
             _host.Add(form.IsPatch
-                ? new HostPatchKernel(layer, kernelIndex, _residentId, 0, source, address(), form.Data.Length)
-                : new HostLoadKernel(layer, kernelIndex, _residentId, 0) { Ram = source == PatchSource.Flash ? null : address() });
+                ? new HostPatchKernel(layer, planned.Image, _residentId, 0, source, address(), form.Data.Length)
+                : new HostLoadKernel(layer, planned.Image, _residentId, 0) { Ram = source == PatchSource.Flash ? null : address() });
         }
 
-        if (index == 0)
+        if (planned.Index == 0)
         {
             AddMarks(layer, kernel);
         }
 
         uint? Pointer(LaunchPointer? pointer) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? block : 0)) : null;
         _host.Add(new HostLaunch(layer, _launches.Count));
-        _launches.Add(new(kernelIndex, _residentId, [.. launch.Read.Select(Pointer)], [.. launch.Write.Select(Pointer)]));
+        _launches.Add(new(planned.Image, _residentId, [.. launch.Read.Select(Pointer)], [.. launch.Write.Select(Pointer)]));
     }
 
     /// <summary>The form in which code is loaded before a launch, from where, and its address there once it is emitted.</summary>
     private (CodeForm Form, PatchSource Source, Func<int> Address) CodeBefore(int launch)
     {
-        var number = _codeOfLaunch[launch];
-        var code = _codes[number];
+        var number = _sequence.Launches[launch].Code;
+        var code = _sequence.Codes[number];
         var form = _isPacked ? code.Packed : code.Words;
         var source = form.IsPacked ? PatchSource.PackedRam : PatchSource.Ram;
         return _inRam.HasCode(number) ? (form, source, () => CodeInRam(number, form))
@@ -539,7 +598,7 @@ public sealed class ImageEmitter
     {
         if (!form.IsPatch)
         {
-            return _kernels[_codes[number].Kernel].Flash;
+            return _kernels[_sequence.Codes[number].Kernel].Flash;
         }
 
         if (!_codeInFlash.TryGetValue((number, form.IsPacked), out var address))
@@ -548,19 +607,6 @@ public sealed class ImageEmitter
         }
 
         return address;
-    }
-
-    private int KernelOf(ArrayAssembly code)
-    {
-        var known = _kernels.FindIndex(k => k.Steps == code.Steps && k.Rows.Zip(code.Rows).All(r => r.First.SequenceEqual(r.Second)));
-        if (known >= 0)
-        {
-            return known;
-        }
-
-        var flash = AddFlash([.. code.Rows.SelectMany(r => r)]);
-        _kernels.Add(new(code.Name, code.Steps, AllColumns, code.Rows, flash));
-        return _kernels.Count - 1;
     }
 
     private int AddFlash(uint[] words)
@@ -575,6 +621,8 @@ public sealed class ImageEmitter
 
         return address;
     }
+
+    private int LayerOf(PlannedLaunch launch) => LayerOf(_program.Steps[launch.Step].Origin.Value with { Macs = 0 });
 
     private int LayerOf(GconvOrigin origin)
     {
@@ -616,19 +664,34 @@ public sealed class ImageEmitter
             ranges.Add(new(range.Name, _memory.AddressOf(range.Name), range.Bytes, steps[range.FirstStep], steps[Math.Min(range.LastStep, steps.Length - 1)]));
         }
 
-        // blocks that are copied, from the launch beside which that begins; two slots hold them where there are some
+        // blocks that are copied, from the launch beside which that begins, or expanded, from the launch that does; two slots hold them where there are some
         var begun = new HashSet<(int, bool)>();
-        for (var beside = 0; beside < _planned.Count && !_memory.HasSlots; beside++)
+        for (var beside = 0; beside < _sequence.Launches.Count && !_memory.HasSlots; beside++)
         {
             foreach (var copy in _plan!.Copies[beside].Where(copy => begun.Add((copy.Launch, copy.IsCode))))
             {
-                var (kernel, index, layer) = _planned[copy.Launch];
-                var (what, address, words) = copy.IsCode
-                    ? ("code", _plan.CodeAddresses[copy.Launch], CodeBefore(copy.Launch).Form.Data.Length)
-                    : ("parameters", _plan.Addresses[copy.Launch], kernel.ParameterWords);
+                if (copy.IsCode)
+                {
+                    Add("code", copy.Launch, _plan.CodeAddresses[copy.Launch], CodeBefore(copy.Launch).Form.Data.Length);
+                }
+                else
+                {
+                    Add("parameters", copy.Launch, _plan.Addresses[copy.Launch], _sequence.Launches[copy.Launch].Kernel.ParameterWords);
+                }
+            }
+
+            if (_sequence.Launches[beside].Kernel is ExpandKernel expand)
+            {
+                Add(ExpandKernel.Block, beside + 1, _plan.Addresses[beside + 1], expand.ExpandedWords(_sequence.Launches[beside].Index));
+            }
+
+            void Add(string what, int number, int? address, int words)
+            {
+                var launch = _sequence.Launches[number];
                 if (address is { } at)
                 {
-                    ranges.Add(new(FormattableString.Invariant($"{what} of {kernel.Nest.Name}, launch {index}"), at, words * (long)WordBytes, _planned[beside].Layer, layer));
+                    ranges.Add(new(
+                        FormattableString.Invariant($"{what} of {launch.Kernel.Nest.Name}, launch {launch.Index}"), at, words * (long)WordBytes, LayerOf(_sequence.Launches[beside]), LayerOf(launch)));
                 }
             }
         }
@@ -654,7 +717,11 @@ public sealed class ImageEmitter
 
         public MemoryLayout? Memory { get; set; }
 
-        public int AddressOf(string buffer) => Memory?.AddressOf(buffer) ?? throw new InvalidOperationException("the memory is not planned yet");
+        /// <summary>The block that the next launch expands.</summary>
+        public int Expanded { get; set; }
+
+        public int AddressOf(string buffer) => buffer == ExpandKernel.Block ? Expanded
+            : Memory?.AddressOf(buffer) ?? throw new InvalidOperationException("the memory is not planned yet");
 
         public Tensor Constant(string name) => _constants[name];
     }

@@ -66,6 +66,8 @@ internal sealed class ParameterPlan
         var (next, copied, begun, slot) = (0, 0, 0, 0);
         for (var launch = 0; launch < launches.Count; launch++)
         {
+            // what the launch beside reads is still needed
+            plan._blocks.RemoveAll(b => b.Launch < launch - 1);
             var code = launches[launch].Code < 0 ? default : codes[launches[launch].Code];
             if (next < jobs.Length && jobs[next].Launch == launch && jobs[next].IsCode
                 && ((code.Words - copied) * (long)host.FlashToRam) + code.CyclesFromRam >= code.CyclesFromFlash)
@@ -80,6 +82,17 @@ internal sealed class ParameterPlan
                 (next, copied) = (next + 1, 0);
             }
 
+            if (launches[launch].ExpandedWords > 0)
+            {
+                // the array writes it: launches before are through with their blocks
+                if (plan.Place(launches, (launch + 1, false, launches[launch].ExpandedWords), launch, top, limit) is not { } address)
+                {
+                    return null;
+                }
+
+                plan.Addresses[launch + 1] = address;
+            }
+
             var isInRam = launches[launch].Code >= 0 && (inRam.HasCode(launches[launch].Code) || plan.CodeAddresses[launch] is not null);
             var available = Room(launch);
             var room = available - (isInRam ? code.CyclesFromRam : code.CyclesFromFlash);
@@ -90,9 +103,9 @@ internal sealed class ParameterPlan
                 if (copied == 0)
                 {
                     begun = launch;
-                    if (plan.Place(launches, job, Math.Max(0, launch - 1), top, limit) is { } address)
+                    if (plan.Place(launches, job, Math.Max(0, launch - 1), top, limit) is { } place)
                     {
-                        plan.Take(job, address);
+                        plan.Take(job, place);
                     }
                     else if (job.Launch != launch)
                     {
@@ -147,8 +160,6 @@ internal sealed class ParameterPlan
     /// <summary>Gives a block the lowest room that is free from the launch beside which its copy begins to its own; null where there is none.</summary>
     private int? Place(IReadOnlyList<ResidentLaunch> launches, (int Launch, bool IsCode, int Words) job, int beside, long[] top, long limit)
     {
-        // a block that the launch beside reads is still needed
-        _blocks.RemoveAll(b => b.Launch < beside);
         long address = 0;
         for (var step = launches[beside].Step; step <= launches[job.Launch].Step; step++)
         {
@@ -156,7 +167,7 @@ internal sealed class ParameterPlan
         }
 
         var bytes = (long)job.Words * WordBytes;
-        foreach (var block in _blocks.OrderBy(b => b.Address))
+        foreach (var block in _blocks.Where(b => b.Launch >= beside).OrderBy(b => b.Address))
         {
             if (block.Address < address + bytes && address < block.End)
             {

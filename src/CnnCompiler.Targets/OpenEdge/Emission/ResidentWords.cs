@@ -7,7 +7,8 @@ namespace CnnCompiler.Targets.OpenEdge.Emission;
 /// <param name="ParameterWords">Words of its parameter block.</param>
 /// <param name="Step">The program's step that it belongs to.</param>
 /// <param name="ArrayBefore">Cycles of the launch beside which the host prepares this one; 0 where there is none.</param>
-internal readonly record struct ResidentLaunch(int Code, int ParameterWords, int Step, long ArrayBefore);
+/// <param name="ExpandedWords">Words that it writes as parameters of the next launch.</param>
+internal readonly record struct ResidentLaunch(int Code, int ParameterWords, int Step, long ArrayBefore, int ExpandedWords);
 
 /// <summary>What the host may load before launches.</summary>
 /// <param name="Words">Words in RAM.</param>

@@ -16,7 +16,8 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// <para>Inputs don't travel: cell (r, c) keeps the pair of colour (2r + c) mod 4 of four, so that it and three of its neighbours see all four. It multiplies
 /// for itself and for them in turn, and each takes the products that are its own from its neighbour's ROUT. Weights stream in that order.</para>
 /// <para>Sums collect in the high lane for a group of four, two or one products (<see cref="GroupSize"/>), as many as the weights allow, then the lane is
-/// added to a 32-bit sum. The last address in the stream is 0 and ends the loop: the code is the same for all layers of a group size.</para>
+/// added to a 32-bit sum. The stream says after every set whether another one follows, and after the last whether another sixteen channels do: the code is the same for all
+/// layers of a group size, and blocks in a row are one launch.</para>
 /// </remarks>
 public sealed class DensePairsKernel : NestKernel
 {
@@ -66,7 +67,7 @@ public sealed class DensePairsKernel : NestKernel
     public override int Launches => _view.Lines * Blocks;
 
     /// <inheritdoc/>
-    public override int ParameterWords => (Cell.Side * Cell.Side * (1 + (Sets * Cell.Side))) + Sets;
+    public override int ParameterWords => (Cell.Side * Cell.Side) + BlockWords;
 
     /// <inheritdoc/>
     public override int Trips => Sets;
@@ -81,6 +82,18 @@ public sealed class DensePairsKernel : NestKernel
         (Nest.Output.Target, Blocks * Cell.Side * _view.Lines * Cell.Side),
     ];
 
+    /// <summary>True where there are more blocks than one, and constants lead from the sums of one to those of the next, and back to the first inputs.</summary>
+    private bool HasRows => Blocks > 1 && FitsImmediate(BlockHop) && FitsImmediate((long)SetBytes * Sets);
+
+    /// <summary>Bytes from a set's inputs to the next one's.</summary>
+    private int SetBytes => _step.Set * NestView.WordBytes;
+
+    /// <summary>Words of a block in the stream.</summary>
+    private int BlockWords => (Cell.Side * Cell.Side * Cell.Side * Sets) + Sets + (HasRows ? 1 : 0);
+
+    /// <summary>Bytes from the last sum that a column stores to the first one of the next block.</summary>
+    private long BlockHop => ((Cell.Side * (long)_view.Step(Nest.Output, NestView.Quad)) - (Cell.Side - 1)) * NestView.WordBytes;
+
     /// <summary>Blocks of sixteen channels.</summary>
     private int Blocks => (_view.Extent(NestView.Quad) + Cell.Side - 1) / Cell.Side;
 
@@ -92,23 +105,41 @@ public sealed class DensePairsKernel : NestKernel
     public static bool LanesHold(long largestWeight) => HalvesKernel.Halves * largestWeight <= LargestSum;
 
     /// <inheritdoc/>
-    public override KernelLaunch Launch(int index, int parameters, IKernelData data)
+    public override KernelLaunch Launch(int index, int parameters, IKernelData data) => InARow(index, 1, parameters, data);
+
+    /// <inheritdoc/>
+    public override bool Continues(int index) => HasRows && index % Blocks > 0;
+
+    /// <inheritdoc/>
+    public override int NarrowStreamWords(int count) => Cell.Side + (count * ((Cell.Side * Cell.Side * Sets) + Sets + (HasRows ? 1 : 0)));
+
+    /// <inheritdoc/>
+    public override KernelLaunch InARow(int index, int count, int parameters, IKernelData data)
     {
-        var (line, block) = (index / Blocks, index % Blocks);
+        var (line, first) = (index / Blocks, index % Blocks);
         var weights = data.Constant(Nest.Operands[1].Target);
         var input = data.AddressOf(Nest.Operands[0].Target) + (InputWord(line) * NestView.WordBytes);
-        var words = new List<uint>(ParameterWords);
+        var words = new List<uint>((Cell.Side * Cell.Side) + (count * BlockWords));
         var read = new LaunchPointer?[Cell.Side];
         var write = new LaunchPointer?[Cell.Side];
         for (var column = 0; column < Cell.Side; column++)
         {
-            var quad = (block * Cell.Side) + column;
             read[column] = new(true, words.Count * NestView.WordBytes);
             write[column] = new(
                 false,
                 data.AddressOf(Nest.Output.Target)
-                    + ((NestView.Base(Nest.Output) + (quad * _view.Step(Nest.Output, NestView.Quad)) + _view.LineOffset(Nest.Output, line)) * NestView.WordBytes));
-            words.AddRange(Enumerable.Range(0, Cell.Side).Select(row => Address(new(row, column), 0)));
+                    + ((NestView.Base(Nest.Output) + (((first * Cell.Side) + column) * _view.Step(Nest.Output, NestView.Quad)) + _view.LineOffset(Nest.Output, line)) * NestView.WordBytes));
+            words.AddRange(Enumerable.Range(0, Cell.Side).Select(row => (uint)(input + (Index(Colour(new(row, column)), 0) * NestView.WordBytes))));
+            for (var block = first; block < first + count; block++)
+            {
+                AddColumn(block, column, block + 1 < first + count);
+            }
+        }
+
+        return new([.. words], read, write);
+
+        void AddColumn(int block, int column, bool isContinued)
+        {
             for (var set = 0; set < Sets; set++)
             {
                 for (var turn = 0; turn < Cell.Side; turn++)
@@ -122,14 +153,15 @@ public sealed class DensePairsKernel : NestKernel
 
                 if (column == 0)
                 {
-                    words.Add(set + 1 < Sets ? Address(new(0, 0), set + 1) : 0);
+                    words.Add(set + 1 < Sets ? 1u : 0);
                 }
             }
+
+            if (column == 0 && HasRows)
+            {
+                words.Add(isContinued ? 1u : 0);
+            }
         }
-
-        return new([.. words], read, write);
-
-        uint Address(Cell cell, int set) => (uint)(input + (Index(Colour(cell), set) * NestView.WordBytes));
     }
 
     private int InputWord(int line) => (NestView.Base(Nest.Operands[0]) + _view.LineOffset(Nest.Operands[0], line)) / HalvesKernel.Halves;
@@ -247,17 +279,27 @@ public sealed class DensePairsKernel : NestKernel
             }
         }
 
-        // one cell has its addresses from the stream: the last one, 0, ends the loop
-        p.Step(Cell.All.Select(c => c == control
-            ? LoadStream(c, NestView.WordBytes, address[c], Parameters)
-            : Add(address[c], address[c], _step.Set * NestView.WordBytes)));
-        p.LoopWhileNotZero(address[control], loop);
+        // one cell asks whether there is more; its neighbour goes on while it does what the others did meanwhile
+        var more = LoadStream(control, NestView.WordBytes, null, Parameters);
+        p.Step([more, .. Cell.All.Where(c => c != control).Select(c => Add(address[c], address[c], SetBytes))]);
+        p.Step([Add(address[control], address[control], SetBytes), Continue(more, loop)]);
 
         p.Block("end");
-        p.Step(Cell.All.Select(c => StoreStream(c, sum[c], NestView.WordBytes, Sums)));
-        p.Exit(new(0, 0));
+        var hop = HasRows ? (int)BlockHop : NestView.WordBytes;
+        p.Step(Cell.All.Select(c => StoreStream(c, sum[c], c.Row < Cell.Side - 1 ? NestView.WordBytes : hop, Sums)));
+        if (HasRows)
+        {
+            var next = LoadStream(control, NestView.WordBytes, null, Parameters);
+            p.Step([next, .. Cell.All.Where(c => c != control).Select(c => Clear(sum[c]))]);
+            p.Step([Clear(sum[control]), .. Cell.All.Where(c => c != control).Select(c => Add(address[c], address[c], -SetBytes * Sets))]);
+            p.Step([Add(address[control], address[control], -SetBytes * Sets), Continue(next, loop)]);
+        }
+
+        p.Exit(control);
         return p.Build();
 
+        static ArrayOperation Continue(ArrayOperation isMore, ArrayBlock target) =>
+            new() { Cell = isMore.Cell with { Column = isMore.Cell.Column + 1 }, Opcode = OpenEdgeOpcode.Bne, A = isMore, B = ArrayOperand.Zero, Target = target };
         void Reset() => p.Step(Cell.All.Select(c => Binary(OpenEdgeOpcode.Sll, c, ArrayOperand.Immediate, ArrayOperand.Immediate, lane[c], OffsetSeed)));
     }
 }

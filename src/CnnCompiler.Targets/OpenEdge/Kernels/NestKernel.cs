@@ -66,6 +66,25 @@ public abstract class NestKernel(MappedNest nest)
     /// </summary>
     public abstract IEnumerable<(string Buffer, int Words)> Extents { get; }
 
+    /// <summary>True where a launch can be done in a row with the one before it: as one launch, where the parameter blocks of both lie in RAM from the beginning.</summary>
+    /// <param name="index">Launch, from 1.</param>
+    public virtual bool Continues(int index) => false;
+
+    /// <summary>
+    /// Words of the longest column's stream of parameters, of launches in a row, where they are narrow: four words each, then words that are two numbers of 8 bits, a + b * 2^16,
+    /// and nothing else. Such parameters may lie packed in RAM (<see cref="ExpandKernel"/>). 0 where they aren't.
+    /// </summary>
+    /// <param name="count">How many launches.</param>
+    public virtual int NarrowStreamWords(int count) => 0;
+
+    /// <summary>The data of launches in a row, done as one; its block has as many words as theirs together.</summary>
+    /// <param name="index">The first.</param>
+    /// <param name="count">How many: 1, or more where all others of them <see cref="Continues(int)"/>.</param>
+    /// <param name="parameters">RAM byte address at which the parameter block will be.</param>
+    /// <param name="data">Addresses and constants.</param>
+    public virtual KernelLaunch InARow(int index, int count, int parameters, IKernelData data) =>
+        count == 1 ? Launch(index, parameters, data) : throw new InvalidOperationException($"launches of {Nest.Kernel} are done one by one");
+
     /// <summary>The data of one launch.</summary>
     /// <param name="index">Launch, from 0.</param>
     /// <param name="parameters">RAM byte address at which the parameter block will be.</param>

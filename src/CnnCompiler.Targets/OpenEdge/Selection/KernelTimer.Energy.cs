@@ -27,9 +27,13 @@ public sealed partial class KernelTimer
 
     /// <summary>Cycles and femtojoules of all launches of a nest on the array and in RAM, without the host.</summary>
     /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
-    public (long Cycles, long Femtojoules) ArrayCost(MappedNest nest, MappedProgram program)
+    public (long Cycles, long Femtojoules) ArrayCost(MappedNest nest, MappedProgram program) => ArrayCost(Compile(nest, program).Kernel, program);
+
+    /// <summary>Cycles and femtojoules of all launches of a kernel on the array and in RAM, without the host.</summary>
+    /// <exception cref="ArrayResourceException">The kernel exceeds the array.</exception>
+    public (long Cycles, long Femtojoules) ArrayCost(NestKernel kernel, MappedProgram program)
     {
-        var (kernel, data) = Compile(nest, program);
+        var data = new Addresses(program);
         var code = KernelCompiler.Assemble(kernel, machine);
         var (first, next) = ArrayCycles(code, kernel, data);
         return (first + ((kernel.Launches - 1L) * next), ArrayEnergy(code, kernel, data));

@@ -45,11 +45,14 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
                 : Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, data.Parameters, data).Marks).Distinct().LongCount() * machine.Host.FlashToRam;
             var load = kernel.HasCodeOfItsOwn ? LoadOf(code, program, before) : null;
             var registers = 1 + launch.Read.Count(p => p is not null) + launch.Write.Count(p => p is not null);
-            var starts = kernel.Launches * (long)(machine.Host.LaunchOverhead + (registers * machine.Host.RegisterWrite));
+            var start = machine.Host.LaunchOverhead + ((long)registers * machine.Host.RegisterWrite);
             var onArray = withEnergy ? ArrayEnergy(code, kernel, data) : 0;
             var (inRam, fromFlash) = (Cycles(ParameterPlace.Ram), Cycles(ParameterPlace.Flash));
             return withEnergy ? new(inRam, fromFlash, Energy(ParameterPlace.Ram, inRam), Energy(ParameterPlace.Flash, fromFlash)) : new(inRam, fromFlash);
 
+            // in RAM, launches in a row are one
+            long Starts(ParameterPlace place) =>
+                start * (place == ParameterPlace.Ram ? 1 + Enumerable.Range(1, kernel.Launches - 1).Count(i => !kernel.Continues(i)) : kernel.Launches);
             int Copied(ParameterPlace place) => place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
             bool IsFetched(ParameterPlace place) => kernel.StaysInFlash && place == ParameterPlace.Flash;
             CodeForm? Form(ParameterPlace place) => IsFetched(place) ? load?.Words : load?.Packed;
@@ -61,7 +64,7 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
                 var copy = (long)copied * machine.Host.FlashToRam;
                 var slower = machine.Bus.Kind == BusKind.Shared ? copied : 0;
                 var loaded = machine.Bus.Kind == BusKind.Shared ? Form(place)?.BusWords ?? 0 : 0;
-                return marks + loaded + Math.Max(0, Loading(place) - next) + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy)) + starts;
+                return marks + loaded + Math.Max(0, Loading(place) - next) + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy)) + Starts(place);
             }
 
             long Energy(ParameterPlace place, long cycles)
@@ -69,7 +72,7 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
                 var copied = Copied(place) * (long)kernel.Launches;
                 var form = Form(place);
                 var (loaded, codeFromFlash) = (form?.Data.Length ?? 0, IsFetched(place) ? form?.Data.Length ?? 0 : 0);
-                var work = starts + (copied * machine.Host.FlashToRam) + Loading(place);
+                var work = Starts(place) + (copied * machine.Host.FlashToRam) + Loading(place);
                 return onArray + HostEnergy(cycles, first + ((kernel.Launches - 1L) * next), work, copied + codeFromFlash, copied + loaded - codeFromFlash, form?.ContextWords(Cell.Side) ?? 0);
             }
         }
@@ -93,10 +96,13 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
 
     /// <summary>Cycles of all launches of a nest on the array alone.</summary>
     /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
-    public long ArrayCycles(MappedNest nest, MappedProgram program)
+    public long ArrayCycles(MappedNest nest, MappedProgram program) => ArrayCycles(Compile(nest, program).Kernel, program);
+
+    /// <summary>Cycles of all launches of a kernel on the array alone.</summary>
+    /// <exception cref="ArrayResourceException">The kernel exceeds the array.</exception>
+    public long ArrayCycles(NestKernel kernel, MappedProgram program)
     {
-        var (kernel, data) = Compile(nest, program);
-        var (first, next) = ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, data);
+        var (first, next) = ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, new Addresses(program));
         return first + ((kernel.Launches - 1L) * next);
     }
 
@@ -186,6 +192,9 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     /// <summary>Buffers one after the other; no memory is short here.</summary>
     private sealed class Addresses : IKernelData
     {
+        /// <summary>Bytes from the parameters to the block that a launch expands.</summary>
+        private const int FarBehind = 1 << 24;
+
         private readonly Dictionary<string, int> _addresses = new(StringComparer.Ordinal);
         private readonly Dictionary<string, Tensor> _constants;
 
@@ -204,7 +213,7 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
 
         public int Parameters { get; }
 
-        public int AddressOf(string buffer) => _addresses[buffer];
+        public int AddressOf(string buffer) => buffer == ExpandKernel.Block ? Parameters + FarBehind : _addresses[buffer];
 
         public Tensor Constant(string name) => _constants[name];
     }
