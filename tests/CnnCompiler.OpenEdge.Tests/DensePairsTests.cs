@@ -3,6 +3,7 @@ using CnnCompiler.Image.Container;
 using CnnCompiler.Interpreter.Execution;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
+using CnnCompiler.Passes.Infrastructure;
 using CnnCompiler.Passes.Lowering;
 using CnnCompiler.Passes.Selection;
 using CnnCompiler.Primitives.Diagnostics;
@@ -103,7 +104,7 @@ public class DensePairsTests
     [InlineData(3, 40, 50, 256, 3)]
     public void Blocks_whose_parameters_lie_in_ram_are_one_launch(int rows, int inputs, int outputs, int kibibytes, int launches)
     {
-        var (image, _) = InRam(rows, inputs, outputs, kibibytes, i => (i * 37 % 63) - 31);
+        var (image, _, _) = InRam(rows, inputs, outputs, kibibytes, i => (i * 37 % 63) - 31);
         Assert.Equal(launches, Launches(image, DensePairsKernel.Strategy));
         Assert.Equal(0, Launches(image, ExpandKernel.Name));
     }
@@ -115,9 +116,12 @@ public class DensePairsTests
     [InlineData(2, 64, 500, 84)]
     public void Where_room_is_short_parameters_lie_packed_and_the_array_expands_them(int rows, int inputs, int outputs, int kibibytes)
     {
-        var (image, cycles) = InRam(rows, inputs, outputs, kibibytes, i => Extreme("signs", i, -127, 127));
+        var (image, cycles, predicted) = InRam(rows, inputs, outputs, kibibytes, i => Extreme("signs", i, -127, 127));
         var expanding = Launches(image, ExpandKernel.Name);
         Assert.InRange(expanding, 1, Launches(image, DensePairsKernel.Strategy));
+
+        Assert.Contains(ExpandKernel.Name, predicted.Single(layer => layer.Layer == "y").Algorithm, StringComparison.Ordinal);
+        Assert.InRange((double)predicted.Sum(layer => layer.Cost) / cycles, 0.9, 1.1);
 
         // the host copies next to nothing: a word a cycle would take longer than half of what it all takes
         var copied = image.HostProgram.OfType<HostCopyFlash>().Sum(copy => (long)copy.Words);
@@ -125,8 +129,8 @@ public class DensePairsTests
         Assert.Equal(0, Launches(InRam(rows, inputs, outputs, 480, i => Extreme("signs", i, -127, 127)).Image, ExpandKernel.Name));
     }
 
-    /// <summary>An image for a RAM of so many bytes above the reserve, which gives the right integers, and its cycles.</summary>
-    private static (CnnImage Image, long Cycles) InRam(int rows, int inputs, int outputs, int kibibytes, Func<int, int> weight)
+    /// <summary>An image for a RAM of so many bytes above the reserve, which gives the right integers, its cycles, and what was predicted.</summary>
+    private static (CnnImage Image, long Cycles, IReadOnlyList<LayerPrediction> Predicted) InRam(int rows, int inputs, int outputs, int kibibytes, Func<int, int> weight)
     {
         var network = Layer(rows, inputs, outputs, weight);
         var machine = BuiltInMachines.Default;
@@ -137,7 +141,7 @@ public class DensePairsTests
         var input = Tensor.From<sbyte>(
             ElementType.Int8, network.Inputs[0].Type.Shape, [.. Enumerable.Range(0, rows * inputs).Select(i => (sbyte)((i * 37 % 256) - 128))]);
         Assert.Null(AllLevels.ImageDifference(image, [input], NetworkEvaluator.Evaluate(network, [input], diagnostics)!.Outputs));
-        return (image, ImageInterpreter.Run(image, [input.Bytes.ToArray()]).Cycles.Total);
+        return (image, ImageInterpreter.Run(image, [input.Bytes.ToArray()]).Cycles.Total, selected.Predicted);
     }
 
     private static int Launches(CnnImage image, string kernel) => image.Launches.Count(l => image.Kernels[l.Kernel].Name == kernel);

@@ -39,7 +39,7 @@ public sealed class ChipContents
     public static int LastInTurn(IReadOnlyList<SystolicStep?> steps, int first)
     {
         var last = first;
-        while (last + 1 < steps.Count && steps[last] is NestStep { Chip.OutputWindow: not null } && steps[last + 1] is NestStep { Chip.InputWindow: not null })
+        while (last + 1 < steps.Count && steps[last] is NestStep { Chip.OutputWindow: not null } && steps[last + 1] is NestStep { Chip.Taken: not null })
         {
             last++;
         }
@@ -54,7 +54,7 @@ public sealed class ChipContents
 
     private IEnumerable<(int Step, string Problem)> Next(int first, int last)
     {
-        if (_steps[first] is { Chip.InputWindow: not null })
+        if (_steps[first] is { Chip.Taken: not null })
         {
             yield return (first, "takes tiles from a step that does not hand any over");
         }

@@ -142,7 +142,12 @@ public static class NestChecker
             return "has a place on the chip for an operand that it does not have, or none for its results";
         }
 
-        if (!Windows(step, operation.Input, chip.Input, chip.InputWindow) || !Windows(step, operation.Output, chip.Output, chip.OutputWindow))
+        if (chip.Taken is { } taken && ((!taken.Input && taken.Extras.Count == 0) || taken.Extras.Any(extra => extra >= operation.Extras.Count || operation.IsTable(extra))))
+        {
+            return "takes tiles for no operand, or for one that is not there or is needed as a whole";
+        }
+
+        if (!step.Reads.All(read => Windows(step, read.Access, read.Place, read.Window)) || !Windows(step, operation.Output, chip.Output, chip.OutputWindow))
         {
             return "has a window on a tensor that is not on the chip, or with loops or extents that are not there";
         }

@@ -3,7 +3,7 @@ using CnnCompiler.Image.Systolic;
 namespace CnnCompiler.Image.Nests;
 
 /// <summary>
-/// A tensor that goes from a step to the next one tile by tile, through a window on the chip. Each of the outermost loops of both, so many as the window says, goes along a dimension of the tensor, the same
+/// A tensor that goes from a step to the next one tile by tile, through a window on the chip; the next one reads it as its input, as further operands, or as both. Each of the outermost loops of both, so many as the window says, goes along a dimension of the tensor, the same
 /// for both. Along all but the last of these the steps have equally many tiles and the consumer's reads what the producer's of the same number writes; along the last one a tile may read lines that the one
 /// before it has read too. Before a tile of the consumer the producer runs as far as <see cref="Target"/> says, and not further: with that the window has to hold what the tile reads.
 /// </summary>
@@ -21,12 +21,12 @@ public sealed class NestHandover
 
     /// <summary>What steps hand over, or why they can't.</summary>
     /// <param name="producer">The step that writes the tensor; it keeps the rules of <see cref="NestChecker"/>.</param>
-    /// <param name="consumer">The step behind it, which reads it as its input.</param>
+    /// <param name="consumer">The step behind it, which reads it.</param>
     public static (NestHandover? Handover, string? Problem) Of(NestStep producer, NestStep consumer)
     {
-        var (written, read) = (producer.Operation.Output, consumer.Operation.Input);
-        if (producer.Chip is not { OutputWindow: { } window } from || consumer.Chip is not { InputWindow: { } other } to || from.Output != to.Input || window.Loops != other.Loops || !window.Extents.SequenceEqual(other.Extents)
-            || written.Element != read.Element || !written.Dimensions.Select(dimension => dimension.Extent).SequenceEqual(read.Dimensions.Select(dimension => dimension.Extent)))
+        var (written, taken) = (producer.Operation.Output, consumer.Reads.Where(read => read.Window is not null).ToList());
+        if (producer.Chip is not { OutputWindow: { } window } from || consumer.Chip?.Taken is not { Window: var other } || window.Loops != other.Loops || !window.Extents.SequenceEqual(other.Extents)
+            || !taken.TrueForAll(read => read.Place == from.Output && read.Access.Element == written.Element && read.Access.Dimensions.Select(dimension => dimension.Extent).SequenceEqual(written.Dimensions.Select(dimension => dimension.Extent))))
         {
             return (null, "takes tiles of another tensor or window than the step before it hands over");
         }
@@ -39,7 +39,7 @@ public sealed class NestHandover
         var axes = new Axis[window.Loops];
         for (var i = 0; i < axes.Length; i++)
         {
-            if (Axis.Of(producer, producer.Outer[i], consumer, consumer.Outer[i]) is not { } axis)
+            if (Axis.Of(producer, producer.Outer[i], consumer, consumer.Outer[i], [.. taken.Select(read => read.Access)]) is not { } axis)
             {
                 return (null, "goes through tiles along a loop that is not one of a dimension in both steps, or too many");
             }
@@ -84,27 +84,35 @@ public sealed class NestHandover
     private sealed record Axis(int Dimension, long Extent, long Tile, int Loop, long Trips, long Step, long Coefficient, Int128 Low, Int128 High)
     {
         /// <summary>Null where the loops are not those of one dimension, one trip of the producer's a line.</summary>
-        public static Axis? Of(NestStep producer, int from, NestStep consumer, int to)
+        public static Axis? Of(NestStep producer, int from, NestStep consumer, int to, IReadOnlyList<SystolicAccess> taken)
         {
-            var (written, read) = (producer.Operation.Output.Dimensions, consumer.Operation.Input.Dimensions);
+            var written = producer.Operation.Output.Dimensions;
             var d = Enumerable.Range(0, written.Count).FirstOrDefault(i => written[i].Coefficients[from] != 0, -1);
             if (d < 0 || consumer.Operation.Loops[to].Role == SystolicRole.Row || consumer.OuterTrips(to) > MostTiles
                 || written[d] is not { Constant: 0, Divisor: 1 } || written[d].Coefficients[from] != 1 || producer.Operation.Loops[from].Extent != written[d].Extent
                 || written.Where((_, i) => i != d).Any(dimension => dimension.Coefficients[from] != 0)
                 || producer.Operation.Loops.Where((loop, i) => i != from && loop.Extent > 1 && written[d].Coefficients[i] != 0).Any()
-                || read[d] is not { Divisor: 1 } || read[d].Coefficients[to] < 1 || read.Where((_, i) => i != d).Any(dimension => dimension.Coefficients[to] != 0))
+                || taken.Any(access => access.Dimensions[d] is not { Divisor: 1 } || access.Dimensions[d].Coefficients[to] < 1 || access.Dimensions[d].Coefficients[to] != taken[0].Dimensions[d].Coefficients[to]
+                    || access.Dimensions.Where((_, i) => i != d).Any(dimension => dimension.Coefficients[to] != 0)))
             {
                 return null;
             }
 
-            Int128 low = read[d].Constant, high = read[d].Constant;
-            for (var i = 0; i < consumer.Loops.Count; i++)
+            // what any of the operands reads
+            Int128 least = long.MaxValue, most = long.MinValue;
+            foreach (var read in taken.Select(access => access.Dimensions[d]))
             {
-                var reach = i == to ? 0 : (Int128)read[d].Coefficients[i] * (consumer.Operation.Loops[i].Extent - 1);
-                (low, high) = (low + Int128.Min(reach, 0), high + Int128.Max(reach, 0));
+                Int128 low = read.Constant, high = read.Constant;
+                for (var i = 0; i < consumer.Loops.Count; i++)
+                {
+                    var reach = i == to ? 0 : (Int128)read.Coefficients[i] * (consumer.Operation.Loops[i].Extent - 1);
+                    (low, high) = (low + Int128.Min(reach, 0), high + Int128.Max(reach, 0));
+                }
+
+                (least, most) = (Int128.Min(least, low), Int128.Max(most, high));
             }
 
-            return new(d, written[d].Extent, producer.Loops[from].Tile, to, consumer.Operation.Loops[to].Extent, consumer.Loops[to].Tile, read[d].Coefficients[to], low, high);
+            return new(d, written[d].Extent, producer.Loops[from].Tile, to, consumer.Operation.Loops[to].Extent, consumer.Loops[to].Tile, taken[0].Dimensions[d].Coefficients[to], least, most);
         }
 
         /// <summary>The producer's tile with the last line that a tile of the consumer reads, whatever its other loops do.</summary>

@@ -37,8 +37,8 @@ public sealed record NestChip(int Boxes, int Input, int Kernel, IReadOnlyList<in
     /// <summary>Stands for an operand in DRAM.</summary>
     public const int Dram = -1;
 
-    /// <summary>Where the input comes tile by tile from the step before: what of it lies at <see cref="Input"/>; null where it is there as a whole.</summary>
-    public NestWindow? InputWindow { get; init; }
+    /// <summary>Where a tensor comes tile by tile from the step before: what of it lies on the chip, and which operands read it there; null where none comes so.</summary>
+    public NestTaken? Taken { get; init; }
 
     /// <summary>Where results go tile by tile to the step behind: what of them lies at <see cref="Output"/>; null where they stay there as a whole.</summary>
     public NestWindow? OutputWindow { get; init; }
@@ -50,6 +50,12 @@ public sealed record NestChip(int Boxes, int Input, int Kernel, IReadOnlyList<in
 /// <param name="Loops">So many of their outermost loops both steps go through together.</param>
 /// <param name="Extents">Its extents, one a dimension of the tensor.</param>
 public sealed record NestWindow(int Loops, IReadOnlyList<int> Extents);
+
+/// <summary>A tensor that a step takes tile by tile from the one before it.</summary>
+/// <param name="Window">What of it lies on the chip.</param>
+/// <param name="Input">The step's input reads it.</param>
+/// <param name="Extras">Numbers of the further operands that read it; none is a table.</param>
+public sealed record NestTaken(NestWindow Window, bool Input, IReadOnlyList<int> Extras);
 
 /// <summary>
 /// A general convolution on an accelerator: the descriptor of the operator and of its loop nest. Outer loops go over tiles, whose operands lie in the chip's buffers; inner loops over the trips of a
@@ -65,12 +71,12 @@ public sealed record NestStep(SystolicOperator Operation, IReadOnlyList<NestLoop
     /// <summary>Where operands lie on the chip; null where all are in DRAM and the boxes of the input at the buffer's beginning.</summary>
     public NestChip? Chip { get; init; }
 
-    /// <summary>The operands with their places on the chip, and what of the input is there where it is not there as a whole.</summary>
+    /// <summary>The operands with their places on the chip, and what of them is there where they are not there as a whole.</summary>
     public IEnumerable<(SystolicAccess Access, int Place, NestWindow? Window)> Reads
     {
         get
         {
-            yield return (Operation.Input, Chip?.Input ?? NestChip.Dram, Chip?.InputWindow);
+            yield return (Operation.Input, Chip?.Input ?? NestChip.Dram, Chip?.Taken is { Input: true } taken ? taken.Window : null);
             if (Operation.Kernel is { } kernel)
             {
                 yield return (kernel, Chip?.Kernel ?? NestChip.Dram, null);
@@ -78,7 +84,7 @@ public sealed record NestStep(SystolicOperator Operation, IReadOnlyList<NestLoop
 
             for (var i = 0; i < Operation.Extras.Count; i++)
             {
-                yield return (Operation.Extras[i], Chip?.Extras[i] ?? NestChip.Dram, null);
+                yield return (Operation.Extras[i], Chip?.Extras[i] ?? NestChip.Dram, Chip?.Taken is { } also && also.Extras.Contains(i) ? also.Window : null);
             }
         }
     }

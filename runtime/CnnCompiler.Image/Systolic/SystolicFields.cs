@@ -200,9 +200,14 @@ internal sealed class SystolicFields(FieldCodec codec)
         Place("output", chip?.Output),
         codec.Flag("stores", chip?.Stores ?? false))
     {
-        InputWindow = codec.Optional("input-window", chip?.InputWindow, Window),
+        Taken = codec.Optional("taken", chip?.Taken, Taken),
         OutputWindow = codec.Optional("output-window", chip?.OutputWindow, Window),
     };
+
+    private NestTaken Taken(NestTaken? taken) => new(
+        codec.Group("window", () => Window(taken?.Window)),
+        codec.Flag("input", taken?.Input ?? false),
+        codec.List("extra", taken?.Extras, 4, MostExtras, extra => codec.Int("operand", extra, 0, MostExtras - 1)));
 
     private NestWindow Window(NestWindow? window) => new(
         codec.Int("loops", window?.Loops ?? 0, 1, MostLoops),

@@ -196,6 +196,10 @@ public sealed record SystolicOperator(
 {
     /// <summary>Product of the extents of the loops of a role.</summary>
     public long Extent(SystolicRole role) => Loops.Where(loop => loop.Role == role).Aggregate(1L, (product, loop) => product * loop.Extent);
+
+    /// <summary>True where a further operand is a table that values are looked up in.</summary>
+    /// <param name="extra">Number of the further operand.</param>
+    public bool IsTable(int extra) => Pre.Concat(Main).Concat(Post).Any(instruction => instruction.Opcode == ScalarOpcode.Lookup && instruction.Value == extra);
 }
 
 /// <summary>Which loop over tiles is the outer one.</summary>

@@ -34,6 +34,12 @@ public sealed record RunOptions
     /// <summary>Called after each step of a systolic program with its index, the memory and what lies on the chip (the activation buffer of an accelerator of general convolutions); null for none. For looking at intermediate tensors.</summary>
     public Action<int, ReadOnlyMemory<byte>, ReadOnlyMemory<byte>>? AfterSystolicStep { get; init; }
 
+    /// <summary>
+    /// Called after each step whose result goes to the next one tile by tile and nowhere else, with its index and all that it wrote, dense and row-major; null for none. Such a tensor is nowhere as a whole: it
+    /// is collected while it is written, and only where this asks for it.
+    /// </summary>
+    public Action<int, ReadOnlyMemory<byte>>? AfterHandover { get; init; }
+
     /// <summary>Called after each step of a systolic program with its index and what it cost.</summary>
     public Action<int, SystolicLayerRun>? AfterSystolicStepCost { get; init; }
 

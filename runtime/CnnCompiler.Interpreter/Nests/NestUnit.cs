@@ -50,23 +50,23 @@ internal sealed class NestUnit
     /// <param name="nest">The nest.</param>
     /// <param name="memory">DRAM.</param>
     /// <param name="chip">The buffer of activations.</param>
+    /// <param name="collected">Takes all results besides; null where nobody asks for them.</param>
     /// <param name="fail">Makes an error of a fault.</param>
     /// <param name="cancellation">Ends early.</param>
-    public NestUnit(NestStep nest, byte[] memory, byte[] chip, Func<string, DiagnosticException> fail, CancellationToken cancellation)
+    public NestUnit(NestStep nest, byte[] memory, byte[] chip, byte[]? collected, Func<string, DiagnosticException> fail, CancellationToken cancellation)
     {
-        (_nest, _operation, _fail, _cancellation) = (nest, nest.Operation, fail, cancellation);
+        (_nest, _operation, _fail, _cancellation, Collected) = (nest, nest.Operation, fail, cancellation, collected);
         var loops = _operation.Loops.Count;
         var (kept, stores) = (nest.Chip ?? new(0, NestChip.Dram, NestChip.Dram, [.. _operation.Extras.Select(_ => NestChip.Dram)], NestChip.Dram, true), nest.Chip?.Stores ?? true);
-        (_keepsInput, _keepsKernel, _takesTiles) = (kept.Input != NestChip.Dram, kept.Kernel != NestChip.Dram, kept.InputWindow is not null);
-        _input = new(At(_operation.Input, kept.Input), loops, MemoryOf(kept.Input), kept.InputWindow);
+        (_keepsInput, _keepsKernel, _takesTiles) = (kept.Input != NestChip.Dram, kept.Kernel != NestChip.Dram, kept.Taken is { Input: true });
+        _input = new(At(_operation.Input, kept.Input), loops, MemoryOf(kept.Input), kept.Taken is { Input: true } ? kept.Taken.Window : null);
         _kernel = _operation.Kernel is { } kernel ? new(At(kernel, kept.Kernel), loops, MemoryOf(kept.Kernel)) : null;
 
         // boxes are held by the operands' buffers here: what lay at their place is gone all the same
         chip.AsSpan(kept.Boxes, (int)nest.BoxBytes).Fill(byte.MaxValue);
-        var code = _operation.Pre.Concat(_operation.Main).Concat(_operation.Post).ToList();
         _extras = [.. _operation.Extras.Select((extra, i) => (
             new OperandBuffer(At(extra, kept.Extras[i]), loops, MemoryOf(kept.Extras[i])),
-            code.Any(instruction => instruction.Opcode == ScalarOpcode.Lookup && instruction.Value == i),
+            _operation.IsTable(i),
             ChipContents.Bytes(extra),
             kept.Extras[i] != NestChip.Dram))];
         List<AffineAccess> outputs = stores ? [new(_operation.Output, loops, memory)] : [];
@@ -75,8 +75,13 @@ internal sealed class NestUnit
             outputs.Add(new(At(_operation.Output, kept.Output), loops, chip, kept.OutputWindow?.Extents));
         }
 
+        if (collected is not null)
+        {
+            outputs.Add(new(At(_operation.Output, 0), loops, collected));
+        }
+
         (_stored, _kept) = (stores ? _operation.Output.Element.Size() : 0, kept.Output == NestChip.Dram ? 0 : _operation.Output.Element.Size());
-        _output = new(_operation, [.. _operation.Extras.Select((extra, i) => new AffineAccess(At(extra, kept.Extras[i]), loops, MemoryOf(kept.Extras[i])))], [.. outputs]);
+        _output = new(_operation, [.. _operation.Extras.Select((extra, i) => new AffineAccess(At(extra, kept.Extras[i]), loops, MemoryOf(kept.Extras[i]), kept.Taken is { } taken && taken.Extras.Contains(i) ? taken.Window.Extents : null))], [.. outputs]);
         (_pre, _main) = (new(_operation.Pre), new(_operation.Main));
         _needsExtras = _operation.Pre.Concat(_operation.Main).Any(instruction => instruction.Opcode is ScalarOpcode.Extra or ScalarOpcode.Lookup);
         _real = _operation.Accumulator.IsReal();
@@ -115,6 +120,9 @@ internal sealed class NestUnit
 
         static SystolicAccess At(SystolicAccess access, int place) => place == NestChip.Dram ? access : access with { Address = place };
     }
+
+    /// <summary>All results, where they are collected.</summary>
+    public byte[]? Collected { get; }
 
     /// <summary>True behind the last tile.</summary>
     public bool IsDone { get; private set; }

@@ -140,7 +140,8 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
                 throw Fail(ExecutionDiagnostics.SystolicStepTooLong(span, place, (long)(trips / lanes), options.MaxCycles));
             }
 
-            units[i] = new(nests[i], memory, _chip, fault => Fail(ExecutionDiagnostics.ScalarUndefined(span, place, fault)), cancellation);
+            var collected = options.AfterHandover is not null && nests[i].Chip is { Stores: false, OutputWindow: not null } ? new byte[ChipContents.Bytes(operation.Output)] : null;
+            units[i] = new(nests[i], memory, _chip, collected, fault => Fail(ExecutionDiagnostics.ScalarUndefined(span, place, fault)), cancellation);
             _inTurn.Enqueue(units[i]);
         }
 
@@ -150,6 +151,11 @@ internal sealed class SystolicExecutor(CnnImage image, byte[] memory, RunOptions
     private SystolicLayerRun CostOf(NestUnit unit)
     {
         var counts = unit.Counts(image.Machine);
+        if (unit.Collected is { } collected)
+        {
+            options.AfterHandover?.Invoke(_step, collected);
+        }
+
         options.AfterNest?.Invoke(_step, counts);
         return unit.Cost(counts, image.Machine);
     }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
@@ -64,8 +65,8 @@ internal sealed class TransformRewrite
             return "its transformed input could exceed 64 bits";
         }
 
-        // what sums of products are within where the first directions are transformed: none, one, ..., all; [channels, points]
-        var sums = new List<IntegerRange[]>();
+        // what sums of products are within where the first directions are transformed: none, one, ..., all
+        var sums = new List<IntegerRange>();
         var values = (Weights: new TransformedWeights(_nest, _axes), Element: ElementType.Int8);
         for (var count = 0; count <= _axes.Length; count++)
         {
@@ -76,10 +77,10 @@ internal sealed class TransformRewrite
             }
 
             values = (weights, narrowest);
-            sums.Add([.. sides.Above.Select((above, i) => (ranges[count][i % weights.Points] * above) + (ranges[count][i % weights.Points] * sides.Below[i]))]);
+            sums.Add(Sums(ranges[count], sides.Above, sides.Below));
         }
 
-        return Union(sums[^1]).Narrowest(ElementType.Int32) is not { } element || !Results(Products(windows, Stored(values.Weights, values.Element, detail), element), sums) ? "its products or what they add up to could exceed 64 bits" : null;
+        return sums[^1].Narrowest(ElementType.Int32) is not { } element || !Results(Products(windows, Stored(values.Weights, values.Element, detail), element), sums) ? "its products or what they add up to could exceed 64 bits" : null;
     }
 
     private static Tensor Stored(TransformedWeights weights, ElementType element, WeightDetail detail) =>
@@ -176,11 +177,11 @@ internal sealed class TransformRewrite
     }
 
     /// <summary>The results; false where 64 bits do not hold them. Transformed back, sums are those without the direction's transform, times its scale.</summary>
-    private bool Results(LaidOut products, List<IntegerRange[]> sums)
+    private bool Results(LaidOut products, List<IntegerRange> sums)
     {
         for (var a = _axes.Length - 1; a >= 0; a--)
         {
-            var (transform, range) = (_axes[a].Transform, Union(sums[a]));
+            var (transform, range) = (_axes[a].Transform, sums[a]);
             if ((range * transform.Scale).Narrowest(ElementType.Int32) is not { } accumulator || range.Narrowest(ElementType.Int32) is not { } element)
             {
                 return false;
@@ -291,6 +292,25 @@ internal sealed class TransformRewrite
     private long First(AffineExpression index) => (long)index.Range(_operation.Loops).Min;
 
     private static ElementType Accumulator(ElementType element) => element == ElementType.Int64 ? ElementType.Int64 : ElementType.Int32;
+
+    /// <summary>What all sums of products are within.</summary>
+    /// <param name="inputs">[points] the inputs.</param>
+    /// <param name="above">[channels, points] sums of the weights above 0.</param>
+    /// <param name="below">[channels, points] sums of those below.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static IntegerRange Sums(ReadOnlySpan<IntegerRange> inputs, ReadOnlySpan<long> above, ReadOnlySpan<long> below)
+    {
+        var all = IntegerRange.Zero;
+        for (var (i, point) = (0, 0); i < above.Length; i++, point = point + 1 == inputs.Length ? 0 : point + 1)
+        {
+            if (above[i] != 0 || below[i] != 0)
+            {
+                all = all.Union((inputs[point] * above[i]) + (inputs[point] * below[i]));
+            }
+        }
+
+        return all;
+    }
 
     private static IntegerRange Union(IEnumerable<IntegerRange> ranges) => ranges.Aggregate(IntegerRange.Zero, (all, range) => all.Union(range));
 

@@ -311,10 +311,22 @@ internal sealed class LiveChannels
                 return null;
             }
 
-            var inputs = Enumerable.Range(0, facts.Terms!.Length).Where(input => weights.IsNonzero(channel, input) && facts.Terms[input] != 0).ToArray();
-            return inputs.Length == 0 ? 0
-                : step.Input.OutOfRange == OutOfRange.Never && Array.TrueForAll(inputs, input => facts.Terms[input] is not null) ? inputs.Sum(input => facts.Terms[input]!.Value * weights.Sum(channel, input))
-                : null;
+            // mostly the first input with a weight is one that is not known
+            var sum = 0L;
+            for (var input = 0; input < facts.Terms!.Length; input++)
+            {
+                if (facts.Terms[input] != 0 && weights.IsNonzero(channel, input))
+                {
+                    if (step.Input.OutOfRange != OutOfRange.Never || facts.Terms[input] is not { } term)
+                    {
+                        return null;
+                    }
+
+                    sum += term * weights.Sum(channel, input);
+                }
+            }
+
+            return sum;
         }
 
         if (ChannelLoops.IsSumOfProducts(step) && facts.Weights is { } own && !own.IsNonzero(channel, 0))

@@ -65,9 +65,8 @@ internal sealed class AlgorithmSelection : IOperatorCosts
     /// <inheritdoc/>
     public OperatorCost? Best(GconvOperator operation, ChainTensors tensors, long limit)
     {
-        var descriptor = Descriptor(operation, tensors);
-        var (found, isAbove) = _plans.Within(descriptor, limit);
-        return found is { } plan && NestMapper.Cost(plan, descriptor, _plans.Machine) is var (cycles, energy) ? new(cycles, energy) : isAbove ? new(limit + 1, 0, IsLeast: true) : null;
+        var (found, isAbove) = _plans.Within(Descriptor(operation, tensors), limit);
+        return found is { } best ? new(best.Cycles, best.Energy) : isAbove ? new(limit + 1, 0, IsLeast: true) : null;
     }
 
     /// <inheritdoc/>

@@ -42,31 +42,30 @@ internal static class NestMapper
     /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
     /// <param name="limit">Cycles that it may take: where none takes as few there is none.</param>
     /// <param name="leads">The outermost loops with their tiles, where another operator goes through these with it; none for any order.</param>
-    public static NestPlan? Best(
+    public static NestFound? Best(
         NestSpace space, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue, EquatableArray<NestLead> leads = default)
     {
-        if (NestSearch.Best(space, true, patience, place, free, limit, leads) is not var (plan, cycles, energy))
+        if (NestSearch.Best(space, true, patience, place, free, limit, leads) is not { } best)
         {
             return null;
         }
 
         // a search that loses patience counts from the first mapping that it finds, and a limit would be another one
-        var most = patience == int.MaxValue ? cycles : limit;
-        return space.WithoutAdditions is { } plain && NestSearch.Best(plain, true, patience, place, free, most, leads) is var (other, _, _)
-            && Cost(At(other), space.Operation, space.Machine).CompareTo((cycles, energy)) < 0 ? other : plan;
-
-        NestPlan At(NestPlan found) => place is { } there ? found with { Chip = there.At0(space.Operation.Extras.Count) } : found;
+        var most = patience == int.MaxValue ? best.Cycles : limit;
+        return space.WithoutAdditions is { } plain && NestSearch.Best(plain, true, patience, place, free, most, leads) is { } other
+            && Cost(place is { } there ? other.Plan with { Chip = there.At0(space.Operation.Extras.Count) } : other.Plan, space) is var (cycles, energy) && (cycles, energy).CompareTo((best.Cycles, best.Energy)) < 0
+            ? other with { Cycles = cycles, Energy = energy }
+            : best;
     }
 
     /// <summary>The best mapping of an operator that is mapped once.</summary>
-    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue) => Best(new NestSpace(operation, machine), patience);
+    public static NestPlan? Best(SystolicOperator operation, MachineDescription machine, int patience = int.MaxValue) => Best(new NestSpace(operation, machine), patience)?.Plan;
 
     /// <summary>Cycles of a mapping, and its energy in attojoules.</summary>
-    public static (long Cycles, Int128 Energy) Cost(NestPlan plan, SystolicOperator operation, MachineDescription machine)
+    public static (long Cycles, Int128 Energy) Cost(NestPlan plan, NestSpace space)
     {
-        var nest = plan.Encode(operation, machine);
-        var counts = NestModel.Count(nest, machine);
-        return (counts.Cycles(machine), new NestEnergy(operation, machine).Of(counts));
+        var counts = NestModel.Count(plan.Encode(space.Operation, space.Machine), space);
+        return (counts.Cycles(space.Machine), space.Energy.Of(counts));
     }
 
     /// <summary>The operators of a chain with their descriptors; addresses play no part.</summary>

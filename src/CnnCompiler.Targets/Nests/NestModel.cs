@@ -11,7 +11,10 @@ namespace CnnCompiler.Targets.Nests;
 internal static class NestModel
 {
     /// <summary>What the nest does on the machine.</summary>
-    public static NestCounts Count(NestStep step, MachineDescription machine)
+    public static NestCounts Count(NestStep step, MachineDescription machine) => Count(step, new NestSpace(step.Operation, machine));
+
+    /// <summary>What a nest of the operator does on the machine.</summary>
+    public static NestCounts Count(NestStep step, NestSpace space)
     {
         var operation = step.Operation;
         NestLoop[] loops = [.. step.Loops];
@@ -23,18 +26,16 @@ internal static class NestModel
             tiles *= step.OuterTrips(i);
         }
 
-        var (outputs, place) = (Outputs(operation), NestPlacement.Of(step));
-        var input = new NestOperand(operation, operation.Input);
-        var kernel = operation.Kernel is { } read ? new NestOperand(operation, read) : null;
+        var (outputs, place, input, kernel) = (space.Outputs, NestPlacement.Of(step), space.Input, space.Kernel);
         var boxes = kernel is null ? 0 : kernel.BytesOfTiles(loops) * kernel.Times(loops, outer.AsSpan(0, step.Depths.LoadKernel));
-        var (fromDram, fromChip) = place.Split(Extras(operation), loops, outer.AsSpan(0, outer.Count(loop => !IsRow(operation, loop))));
+        var (fromDram, fromChip) = place.Split(space.Extras, loops, outer.AsSpan(0, outer.Count(loop => !IsRow(operation, loop))));
         var written = outputs * operation.Output.Element.Size();
         var writes = Moves(operation, loops, inner.AsSpan(0, step.Depths.SwitchSums), loop => !IsRow(operation, loop));
         return new(
             Taps(operation),
-            steps * CyclesPerTap(operation, machine),
+            steps * space.CyclesPerTap,
             outputs,
-            PostCycles(operation, outputs, machine),
+            space.PostCycles,
             tiles,
             place.Input ? 0 : input.BytesOfTiles(loops) * input.Times(loops, outer.AsSpan(0, step.Depths.LoadInput)),
             place.Kernel ? 0 : boxes,
@@ -48,13 +49,9 @@ internal static class NestModel
     }
 
     /// <summary>Further operands; a table comes as a whole, and once.</summary>
-    public static IReadOnlyList<NestExtra> Extras(SystolicOperator operation)
-    {
-        var tables = operation.Pre.Concat(operation.Main).Concat(operation.Post).Where(instruction => instruction.Opcode == ScalarOpcode.Lookup).Select(instruction => (int)instruction.Value).ToHashSet();
-        return [.. operation.Extras.Select((extra, i) => tables.Contains(i)
-            ? new NestExtra(null, extra.Dimensions.Aggregate((long)extra.Element.Size(), (bytes, dimension) => bytes * dimension.Extent))
-            : new NestExtra(new(operation, extra), 0))];
-    }
+    public static IReadOnlyList<NestExtra> Extras(SystolicOperator operation) => [.. operation.Extras.Select((extra, i) => operation.IsTable(i)
+        ? new NestExtra(null, extra.Dimensions.Aggregate((long)extra.Element.Size(), (bytes, dimension) => bytes * dimension.Extent))
+        : new NestExtra(new(operation, extra), 0))];
 
     /// <summary>Elements that move where loops inside a tile cause it: each value once, again for each step of a loop that does not index it.</summary>
     /// <param name="operation">The operator.</param>
@@ -93,25 +90,24 @@ internal static class NestModel
     public static long Taps(SystolicOperator operation) => operation.Loops.Aggregate(1L, (product, loop) => product * loop.Extent);
 
     /// <summary>No mapping moves fewer bytes: each result goes once, each element of input and kernel that a loop's trips tell apart comes once.</summary>
-    public static long LeastBytes(SystolicOperator operation, NestPlacement place)
+    public static long LeastBytes(SystolicOperator operation, NestPlacement place) =>
+        (place.Input ? 0 : LeastBytes(operation, operation.Input)) + (operation.Kernel is { } kernel && !place.Kernel ? LeastBytes(operation, kernel) : 0) + (place.Stores ? Outputs(operation) * operation.Output.Element.Size() : 0);
+
+    /// <summary>Bytes of an operand of which each element that a loop's trips tell apart comes once.</summary>
+    public static long LeastBytes(SystolicOperator operation, SystolicAccess access)
     {
-        return (place.Input ? 0 : Least(operation.Input)) + (operation.Kernel is { } kernel && !place.Kernel ? Least(kernel) : 0) + (place.Stores ? Outputs(operation) * operation.Output.Element.Size() : 0);
-
         // of dimensions with loops in common only one counts, of a dimension one loop: a bound, exact where a dimension has one loop
-        long Least(SystolicAccess access)
+        var (bytes, used) = ((long)access.Element.Size(), new HashSet<int>());
+        foreach (var dimension in access.Dimensions)
         {
-            var (bytes, used) = ((long)access.Element.Size(), new HashSet<int>());
-            foreach (var dimension in access.Dimensions)
+            var loops = Enumerable.Range(0, operation.Loops.Count).Where(i => dimension.Coefficients[i] != 0).ToList();
+            if (loops.TrueForAll(loop => used.Add(loop)))
             {
-                var loops = Enumerable.Range(0, operation.Loops.Count).Where(i => dimension.Coefficients[i] != 0).ToList();
-                if (loops.TrueForAll(loop => used.Add(loop)))
-                {
-                    bytes *= loops.Count == 0 ? 1 : loops.Max(loop => Distinct(dimension, loop, operation, loops));
-                }
+                bytes *= loops.Count == 0 ? 1 : loops.Max(loop => Distinct(dimension, loop, operation, loops));
             }
-
-            return bytes;
         }
+
+        return bytes;
     }
 
     /// <summary>Elements that a loop reaches where the other loops of the dimension stand at their first or last trip, whichever reaches more.</summary>

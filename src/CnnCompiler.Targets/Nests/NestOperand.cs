@@ -13,6 +13,8 @@ internal sealed class NestOperand
     private readonly int _size;
     private readonly int[] _extents;
     private readonly Part[] _parts;
+    private readonly (int Extent, int Divisor)[] _axes;
+    private readonly (int Axis, long Lines)[][] _steps;
 
     /// <summary>Prepares an operand of an operator.</summary>
     public NestOperand(SystolicOperator operation, SystolicAccess access)
@@ -43,6 +45,8 @@ internal sealed class NestOperand
         }
 
         _parts = [.. parts];
+        _axes = [.. access.Dimensions.Select(dimension => (dimension.Extent, dimension.Divisor))];
+        _steps = [.. _extents.Select((_, loop) => access.Dimensions.Select((dimension, axis) => (axis, Math.Abs(dimension.Coefficients[loop]))).Where(step => step.Item2 != 0).ToArray())];
     }
 
     /// <summary>A bit for each loop that indexes the operand.</summary>
@@ -63,28 +67,8 @@ internal sealed class NestOperand
         return bytes;
     }
 
-    /// <summary>Bytes of the largest box.</summary>
-    /// <param name="reach">For each loop by how much its last trip in a tile is beyond the first.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public double BytesOfBox(ReadOnlySpan<long> reach)
-    {
-        double bytes = _size;
-        foreach (var part in _parts)
-        {
-            foreach (var axis in part.Axes)
-            {
-                var span = 0L;
-                for (var i = 0; i < part.Loops.Length; i++)
-                {
-                    span += Math.Abs(axis.Coefficients[i]) * reach[part.Loops[i]];
-                }
-
-                bytes *= Math.Min(axis.Extent, (axis.Divisor == 1 ? span : span / axis.Divisor) + 1);
-            }
-        }
-
-        return bytes;
-    }
+    /// <summary>Its largest box, of a tile of one trip of each loop at first.</summary>
+    public NestBox Box() => new(_size, _axes, _steps);
 
     /// <summary>How often each box comes where the outermost loops of an order bring it when they step.</summary>
     /// <param name="loops">How loops are cut.</param>
@@ -206,5 +190,40 @@ internal sealed class NestOperand
             high = Math.Min(high, ((long)axis.Extent * axis.Divisor) - 1);
             return high < low ? 0 : axis.Divisor == 1 ? high - low + 1 : (high / axis.Divisor) - ((low + axis.Divisor - 1) / axis.Divisor) + 1;
         }
+    }
+}
+
+/// <summary>The largest box of an operand while the lengths of its tiles change.</summary>
+/// <param name="size">Bytes of an element.</param>
+/// <param name="axes">[dimensions] extents and divisors.</param>
+/// <param name="steps">[loops] the dimensions that each indexes, and by how many lines a trip of it moves there.</param>
+internal sealed class NestBox(int size, (int Extent, int Divisor)[] axes, (int Axis, long Lines)[][] steps)
+{
+    private readonly long[] _spans = new long[axes.Length];
+
+    /// <summary>Makes tiles longer.</summary>
+    /// <param name="loop">Along this loop.</param>
+    /// <param name="trips">By so many trips, below 0 for shorter.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Grow(int loop, long trips)
+    {
+        foreach (var (axis, lines) in steps[loop])
+        {
+            _spans[axis] += lines * trips;
+        }
+    }
+
+    /// <summary>Its bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public double Bytes()
+    {
+        double bytes = size;
+        for (var i = 0; i < axes.Length; i++)
+        {
+            var (extent, divisor) = axes[i];
+            bytes *= Math.Min(extent, (divisor == 1 ? _spans[i] : _spans[i] / divisor) + 1);
+        }
+
+        return bytes;
     }
 }

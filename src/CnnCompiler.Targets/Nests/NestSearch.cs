@@ -6,6 +6,13 @@ using CnnCompiler.Primitives.Machines;
 
 namespace CnnCompiler.Targets.Nests;
 
+/// <summary>A mapping that a search has found.</summary>
+/// <param name="Plan">The mapping.</param>
+/// <param name="Cycles">Its cycles.</param>
+/// <param name="Energy">Its energy, attojoules.</param>
+/// <param name="Boxes">Bytes of the buffer of activations that its boxes take.</param>
+internal readonly record struct NestFound(NestPlan Plan, long Cycles, Int128 Energy, long Boxes);
+
 /// <summary>
 /// The fastest mapping of an operator: unrollings in the order of their steps, for each the tiles that no loop can make larger without leaving a buffer, for each the orders of the outer loops. What can't
 /// be below the best cycles is not looked at: the array's steps, the units' and the bytes that have to move anyway are bounds. Of equally fast mappings the one with the least energy among the first ones.
@@ -14,9 +21,6 @@ internal sealed class NestSearch
 {
     /// <summary>Unrollings that are as fast as the best one, of which the least energy is taken.</summary>
     private const int EquallyFast = 6;
-
-    /// <summary>Loops over tiles whose orders are all tried; of more, each is tried as the innermost.</summary>
-    private const int MostPermuted = 3;
 
     /// <summary>Orders inside a tile: each keeps one operand in the elements.</summary>
     private const int InnerOrders = 3;
@@ -37,20 +41,24 @@ internal sealed class NestSearch
     private readonly long _kernelBytes;
     private readonly long _bytesPerCycle;
     private readonly EquatableArray<NestLead> _leads;
+    private readonly int[]?[] _leadTiles;
     private readonly bool _keepsInput;
     private readonly bool _keepsKernel;
     private readonly bool _keepsSum;
 
-    // the unrolling and tiles looked at: tiles that a loop may have, how loops are cut, the last trip in a tile, tiles, steps in all
+    // the unrolling and tiles looked at: tiles that a loop may have, how loops are cut, the last trip in a tile, the boxes and sums of a tile, tiles, steps in all
     private readonly int[][] _choices;
     private readonly NestLoop[] _loops;
     private readonly long[] _reach;
+    private readonly NestBox _inputBox;
+    private readonly NestBox? _kernelBox;
+    private long _sums = 1;
     private readonly long[] _tiles;
     private readonly long[] _steps;
     private readonly int[] _order;
-    private readonly int[][]?[] _orders;
     private NestPlan? _best;
     private (long Cycles, Int128 Energy) _cost;
+    private long _boxes;
 
     private NestSearch(NestSpace space, bool prunes, int patience, NestPlacement place, long free, long limit, EquatableArray<NestLead> leads)
     {
@@ -62,11 +70,16 @@ internal sealed class NestSearch
             Math.Min(NestChecker.MostSums, description[SystolicKeys.AccumulatorRows] * space.Machine.Columns), Math.Min(free, description[SystolicKeys.ActivationBytes]), description[SystolicKeys.WeightBytes]);
         (_keepsInput, _keepsKernel, _keepsSum) = (description[SystolicKeys.KeepsInput] == 1, description[SystolicKeys.KeepsKernel] == 1, description[SystolicKeys.KeepsSum] == 1);
         _bytesPerCycle = description[SystolicKeys.OffChipBytes];
-        _bound = Math.Max(space.PostCycles, Up(NestModel.LeastBytes(space.Operation, place), _bytesPerCycle));
-        (_choices, _loops, _reach, _tiles, _steps, _order, _orders) = (new int[loops][], new NestLoop[loops], new long[loops], new long[loops], new long[loops], new int[loops], new int[loops + 1][][]);
+        (_inputBox, _kernelBox) = (_input.Box(), _kernel?.Box());
+        _bound = Math.Max(space.PostCycles, Up(space.LeastBytes(place, free, []), _bytesPerCycle));
+        (_choices, _loops, _reach, _tiles, _steps, _order, _leadTiles) = (new int[loops][], new NestLoop[loops], new long[loops], new long[loops], new long[loops], new int[loops], new int[]?[loops]);
+        foreach (var (loop, tile) in leads.AsSpan())
+        {
+            _leadTiles[loop] = [tile];
+        }
     }
 
-    /// <summary>The best mapping, or null where not even an element at a time fits the buffers.</summary>
+    /// <summary>The best mapping, or null where not even an element at a time fits the buffers or each takes more cycles than the limit.</summary>
     /// <param name="space">The operator on the machine.</param>
     /// <param name="prunes">False to look at the whole space: for tests.</param>
     /// <param name="patience">Unrollings in a row that gain no cycles after which the search ends.</param>
@@ -74,12 +87,12 @@ internal sealed class NestSearch
     /// <param name="free">Bytes of the buffer of activations that its boxes may take.</param>
     /// <param name="limit">Cycles that it may take: where none takes as few there is none.</param>
     /// <param name="leads">The outermost loops with their tiles, where another operator goes through these with it; none for any order.</param>
-    public static (NestPlan Plan, long Cycles, Int128 Energy)? Best(
+    public static NestFound? Best(
         NestSpace space, bool prunes = true, int patience = int.MaxValue, NestPlacement? place = null, long free = long.MaxValue, long limit = long.MaxValue, EquatableArray<NestLead> leads = default)
     {
         var search = new NestSearch(space, prunes, patience, place ?? NestPlacement.Dram, free, limit, leads);
         search.Run();
-        return search._best is { } best ? (best, search._cost.Cycles, search._cost.Energy) : null;
+        return search._best is { } best ? new(best, search._cost.Cycles, search._cost.Energy, search._boxes) : null;
     }
 
     /// <summary>Cycles that are of interest.</summary>
@@ -109,26 +122,25 @@ internal sealed class NestSearch
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Tiles(Unrolling unrolling)
     {
-        var split = -1;
-        for (var i = 0; i < _loops.Length; i++)
-        {
-            var lanes = unrolling.Rows[i] * unrolling.Columns[i];
-            var trips = Up(_extents[i], lanes);
-
-            // sums of reals keep the order of the loops: only the first loop that reduces is cut
-            split = split < 0 && IsRow(i) && _extents[i] > 1 ? i : split;
-            _choices[i] = _space.IsOrdered && IsRow(i) && i != split ? [(int)(trips * lanes)] : Halves(trips, lanes);
-            (_loops[i], _steps[i]) = (new(unrolling.Rows[i], unrolling.Columns[i], _choices[i][^1]), trips);
-        }
-
         foreach (var (loop, tile) in _leads.AsSpan())
         {
-            if (tile % (int)_loops[loop].Lanes != 0)
+            if (tile % (unrolling.Rows[loop] * unrolling.Columns[loop]) != 0)
             {
                 return;
             }
+        }
 
-            (_choices[loop], _loops[loop]) = ([tile], _loops[loop] with { Tile = tile });
+        _space.Tiles(unrolling).CopyTo(_choices, 0);
+        foreach (var (loop, _) in _leads.AsSpan())
+        {
+            _choices[loop] = _leadTiles[loop]!;
+        }
+
+        for (var i = 0; i < _loops.Length; i++)
+        {
+            _loops[i] = new(unrolling.Rows[i], unrolling.Columns[i], _loops[i].Tile);
+            _steps[i] = Up(_extents[i], _loops[i].Lanes);
+            Cut(i, _choices[i][^1]);
         }
 
         Choose(0, unrolling.Steps * _space.CyclesPerTap);
@@ -150,7 +162,7 @@ internal sealed class NestSearch
 
         foreach (var tile in _choices[at])
         {
-            _loops[at] = _loops[at] with { Tile = tile };
+            Cut(at, tile);
             if (Fits())
             {
                 Choose(at + 1, arrayCycles);
@@ -162,7 +174,7 @@ internal sealed class NestSearch
             }
         }
 
-        _loops[at] = _loops[at] with { Tile = _choices[at][^1] };
+        Cut(at, _choices[at][^1]);
     }
 
     /// <summary>True where a loop but the last could have larger tiles.</summary>
@@ -171,55 +183,49 @@ internal sealed class NestSearch
     {
         for (var i = 0; i < _loops.Length - 1; i++)
         {
-            var (tile, choices) = (_loops[i], _choices[i]);
-            var place = Array.IndexOf(choices, tile.Tile);
-            if (place > 0)
+            var (tile, choices) = (_loops[i].Tile, _choices[i]);
+            if (tile == choices[0])
             {
-                _loops[i] = tile with { Tile = choices[place - 1] };
-                var fits = Fits();
-                _loops[i] = tile;
-                if (fits)
-                {
-                    return true;
-                }
+                continue;
+            }
+
+            Cut(i, choices[Array.IndexOf(choices, tile) - 1]);
+            var fits = Fits();
+            Cut(i, tile);
+            if (fits)
+            {
+                return true;
             }
         }
 
         return false;
     }
 
-    private static int[] Halves(long trips, int lanes)
+    /// <summary>Gives a loop a tile.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Cut(int loop, int tile)
     {
-        var count = 1;
-        for (var left = trips; left > 1; left = Half(left))
+        _loops[loop] = _loops[loop] with { Tile = tile };
+        var reach = Math.Min(tile, _extents[loop]) - 1;
+        var more = reach - _reach[loop];
+        if (more == 0)
         {
-            count++;
+            return;
         }
 
-        var tiles = new int[count];
-        for (var i = 0; i < count; i++, trips = Half(trips))
+        _inputBox.Grow(loop, more);
+        _kernelBox?.Grow(loop, more);
+        if (!IsRow(loop))
         {
-            tiles[i] = (int)(trips * lanes);
+            _sums = _sums / (_reach[loop] + 1) * (reach + 1);
         }
 
-        return tiles;
-
-        static long Half(long trips) => Up(trips, trips > 8 ? 4 : 2);
+        _reach[loop] = reach;
     }
 
     /// <summary>True where the boxes of a tile fit the buffers twice, and its results the accumulators.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool Fits()
-    {
-        var sums = 1L;
-        for (var i = 0; i < _loops.Length; i++)
-        {
-            var trips = Math.Min(_loops[i].Tile, _extents[i]);
-            (_reach[i], sums) = (trips - 1, IsRow(i) ? sums : sums * trips);
-        }
-
-        return sums <= _mostSums && (_place.Input || 2 * _input.BytesOfBox(_reach) <= _inputBytes) && (_kernel is null || 2 * _kernel.BytesOfBox(_reach) <= _kernelBytes);
-    }
+    private bool Fits() => _sums <= _mostSums && (_place.Input || 2 * _inputBox.Bytes() <= _inputBytes) && (_kernelBox is null || 2 * _kernelBox.Bytes() <= _kernelBytes);
 
     /// <summary>Looks at the orders of loops: the outer ones say what DRAM moves, the inner ones, whatever the outer ones are, what the buffers do.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -266,7 +272,7 @@ internal sealed class NestSearch
         parallel[..leads].CopyTo(outer);
         Span<long> reads = stackalloc long[InnerOrders];
         var isRead = false;
-        foreach (var order in _orders[count - leads] ??= Permutations(count - leads))
+        foreach (var order in _space.Orders(count - leads))
         {
             for (var i = 0; i < order.Length; i++)
             {
@@ -301,7 +307,7 @@ internal sealed class NestSearch
                 var cost = (cycles, _space.Energy.Of(reads[i], dram, written, chip + _place.Between(boxes, results)));
                 if (_best is null || cost.CompareTo(_cost) < 0)
                 {
-                    (_best, _cost) = (new(string.Empty, _loops.ToEquatableArray(), [.. outer], [.. Inner(_outside[i])]), cost);
+                    (_best, _cost, _boxes) = (new(string.Empty, _loops.ToEquatableArray(), [.. outer], [.. Inner(_outside[i])]), cost, _place.Input ? 0 : 2 * (long)_inputBox.Bytes());
                 }
             }
         }
@@ -383,15 +389,6 @@ internal sealed class NestSearch
     }
 
     private bool IsRow(int loop) => (_rows >> loop & 1) == 1;
-
-    /// <summary>Orders of so many loops; of more than <see cref="MostPermuted"/> those in which each is the innermost.</summary>
-    private static int[][] Permutations(int count)
-    {
-        var loops = Enumerable.Range(0, count).ToArray();
-        return count > MostPermuted ? [.. loops.Select(last => (int[])[.. loops.Where(loop => loop != last), last])] : [.. Of(loops)];
-
-        static IEnumerable<int[]> Of(int[] loops) => loops.Length <= 1 ? [loops] : loops.SelectMany(first => Of([.. loops.Where(loop => loop != first)]).Select(rest => (int[])[first, .. rest]));
-    }
 
     private static long Up(long value, long by) => (value + by - 1) / by;
 }

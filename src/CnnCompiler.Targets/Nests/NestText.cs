@@ -29,7 +29,7 @@ namespace CnnCompiler.Targets.Nests;
 /// </code>
 /// Where an operator goes through its outermost loops together with the one before it or behind it, it says through how many and what part of the tensor between them is on the chip at a time:
 /// <code>
-///   ... output 4608 takes [1, 4, 24, 6] over 1 hands [1, 2, 12, 6] over 1
+///   ... output 4608 takes [1, 4, 24, 6] over 1 input extras [0] hands [1, 2, 12, 6] over 1
 /// </code>
 /// </summary>
 public static class NestText
@@ -43,6 +43,8 @@ public static class NestText
     private const string Takes = "takes";
     private const string Hands = "hands";
     private const string Over = "over";
+    private const string Input = "input";
+    private const string Extras = "extras";
 
     /// <summary>Text and companion of a module.</summary>
     /// <param name="module">The module.</param>
@@ -134,11 +136,11 @@ public static class NestText
     private static NestChip Chip(IrTextReader reader)
     {
         var boxes = reader.Int32();
-        var (input, kernel) = (Named("input"), Named("kernel"));
-        reader.Word("extras");
+        var (input, kernel) = (Named(Input), Named("kernel"));
+        reader.Word(Extras);
         var extras = List(reader, Place);
         var output = Named("output");
-        return new(boxes, input, kernel, extras, output, output == NestChip.Dram || reader.TryWord(Stores)) { InputWindow = Window(Takes), OutputWindow = Window(Hands) };
+        return new(boxes, input, kernel, extras, output, output == NestChip.Dram || reader.TryWord(Stores)) { Taken = Window(Takes) is { } taken ? new(taken, reader.TryWord(Input), reader.TryWord(Extras) ? List(reader, reader.Int32) : []) : null, OutputWindow = Window(Hands) };
 
         NestWindow? Window(string word)
         {
@@ -165,9 +167,12 @@ public static class NestText
     private static string On(NestChip? chip)
     {
         return chip is null ? string.Empty
-            : string.Create(CultureInfo.InvariantCulture, $" boxes {chip.Boxes} input {Place(chip.Input)} kernel {Place(chip.Kernel)} extras [{string.Join(", ", chip.Extras.Select(Place))}] output {Place(chip.Output)}")
+            : string.Create(CultureInfo.InvariantCulture, $" boxes {chip.Boxes} {Input} {Place(chip.Input)} kernel {Place(chip.Kernel)} {Extras} [{string.Join(", ", chip.Extras.Select(Place))}] output {Place(chip.Output)}")
             + (chip.Stores && chip.Output != NestChip.Dram ? $" {Stores}" : string.Empty)
-            + Window(Takes, chip.InputWindow) + Window(Hands, chip.OutputWindow);
+            + Taken(chip.Taken) + Window(Hands, chip.OutputWindow);
+
+        static string Taken(NestTaken? taken) => taken is null ? string.Empty
+            : Window(Takes, taken.Window) + (taken.Input ? $" {Input}" : string.Empty) + (taken.Extras.Count > 0 ? $" {Extras} [{string.Join(", ", taken.Extras)}]" : string.Empty);
 
         static string Window(string word, NestWindow? window) =>
             window is null ? string.Empty : string.Create(CultureInfo.InvariantCulture, $" {word} [{string.Join(", ", window.Extents)}] {Over} {window.Loops}");

@@ -65,13 +65,20 @@ public sealed record SystolicImageModule(CnnImage Image, SystolicModule Mapped) 
         var complete = Complete();
         var options = given with
         {
+            AfterHandover = (step, written) =>
+            {
+                foreach (var (value, _) in complete[step])
+                {
+                    values[value.Name] = new(value.Type.Element, value.Type.Shape, written.ToArray());
+                }
+            },
             AfterSystolicStep = (step, memory, chip) =>
             {
                 // what a step did not store is on the chip, the pieces written before included
                 var place = (Image.Systolic!.Steps[step] as NestStep)?.Chip;
                 if (place is { Stores: false, OutputWindow: not null })
                 {
-                    // a tensor that is nowhere as a whole
+                    // a tensor that is nowhere as a whole, and has been collected
                     return;
                 }
 

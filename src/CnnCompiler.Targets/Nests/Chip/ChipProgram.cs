@@ -87,10 +87,11 @@ internal sealed record ChipProgram(IReadOnlyList<ChipStep> Steps, IReadOnlyList<
                     softmax => [softmax.Source],
                     host => host.Layer.Inputs).Select(Number)],
                 Number(step.Name)))],
-            [.. numbers.OrderBy(entry => entry.Value).Select(entry => new ChipTensor(entry.Key, Up(tensors.Shape(entry.Key).Elements * tensors.Element(entry.Key).Size()), outputs.Contains(entry.Key)))]);
+            [.. numbers.OrderBy(entry => entry.Value).Select(entry => new ChipTensor(entry.Key, Aligned(tensors.Shape(entry.Key).Elements * tensors.Element(entry.Key).Size()), outputs.Contains(entry.Key)))]);
 
         int Number(string? name) => name is not null && storage.TryGetValue(name, out var stored) ? numbers.GetValueOrDefault(stored, -1) : -1;
-
-        static long Up(long bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
     }
+
+    /// <summary>Bytes as they count in a plan of addresses.</summary>
+    public static long Aligned(long bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
 }

@@ -17,7 +17,7 @@ public sealed class ExchangeLoops() : Pass<SystolicModule, SystolicModule>(
     /// <inheritdoc/>
     protected override SystolicModule Transform(SystolicModule module, PassContext context)
     {
-        if (module.Nests.Any(plan => plan.Chip is { InputWindow: not null } or { OutputWindow: not null }))
+        if (module.Nests.Any(plan => plan.Chip is { Taken: not null } or { OutputWindow: not null }))
         {
             return module;
         }

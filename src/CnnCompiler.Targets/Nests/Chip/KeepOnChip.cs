@@ -30,7 +30,7 @@ public sealed class KeepOnChip() : Pass<SystolicModule, SystolicModule>(
     /// <summary>Operators cost what their mappings do; steps of the host what they do anyway.</summary>
     private sealed class Costs : IChipCosts
     {
-        private readonly (string Key, SystolicOperator Operation, NestPlan Plan)?[] _steps;
+        private readonly (NestSpace Space, NestPlan Plan)?[] _steps;
         private readonly NestChipPlans _plans;
         private readonly CancellationToken _cancellation;
 
@@ -39,8 +39,8 @@ public sealed class KeepOnChip() : Pass<SystolicModule, SystolicModule>(
             (Program, _plans, _cancellation) = (ChipProgram.Of(module.Program), new(module.Machine, int.MaxValue), cancellation);
             var plans = module.Nests.ToDictionary(plan => plan.Operator, StringComparer.Ordinal);
             var operators = NestMapper.Descriptors(module.Program).ToDictionary(
-                entry => entry.Step.Name, entry => (NestMapper.Key(entry.Descriptor), entry.Descriptor, plans[entry.Step.Name]), StringComparer.Ordinal);
-            _steps = [.. Program.Steps.Select(step => operators.TryGetValue(step.Name, out var found) ? found : default((string, SystolicOperator, NestPlan)?))];
+                entry => entry.Step.Name, entry => (_plans.Space(entry.Descriptor), plans[entry.Step.Name]), StringComparer.Ordinal);
+            _steps = [.. Program.Steps.Select(step => operators.TryGetValue(step.Name, out var found) ? found : default((NestSpace, NestPlan)?))];
         }
 
         public ChipProgram Program { get; }
@@ -50,12 +50,12 @@ public sealed class KeepOnChip() : Pass<SystolicModule, SystolicModule>(
         public ChipCost? Of(int step, NestPlacement place, long free)
         {
             _cancellation.ThrowIfCancellationRequested();
-            return _steps[step] is var (key, operation, plan) ? _plans.Of(key, operation, plan, place, free)?.Cost : default(ChipCost);
+            return _steps[step] is var (space, plan) ? _plans.Of(space, plan, place, free)?.Cost : default(ChipCost);
         }
 
         /// <summary>The mapping chosen; null for a step of the host.</summary>
-        public NestPlan? PlanOf(int step, ChipChoice choice) => _steps[step] is var (key, operation, plan)
-            ? choice.Chip is null ? plan : _plans.Of(key, operation, plan, choice.Place, choice.Free)!.Value.Plan with { Operator = plan.Operator, Chip = choice.Chip }
+        public NestPlan? PlanOf(int step, ChipChoice choice) => _steps[step] is var (space, plan)
+            ? choice.Chip is null ? plan : _plans.Of(space, plan, choice.Place, choice.Free)!.Value.Plan with { Operator = plan.Operator, Chip = choice.Chip }
             : null;
     }
 }

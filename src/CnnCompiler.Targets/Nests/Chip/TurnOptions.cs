@@ -10,8 +10,22 @@ namespace CnnCompiler.Targets.Nests.Chip;
 /// <param name="To">Those of the one that takes them.</param>
 /// <param name="Cycles">Cycles of both.</param>
 /// <param name="Energy">Energy of both, attojoules.</param>
-/// <param name="Bytes">Bytes of the buffer for the window between them and the boxes of the first one.</param>
+/// <param name="Bytes">Bytes of the buffer for the window between them and the boxes of both.</param>
 internal readonly record struct TurnOption(EquatableArray<NestLead> From, EquatableArray<NestLead> To, long Cycles, Int128 Energy, long Bytes);
+
+/// <summary>What a step of two in turn costs.</summary>
+/// <param name="Plans">Its mappings.</param>
+/// <param name="Space">Its operator.</param>
+/// <param name="Plan">How it runs alone.</param>
+/// <param name="Place">Where its operands are in turn.</param>
+internal sealed record TurnCosts(NestChipPlans Plans, NestSpace Space, NestPlan Plan, NestPlacement Place)
+{
+    /// <summary>What it costs with such outermost loops and so many bytes for its boxes, or null where it can't run so.</summary>
+    public ChipCost? Of(EquatableArray<NestLead> leads, long free) => Plans.Of(Space, Plan, Place, free, leads)?.Cost;
+
+    /// <summary>Cycles that it takes at least, or null where it can't run so.</summary>
+    public long? Least(EquatableArray<NestLead> leads, long free) => Plans.Least(Space, Place, free, leads);
+}
 
 /// <summary>
 /// The outermost loops of two operators that are worth looking at: along one dimension of the tensor between them, or two, in tiles of a few sizes; of these, the ones that cost neither more cycles nor more
@@ -23,31 +37,30 @@ internal static class TurnOptions
     private const int Most = 8;
 
     /// <summary>The options, the fastest first.</summary>
+    /// <param name="windows">The windows between the operators.</param>
     /// <param name="producer">The operator that writes the tensor.</param>
     /// <param name="consumer">The operator that reads it.</param>
-    /// <param name="machine">The machine.</param>
     /// <param name="now">What both cost one after the other.</param>
-    /// <param name="costOfProducer">What the first one costs with such loops and so many bytes for its boxes; null where it can't run so.</param>
-    /// <param name="costOfConsumer">What the second one costs.</param>
-    public static IReadOnlyList<TurnOption> Of(
-        SystolicOperator producer,
-        SystolicOperator consumer,
-        MachineDescription machine,
-        (long Cycles, Int128 Energy) now,
-        Func<EquatableArray<NestLead>, long, ChipCost?> costOfProducer,
-        Func<EquatableArray<NestLead>, ChipCost?> costOfConsumer)
+    public static IReadOnlyList<TurnOption> Of(TileWindows windows, TurnCosts producer, TurnCosts consumer, (long Cycles, Int128 Energy) now)
     {
-        var (found, capacity) = (new List<TurnOption>(), machine.Systolic![SystolicKeys.ActivationBytes]);
-        foreach (var (from, to) in Leads(producer, consumer, machine))
+        var (found, machine) = (new List<TurnOption>(), producer.Space.Machine);
+        var capacity = machine.Systolic![SystolicKeys.ActivationBytes];
+        foreach (var (from, to) in Leads(windows, producer.Space.Operation, consumer.Space.Operation, machine))
         {
-            if (TileWindow.Least(producer, from, consumer, to) is { } window && window.IsWorth(producer, capacity) && costOfProducer(from, capacity - window.Bytes) is { } first && costOfConsumer(to) is { } second)
+            // a mapping is searched only where its least cycles do not say enough
+            if (windows.LeastWorth(from, to, capacity) is not { } window
+                || producer.Least(from, capacity - window.Bytes) is not { } firstLeast || consumer.Least(to, capacity - window.Bytes) is not { } secondLeast || firstLeast + secondLeast > now.Cycles
+                || consumer.Of(to, capacity - window.Bytes) is not { } second || firstLeast + second.Cycles > now.Cycles
+                || producer.Of(from, capacity - window.Bytes) is not { } first)
             {
-                var option = new TurnOption(from, to, first.Cycles + second.Cycles, first.Energy + second.Energy, window.Bytes + first.Boxes);
-                if (option.Cycles <= now.Cycles && option.Energy <= now.Energy && !found.Exists(other => IsNoWorse(other, option)))
-                {
-                    found.RemoveAll(other => IsNoWorse(option, other));
-                    found.Add(option);
-                }
+                continue;
+            }
+
+            var option = new TurnOption(from, to, first.Cycles + second.Cycles, first.Energy + second.Energy, window.Bytes + first.Boxes + second.Boxes);
+            if (option.Cycles <= now.Cycles && option.Energy <= now.Energy && !found.Exists(other => IsNoWorse(other, option)))
+            {
+                found.RemoveAll(other => IsNoWorse(option, other));
+                found.Add(option);
             }
         }
 
@@ -57,19 +70,19 @@ internal static class TurnOptions
     private static bool IsNoWorse(TurnOption one, TurnOption other) => one.Bytes <= other.Bytes && one.Cycles <= other.Cycles && one.Energy <= other.Energy;
 
     /// <summary>Along a dimension tiles of both may differ; where a second one is inside it, those along the first one are of equally many lines.</summary>
-    private static IEnumerable<(EquatableArray<NestLead> From, EquatableArray<NestLead> To)> Leads(SystolicOperator producer, SystolicOperator consumer, MachineDescription machine)
+    private static IEnumerable<(EquatableArray<NestLead> From, EquatableArray<NestLead> To)> Leads(
+        TileWindows windows, SystolicOperator producer, SystolicOperator consumer, MachineDescription machine)
     {
-        var dimensions = TileWindow.Dimensions(producer, consumer).ToList();
-        foreach (var inside in dimensions)
+        foreach (var inside in windows.Dimensions)
         {
             foreach (var (from, to) in from first in Tiles(producer.Loops[inside.From].Extent, machine) from second in Tiles(consumer.Loops[inside.To].Extent, machine) select (first, second))
             {
                 yield return ([new(inside.From, from)], [new(inside.To, to)]);
-                foreach (var around in dimensions.Where(other => other.Dimension != inside.Dimension && other.To != inside.To))
+                foreach (var around in windows.Dimensions.Where(other => other.Dimension != inside.Dimension && other.To != inside.To))
                 {
                     foreach (var tile in Tiles(consumer.Loops[around.To].Extent, machine))
                     {
-                        var lines = tile * consumer.Input.Dimensions[around.Dimension].Coefficients[around.To];
+                        var lines = tile * windows.Stride(around.Dimension, around.To);
                         if (lines < producer.Loops[around.From].Extent)
                         {
                             yield return ([new(around.From, (int)lines), new(inside.From, from)], [new(around.To, tile), new(inside.To, to)]);

@@ -15,37 +15,52 @@ internal sealed record TurnStep(NestChip? Chip, SystolicOperator? Operation, Nes
 
 /// <summary>
 /// Chooses steps that run in turn. Of each pair of steps that follow each other the outermost loops and tiles are looked at that both can have (<see cref="TurnOptions"/>); those that are better than others in
-/// time or room are a step's variants. A path through the variants is the cheapest one, cycles first: at each step the cheapest way to have come there with so much of the buffer in use by the steps
-/// in turn; steps in turn never need more energy than one after the other. That is exact among the variants; where addresses can't be found the next try gives out less of the buffer. Tensors that stay on the chip as a whole stay, or become windows.
+/// time or room are a step's variants, of which <see cref="TurnPath"/> takes the cheapest path. Where addresses can't be found the next try gives out less of the buffer. Tensors that stay on the chip as a whole
+/// stay, or become windows.
 /// </summary>
-internal sealed class TurnSelector
+internal sealed class TurnSelector : ITurnSteps
 {
     /// <summary>Parts of the buffer; where addresses can't be found the next try has one less.</summary>
     private const int Parts = 8;
 
     private readonly ChipProgram _program;
     private readonly IReadOnlyList<TurnStep> _steps;
-    private readonly MachineDescription _machine;
     private readonly NestChipPlans _plans;
     private readonly CancellationToken _cancellation;
     private readonly long _capacity;
     private readonly (int First, int Last)[] _whole;
-    private readonly string[] _keys;
+    private readonly NestSpace?[] _spaces;
     private readonly ChipCost[] _now;
+    private readonly TileTakers[] _takers;
     private readonly bool[] _hands;
     private readonly List<EquatableArray<NestLead>>[] _variants;
     private readonly Dictionary<(int Step, int From, int To), TileWindow?> _windows = [];
+    private readonly Dictionary<(NestSpace, NestSpace, TileTakers), TileWindows> _between = [];
 
-    private TurnSelector(ChipProgram program, IReadOnlyList<TurnStep> steps, MachineDescription machine, NestChipPlans plans, CancellationToken cancellation)
+    /// <summary>Works out the variants of steps.</summary>
+    public TurnSelector(ChipProgram program, IReadOnlyList<TurnStep> steps, MachineDescription machine, NestChipPlans plans, CancellationToken cancellation)
     {
-        (_program, _steps, _machine, _plans, _cancellation) = (program, steps, machine, plans, cancellation);
+        (_program, _steps, _plans, _cancellation) = (program, steps, plans, cancellation);
         _capacity = machine.Systolic![SystolicKeys.ActivationBytes];
-        _keys = [.. steps.Select(step => step.Operation is { } operation ? NestMapper.Key(operation) : string.Empty)];
-        _now = [.. steps.Select(step => step is { Operation: { } operation, Plan: { } plan } ? NestChipPlans.Priced(operation, plan, NestPlacement.Of(step.Chip), machine).Cost : default)];
+        _spaces = [.. steps.Select(step => step.Operation is { } operation ? plans.Space(operation) : null)];
+        _now = [.. steps.Select((step, i) => step.Plan is { } plan ? NestChipPlans.Priced(_spaces[i]!, plan, NestPlacement.Of(step.Chip)).Cost : default)];
         _whole = Whole();
-        _hands = [.. Enumerable.Range(0, steps.Count).Select(Hands)];
-        _variants = Variants();
+        _takers = [.. steps.Select((_, i) => i == 0 ? default : TakersOf(i))];
+        _hands = [.. Enumerable.Range(0, steps.Count).Select(MayHand)];
+        _variants = AllVariants();
     }
+
+    /// <inheritdoc/>
+    public int Count => _steps.Count;
+
+    /// <inheritdoc/>
+    public ChipCost Now(int step) => _now[step];
+
+    /// <inheritdoc/>
+    public bool Hands(int step) => _hands[step];
+
+    /// <inheritdoc/>
+    public int Variants(int step) => _variants[step].Count;
 
     /// <summary>How each step runs: as before, or in turn with others.</summary>
     /// <param name="program">The program.</param>
@@ -58,8 +73,8 @@ internal sealed class TurnSelector
         var selector = new TurnSelector(program, steps, machine, plans, cancellation);
         for (var parts = Parts; parts > 0; parts--)
         {
-            var found = selector.Cheapest(selector._capacity / Parts * parts);
-            if (found.TrueForAll(label => label.Plan is null))
+            var found = TurnPath.Cheapest(selector, selector._capacity / Parts * parts, cancellation);
+            if (found.All(path => path.Plan is null))
             {
                 return steps;
             }
@@ -98,12 +113,33 @@ internal sealed class TurnSelector
         return whole;
     }
 
-    /// <summary>True where a step can hand its result over to the next one: it alone writes it, the next one reads it as its input, and it is not on the chip for others too.</summary>
-    private bool Hands(int step)
+    /// <summary>The operands of a step that read what the step before it writes; none where another one does that needs it as a whole.</summary>
+    private TileTakers TakersOf(int step)
+    {
+        var (tensor, reads, takers) = (_program.Steps[step - 1].Written, _program.Steps[step].Reads, default(TileTakers));
+        if (_steps[step].Operation is not { } operation || (reads.Length > ChipStep.Kernel && reads[ChipStep.Kernel] == tensor))
+        {
+            return takers;
+        }
+
+        for (var i = 0; i < reads.Length; i++)
+        {
+            if (reads[i] == tensor && i >= ChipStep.Extras && operation.IsTable(i - ChipStep.Extras))
+            {
+                return default;
+            }
+
+            takers = reads[i] != tensor ? takers : i == ChipStep.Input ? takers with { Input = true } : takers with { Extras = takers.Extras | (1UL << (i - ChipStep.Extras)) };
+        }
+
+        return takers;
+    }
+
+    /// <summary>True where a step can hand its result over to the next one: it alone writes it, the next one reads it tile by tile, and it is not on the chip for others too.</summary>
+    private bool MayHand(int step)
     {
         var tensor = _program.Steps[step].Written;
-        return step + 1 < _steps.Count && _steps[step].Operation is not null && _steps[step + 1].Operation is not null
-            && _program.Steps[step + 1].Reads is var reads && reads[ChipStep.Input] == tensor && reads.Count(read => read == tensor) == 1
+        return step + 1 < _steps.Count && _steps[step].Operation is not null && _takers[step + 1] != default
             && _program.Steps.Count(other => other.Written == tensor) == 1
             && (_whole[tensor].Last < 0 || _whole[tensor] == (step, step + 1));
     }
@@ -115,17 +151,18 @@ internal sealed class TurnSelector
 
         // in DRAM besides where others read it there
         var stores = now.Keeps ? now.Stores : _program.Tensors[tensor].IsOutput || _program.Steps.Where((_, i) => i != step + 1).Any(other => other.Reads.Contains(tensor));
-        return now with { Input = now.Input || takes, Keeps = now.Keeps || hands, Stores = hands ? stores : now.Stores };
+        var takers = takes ? _takers[step] : default;
+        return now with { Input = now.Input || takers.Input, Extras = now.Extras | takers.Extras, Keeps = now.Keeps || hands, Stores = hands ? stores : now.Stores };
     }
 
     private (NestPlan Plan, ChipCost Cost)? Mapped(int step, bool takes, bool hands, EquatableArray<NestLead> leads, long free) =>
-        _plans.Of(_keys[step], _steps[step].Operation!, _steps[step].Plan!, PlacementOf(step, takes, hands), free, leads);
+        _plans.Of(_spaces[step]!, _steps[step].Plan!, PlacementOf(step, takes, hands), free, leads);
 
     /// <summary>The outermost loops that are looked at for each step.</summary>
-    private List<EquatableArray<NestLead>>[] Variants()
+    private List<EquatableArray<NestLead>>[] AllVariants()
     {
         var variants = _steps.Select(_ => new List<EquatableArray<NestLead>>()).ToArray();
-        var known = new Dictionary<(string, string, NestPlacement, NestPlacement, ChipCost, ChipCost), IReadOnlyList<TurnOption>>();
+        var known = new Dictionary<(NestSpace, NestSpace, TileTakers, NestPlacement, NestPlacement, ChipCost, ChipCost), IReadOnlyList<TurnOption>>();
         for (var i = 0; i < _steps.Count; i++)
         {
             _cancellation.ThrowIfCancellationRequested();
@@ -134,17 +171,10 @@ internal sealed class TurnSelector
                 continue;
             }
 
-            var step = i;
-            var key = (_keys[i], _keys[i + 1], PlacementOf(i, false, true), PlacementOf(i + 1, true, false), _now[i], _now[i + 1]);
+            var key = (_spaces[i]!, _spaces[i + 1]!, _takers[i + 1], PlacementOf(i, false, true), PlacementOf(i + 1, true, false), _now[i], _now[i + 1]);
             if (!known.TryGetValue(key, out var options))
             {
-                known.Add(key, options = TurnOptions.Of(
-                    _steps[i].Operation!,
-                    _steps[i + 1].Operation!,
-                    _machine,
-                    (_now[i].Cycles + _now[i + 1].Cycles, _now[i].Energy + _now[i + 1].Energy),
-                    (leads, free) => Mapped(step, false, true, leads, free)?.Cost,
-                    leads => Mapped(step + 1, true, false, leads, _capacity)?.Cost));
+                known.Add(key, options = TurnOptions.Of(WindowsOf(i), CostsOf(i, key.Item4), CostsOf(i + 1, key.Item5), (_now[i].Cycles + _now[i + 1].Cycles, _now[i].Energy + _now[i + 1].Energy)));
             }
 
             variants[i].AddRange(options.Select(option => option.From).Except(variants[i]).ToList());
@@ -154,13 +184,39 @@ internal sealed class TurnSelector
         return variants;
     }
 
-    /// <summary>The window between variants of a step and the next one, or null.</summary>
-    private TileWindow? Window(int step, int from, int to)
+    private TurnCosts CostsOf(int step, NestPlacement place) => new(_plans, _spaces[step]!, _steps[step].Plan!, place);
+
+    /// <summary>The windows between a step and the next one; equal steps have the same.</summary>
+    private TileWindows WindowsOf(int step)
+    {
+        var key = (_spaces[step]!, _spaces[step + 1]!, _takers[step + 1]);
+        return _between.TryGetValue(key, out var windows) ? windows : _between[key] = new(key.Item1.Operation, key.Item2.Operation, key.Item3);
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<TurnWay> First(int step, int variant) => Ways(step, variant, false, true);
+
+    /// <inheritdoc/>
+    public IEnumerable<TurnWay> Behind(int step, int variant, bool hands) => Ways(step, variant, true, hands);
+
+    private IEnumerable<TurnWay> Ways(int step, int variant, bool takes, bool hands)
+    {
+        // the fewer bytes boxes take, the slower, mostly
+        for (var level = 0; level <= (PlacementOf(step, takes, hands).Input ? 0 : NestChipPlans.Halvings); level++)
+        {
+            if (Mapped(step, takes, hands, _variants[step][variant], _capacity >> level) is var (plan, cost))
+            {
+                yield return new(cost, WholeBytes(step, !takes, takes, hands) + ChipProgram.Aligned(cost.Boxes), plan);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public TileWindow? Window(int step, int from, int to)
     {
         if (!_windows.TryGetValue((step, from, to), out var window))
         {
-            var least = TileWindow.Least(_steps[step].Operation!, _variants[step][from], _steps[step + 1].Operation!, _variants[step + 1][to]);
-            _windows.Add((step, from, to), window = least?.IsWorth(_steps[step].Operation!, _capacity) == true ? least : null);
+            _windows.Add((step, from, to), window = WindowsOf(step).LeastWorth(_variants[step][from], _variants[step + 1][to], _capacity));
         }
 
         return window;
@@ -173,96 +229,23 @@ internal sealed class TurnSelector
         for (var tensor = 0; tensor < _whole.Length; tensor++)
         {
             var (first, last) = _whole[tensor];
-            var isWindow = (hands && tensor == _program.Steps[step].Written) || (takes && tensor == _program.Steps[step].Reads[ChipStep.Input]);
+            var isWindow = (hands && tensor == _program.Steps[step].Written) || (takes && tensor == _program.Steps[step - 1].Written);
             bytes += first <= step && step <= last && (isFirst || first == step) && !isWindow ? _program.Tensors[tensor].Bytes : 0;
         }
 
         return bytes;
     }
 
-    /// <summary>True where a step can run in turn with those before it: none reads from DRAM, or writes there, what another one writes there.</summary>
-    private bool IsApart(int first, int step, bool hands)
+    /// <inheritdoc/>
+    public bool IsApart(int first, int step, bool hands)
     {
         var place = PlacementOf(step, true, hands);
         return Enumerable.Range(first, step - first).All(other => PlacementOf(other, other > first, true) is var earlier
             && !_program.Touches(step, place, other, earlier) && !_program.Touches(other, earlier, step, place));
     }
 
-    /// <summary>The cheapest path, where steps in turn may use so many bytes of the buffer.</summary>
-    private List<TurnLabel> Cheapest(long room)
-    {
-        var energy = new Int128[_steps.Count + 1];
-        for (var i = 0; i < _steps.Count; i++)
-        {
-            energy[i + 1] = energy[i] + _now[i].Energy;
-        }
-
-        var closed = new TurnLabel(null, -1, -1, null, null, 0, 0, 0, 0);
-        var open = new List<TurnLabel>();
-        for (var i = 0; i < _steps.Count; i++)
-        {
-            _cancellation.ThrowIfCancellationRequested();
-            var (step, end, next) = (i, closed.Then(i, -1, null, null, _now[i], 0, 0), new List<TurnLabel>());
-            for (var variant = 0; _hands[i] && variant < _variants[i].Count; variant++)
-            {
-                // the fewer bytes boxes take, the slower, mostly
-                for (var level = 0; level <= (NestPlacement.Of(_steps[i].Chip).Input ? 0 : NestChipPlans.Halvings); level++)
-                {
-                    if (Mapped(i, false, true, _variants[i][variant], _capacity >> level) is var (plan, cost))
-                    {
-                        Add(closed.Then(i, variant, plan, null, cost, WholeBytes(i, true, false, true) + Up(cost.Boxes), 1));
-                    }
-                }
-            }
-
-            foreach (var before in open.Where(label => label.InTurn < ChipContents.MostInTurn))
-            {
-                var (mayHand, mayEnd) = (_hands[step] && IsApart(step - before.InTurn, step, true), IsApart(step - before.InTurn, step, false));
-                for (var variant = 0; variant < _variants[i].Count; variant++)
-                {
-                    if (Window(i - 1, before.Variant, variant) is not { } window)
-                    {
-                        continue;
-                    }
-
-                    var used = before.Used + Up(window.Bytes);
-                    if (mayHand && Mapped(i, true, true, _variants[i][variant], _capacity) is var (plan, cost))
-                    {
-                        Add(before.Then(i, variant, plan, window, cost, used + WholeBytes(i, false, true, true), before.InTurn + 1));
-                    }
-
-                    if (mayEnd && used + WholeBytes(i, false, true, false) <= room && Mapped(i, true, false, _variants[i][variant], _capacity) is var (lastPlan, lastCost)
-                        && before.Then(i, variant, lastPlan, window, lastCost, 0, 0) is var last && last.Energy - before.Begin.Energy <= energy[i + 1] - energy[before.Begin.Step + 1] && last.Cost.CompareTo(end.Cost) < 0)
-                    {
-                        end = last;
-                    }
-                }
-            }
-
-            (closed, open) = (end, next);
-
-            void Add(TurnLabel label)
-            {
-                if (label.Used <= room && !next.Exists(other => other.IsNoWorse(label)))
-                {
-                    next.RemoveAll(label.IsNoWorse);
-                    next.Add(label);
-                }
-            }
-        }
-
-        var path = new List<TurnLabel>();
-        for (var label = closed; label is { Step: >= 0 }; label = label.Before!)
-        {
-            path.Add(label);
-        }
-
-        path.Reverse();
-        return path;
-    }
-
     /// <summary>The steps with addresses, or null where windows, tensors and boxes can't be placed beside each other.</summary>
-    private List<TurnStep>? Addressed(List<TurnLabel> path)
+    private List<TurnStep>? Addressed(IReadOnlyList<TurnPath> path)
     {
         // what runs in turn is there all the time
         var turns = new (int First, int Last)[path.Count];
@@ -291,7 +274,7 @@ internal sealed class TurnSelector
         {
             var (step, chip) = (label.Step, _steps[label.Step].Chip);
             var turn = turns[step];
-            if (_steps[step].Operation is not null && (chip is not null || label.Plan is not null) && label.Window is null)
+            if (_steps[step].Operation is not null && (chip is not null || label.Plan is not null) && (label.Window is null || !_takers[step].Input))
             {
                 ranges.Add(new(Name('b', step), label.Plan is null ? _now[step].Boxes : label.Boxes, turn.First, turn.Last, ChipProgram.Alignment));
             }
@@ -306,7 +289,7 @@ internal sealed class TurnSelector
     }
 
     /// <summary>A step with its addresses.</summary>
-    private TurnStep StepOf(TurnLabel label, TileWindow? handed, MemoryPlan plan)
+    private TurnStep StepOf(TurnPath label, TileWindow? handed, MemoryPlan plan)
     {
         var (step, now) = (label.Step, _steps[label.Step]);
         if (now.Chip is null && label.Plan is null)
@@ -317,50 +300,20 @@ internal sealed class TurnSelector
         var (reads, place) = (_program.Steps[step].Reads, PlacementOf(step, label.Window is not null, handed is not null));
         var chip = new NestChip(
             place.Input || now.Operation is null ? 0 : (int)plan.AddressOf(Name('b', step)),
-            label.Window is not null ? (int)plan.AddressOf(Name('w', step)) : AddressOf(ChipStep.Input),
+            AddressOf(ChipStep.Input),
             AddressOf(ChipStep.Kernel),
             Enumerable.Range(ChipStep.Extras, Math.Max(0, reads.Length - ChipStep.Extras)).Select(AddressOf).ToEquatableArray(),
             handed is not null ? (int)plan.AddressOf(Name('w', step + 1)) : place.Keeps ? (int)plan.AddressOf(Name('t', _program.Steps[step].Written)) : NestChip.Dram,
             place.Stores)
         {
-            InputWindow = label.Window?.Window,
+            Taken = label.Window is { } taken ? new(taken.Window, _takers[step].Input, _takers[step].Numbers) : null,
             OutputWindow = handed?.Window,
         };
         return now with { Chip = chip, Plan = label.Plan is { } mapped ? mapped with { Operator = now.Plan!.Operator } : now.Plan };
 
-        int AddressOf(int operand) => operand < reads.Length && place.Has(operand) ? (int)plan.AddressOf(Name('t', reads[operand])) : NestChip.Dram;
+        int AddressOf(int operand) => operand >= reads.Length || !place.Has(operand) ? NestChip.Dram
+            : (int)plan.AddressOf(label.Window is not null && reads[operand] == _program.Steps[step - 1].Written ? Name('w', step) : Name('t', reads[operand]));
     }
 
     private static string Name(char kind, int number) => string.Create(CultureInfo.InvariantCulture, $"{kind}{number}");
-
-    /// <summary>Bytes as they count in a plan of addresses.</summary>
-    private static long Up(long bytes) => (bytes + ChipProgram.Alignment - 1) / ChipProgram.Alignment * ChipProgram.Alignment;
-
-    /// <summary>A way to have come to a step.</summary>
-    /// <param name="Before">The way to the step before.</param>
-    /// <param name="Step">The step.</param>
-    /// <param name="Variant">Its outermost loops.</param>
-    /// <param name="Plan">Its mapping in turn with others; null where it runs as before.</param>
-    /// <param name="Window">The window that it takes tiles from.</param>
-    /// <param name="Cycles">Cycles up to the step.</param>
-    /// <param name="Energy">Energy up to it, attojoules.</param>
-    /// <param name="Used">Bytes of the buffer that the steps in turn use up to it, where it hands tiles over.</param>
-    /// <param name="InTurn">Number of these steps.</param>
-    private sealed record TurnLabel(TurnLabel? Before, int Step, int Variant, NestPlan? Plan, TileWindow? Window, long Cycles, Int128 Energy, long Used, int InTurn)
-    {
-        /// <summary>Cycles, then energy.</summary>
-        public (long, Int128) Cost => (Cycles, Energy);
-
-        /// <summary>The step before those in turn.</summary>
-        public TurnLabel Begin => InTurn == 0 ? this : Before!.Begin;
-
-        /// <summary>True where another way to the same variant is of no use.</summary>
-        public bool IsNoWorse(TurnLabel other) => Variant == other.Variant && Used <= other.Used && Cycles <= other.Cycles && Energy <= other.Energy && InTurn <= other.InTurn;
-
-        /// <summary>Bytes of the boxes of its input.</summary>
-        public long Boxes { get; private init; }
-
-        public TurnLabel Then(int step, int variant, NestPlan? plan, TileWindow? window, ChipCost cost, long used, int inTurn) =>
-            new(this, step, variant, plan, window, Cycles + cost.Cycles, Energy + cost.Energy, used, inTurn) { Boxes = cost.Boxes };
-    }
 }

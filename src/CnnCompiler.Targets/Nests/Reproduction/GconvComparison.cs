@@ -216,7 +216,9 @@ public sealed class GconvComparison(MachineDescription machine)
     /// <summary>The array's mappings, and units beside it, which take values from the chip as the array does.</summary>
     private sealed class Prices(GconvComparison comparison, ComparedNetwork network, Baseline? baseline, BaselineParameters parameters) : IChipCosts
     {
-        private readonly string[] _keys = [.. network.Steps.Select(step => step.Descriptor is { } operation ? NestMapper.Key(operation) : string.Empty)];
+        private readonly NestChipPlans _plans = baseline is null ? comparison._kept : comparison._plainKept;
+        private readonly NestSpace?[] _spaces = [.. network.Steps.Select(step =>
+            step.Descriptor is { } operation && PlaceOf(step, baseline) == Place.Array ? (baseline is null ? comparison._kept : comparison._plainKept).Space(operation) : null)];
 
         public bool UsesChip(int step) => PlaceOf(network.Steps[step], baseline) != Place.Host;
 
@@ -233,7 +235,7 @@ public sealed class GconvComparison(MachineDescription machine)
             : null;
 
         private (NestPlan Plan, ChipCost Cost)? Mapped(int step, NestPlacement place, long free) =>
-            (baseline is null ? comparison._kept : comparison._plainKept).Of(_keys[step], network.Steps[step].Descriptor!, comparison.Map(network.Steps[step].Descriptor!, baseline is not null), place, free);
+            _plans.Of(_spaces[step]!, comparison.Map(network.Steps[step].Descriptor!, baseline is not null), place, free);
 
         /// <summary>A unit beside the array: DRAM is shared by all units of the chip.</summary>
         private ChipCost Unit(int number, Place unit, NestPlacement place)

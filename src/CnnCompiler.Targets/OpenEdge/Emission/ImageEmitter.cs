@@ -18,7 +18,7 @@ namespace CnnCompiler.Targets.OpenEdge.Emission;
 
 /// <summary>What a program's image will cost, about.</summary>
 /// <param name="Layers">Cycles of the layers in the order of the program.</param>
-/// <param name="IsResident">True where all parameters and code lie in RAM from the beginning.</param>
+/// <param name="IsResident">True where all parameters and code lie in RAM from the beginning as they are.</param>
 public sealed record ImageEstimate(IReadOnlyList<LayerPrediction> Layers, bool IsResident)
 {
     /// <summary>Cycles of all layers.</summary>
@@ -69,8 +69,7 @@ public sealed class ImageEmitter
     private readonly Dictionary<int, int> _parametersInFlash = [];
     private readonly LaunchSequence _sequence;
     private readonly int _firstConstant;
-    private readonly bool _isPacked;
-    private readonly KernelTimer _timer;
+    private readonly ParameterWay _way;
     private int _residentId;
 
     /// <summary>The launch of the sequence whose copies come next.</summary>
@@ -78,9 +77,10 @@ public sealed class ImageEmitter
 
     private ImageEmitter(MappedProgram program, MachineDescription machine, MemoryLayout memory, Data data, Compiled compiled, KernelTimer timer, bool always = false)
     {
-        (_program, _machine, _memory, _data, _timer) = (program, machine, memory, data, timer);
+        (_program, _machine, _memory, _data) = (program, machine, memory, data);
         data.Memory = memory;
-        (_sequence, _inRam, _plan, _isPacked) = PlanParameters(compiled, always);
+        _way = new ParameterPlanner(program, compiled, machine, memory, data, timer).Plan(always);
+        (_sequence, _inRam, _plan) = (_way.Sequence, _way.InRam, _way.Plan);
         _firstConstant = machine.Ram.Bytes - (int)(_inRam.Words * WordBytes);
         _kernels.AddRange(_sequence.Images.Select(code => new KernelImage(code.Name, code.Steps, AllColumns, code.Rows, AddFlash([.. code.Rows.SelectMany(row => row)]))));
     }
@@ -178,7 +178,7 @@ public sealed class ImageEmitter
         var moves = new EstimatedMoves(machine.Host);
         foreach (var layer in program.Steps.GroupBy(step => step.Origin.Value.Layer, StringComparer.Ordinal))
         {
-            layers.Add(new(layer.Key, string.Join(", ", layer.Select(step => step.Match(nest => nest.Kernel, _ => "softmax on the host")).Distinct(StringComparer.Ordinal)), 0));
+            layers.Add(new(layer.Key, string.Join(", ", layer.SelectMany(step => step.Match(Names, _ => ["softmax on the host"])).Distinct(StringComparer.Ordinal)), 0));
         }
 
         for (var step = 0; step < program.Steps.Count; step++)
@@ -195,7 +195,7 @@ public sealed class ImageEmitter
                     }
 
                     var (first, end) = emitter._sequence.Of(step);
-                    var starts = Starts(emitter._sequence, emitter._inRam, step) * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
+                    var starts = emitter._way.Starts(step) * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
                     moves.Begin(at, end - first, starts);
                     var sum = onArray + starts;
                     for (var launch = first; launch < end; launch++)
@@ -227,7 +227,9 @@ public sealed class ImageEmitter
 
         layers = [.. layers.Select((layer, at) => layer with { Femtojoules = layer.Femtojoules + moves.Energy(at, layer.Cost, timer) })];
 
-        return new(layers, emitter._inRam.Words == emitter._inRam.AllWords);
+        return new(layers, emitter._inRam.IsAll && emitter._sequence.Expanded.Count == 0);
+
+        IEnumerable<string> Names(MappedNest nest) => emitter._sequence.Expanded.ContainsKey(nest) ? [ExpandKernel.Name, nest.Kernel] : [nest.Kernel];
     }
 
     /// <summary>True where a program's kernels and memory fit a machine.</summary>
@@ -262,142 +264,6 @@ public sealed class ImageEmitter
         return MemoryLayout.Plan(program, words, machine, diagnostics) is { } roomy ? new(program, machine, roomy, data, compiled, timer, always) : null;
     }
 
-    /// <summary>A way to give a program its parameters and code.</summary>
-    /// <param name="Sequence">The launches.</param>
-    /// <param name="InRam">What stays in RAM.</param>
-    /// <param name="Plan">How the rest comes there; null where a block finds no room.</param>
-    /// <param name="IsPacked">True where constants of code are packed.</param>
-    private sealed record Way(LaunchSequence Sequence, ResidentWords InRam, ParameterPlan? Plan, bool IsPacked);
-
-    /// <summary>The way that loses the fewest cycles.</summary>
-    private Way PlanParameters(Compiled compiled, bool always)
-    {
-        const int Shares = 8;
-        const int Finest = 128;
-        const int MostRounds = 6;
-        var tops = _memory.Tops(_program.Steps.Count, _machine.Ram.ReservedBytes);
-        var limit = (long)_machine.Ram.Bytes / WordBytes * WordBytes;
-        var free = (limit - tops.Max()) / WordBytes;
-        int[] slots = _memory.HasSlots ? [_memory.Slot(0), _memory.Slot(1)] : [];
-        var lengths = new Dictionary<(NestKernel Kernel, int Launch), int>();
-        var best = Plan(new(_program, compiled, _machine.Rows, new Dictionary<MappedNest, (ExpandKernel Kernel, ArrayAssembly Code)>()));
-        var narrow = _program.Steps.OfType<MappedNest>().Where(nest => compiled[nest].Kernel.NarrowStreamWords(1) > 0)
-            .OrderBy(nest => compiled[nest].Kernel.ParameterWords).ThenByDescending(nest => compiled[nest].Kernel.Launches).ToArray();
-        if (best.Plan is null || best.InRam.Words == best.InRam.AllWords || slots.Length > 0 || narrow.Length == 0)
-        {
-            return best;
-        }
-
-        // Narrow parameters take half the room, and time to be expanded: as many launches as it takes until all the rest finds room, and what is expanded at once. Short blocks come first.
-        var all = best.InRam.AllWords;
-        foreach (var share in (ReadOnlySpan<int>)[16, 32, 64])
-        {
-            var (missing, isEnough) = (all - free, false);
-            for (var round = 0; round < MostRounds && !isEnough; round++)
-            {
-                var (expand, room, isAll) = Expand(share, missing);
-                var other = Plan(new(_program, compiled, _machine.Rows, expand));
-                isEnough = isAll || (other.Plan is not null && other.InRam.Words == other.InRam.AllWords);
-                missing += Math.Max(free / Finest, other.InRam.AllWords + room - free);
-                if (other.Plan is not null && Cost(other) < Cost(best))
-                {
-                    best = other;
-                }
-            }
-        }
-
-        return best;
-
-        // launches whose parameters are expanded, so that they need so many words less; the words for what is expanded at once; true where these are all launches and it still isn't enough
-        (Dictionary<MappedNest, (ExpandKernel Kernel, ArrayAssembly Code)> Expand, long Room, bool IsAll) Expand(int share, long missing)
-        {
-            var expand = new Dictionary<MappedNest, (ExpandKernel Kernel, ArrayAssembly Code)>(ReferenceEqualityComparer.Instance);
-            var room = 0L;
-            foreach (var nest in narrow.TakeWhile(_ => missing > 0))
-            {
-                var (kernel, _) = compiled[nest];
-                var together = (int)Math.Clamp(free / share / kernel.ParameterWords, 1, kernel.Launches);
-                var needed = Math.Max(room, together * (long)kernel.ParameterWords);
-                (missing, room) = (missing + needed - room, needed);
-                var expanding = new ExpandKernel(kernel, together, (int)Math.Clamp((missing * 2 / kernel.ParameterWords) + 1, together, kernel.Launches));
-                expand.Add(nest, (expanding, KernelCompiler.Assemble(expanding, _machine)));
-                missing -= expanding.Expanded * (long)kernel.ParameterWords / 2;
-            }
-
-            return (expand, room, missing > 0);
-        }
-
-        Way Plan(LaunchSequence sequence)
-        {
-            // where not all of it can stay it matters how long the array hides the host
-            var (words, packed) = (Codes(sequence, code => code.Words), Codes(sequence, code => code.Packed));
-            var launches = sequence.Resident(_program, Words, null);
-            if (always || sequence.Expanded.Count > 0 || new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words).AllWords > free)
-            {
-                launches = sequence.Resident(_program, Words, _timer);
-            }
-
-            // what stays takes room from what comes early: several shares are tried, then those between; packed code takes less room and more time
-            (Way? Way, int Share) found = default;
-            foreach (var codes in (ResidentCode[][])[words, packed])
-            {
-                for (var share = Finest; share >= 0; share -= Finest / Shares)
-                {
-                    if (Try(codes, share))
-                    {
-                        return found.Way!;
-                    }
-                }
-            }
-
-            for (var (step, form) = (Finest / Shares / 2, found.Way!.IsPacked ? packed : words); step > 0; step /= 2)
-            {
-                var middle = found.Share;
-                foreach (var share in (ReadOnlySpan<int>)[middle + step, middle - step])
-                {
-                    if (share is >= 0 and <= Finest)
-                    {
-                        _ = Try(form, share);
-                    }
-                }
-            }
-
-            return found.Way!;
-
-            bool Try(ResidentCode[] codes, int share)
-            {
-                var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, codes);
-                inRam.Choose(free * share / Finest);
-                var plan = ParameterPlan.Make(_machine.Host, launches, codes, inRam, tops, limit - (inRam.Words * WordBytes), slots);
-                if (found.Way is null || (plan is not null && (found.Way.Plan is null || Lost(plan) < Lost(found.Way.Plan))))
-                {
-                    found = (new(sequence, inRam, plan, codes == packed), share);
-                }
-
-                return plan is not null && inRam.Words == inRam.AllWords;
-            }
-        }
-
-        int Words(NestKernel kernel, int index)
-        {
-            if (!lengths.TryGetValue((kernel, index), out var words))
-            {
-                lengths.Add((kernel, index), words = kernel is ExpandKernel expand ? expand.PackedWords(index) : kernel.Launch(index, 0, _data).Parameters.Length);
-            }
-
-            return words;
-        }
-
-        ResidentCode[] Codes(LaunchSequence sequence, Func<CodeLoad, CodeForm> form) =>
-            [.. sequence.Codes.Select(code => new ResidentCode(form(code).Data.Length, form(code).CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host), form(code).BusWords, code.Words.BusWords))];
-
-        long Lost(ParameterPlan plan) => plan.Exposed + (_machine.Bus.Kind == BusKind.Shared ? plan.BusWordsBefore.Sum() : 0);
-
-        long Cost(Way way) => Lost(way.Plan!)
-            + way.Sequence.Expanded.Values.Sum(expand => _timer.ArrayCost(expand.Kernel, _program).Cycles)
-            + (Enumerable.Range(0, _program.Steps.Count).Sum(step => Starts(way.Sequence, way.InRam, step)) * (long)_machine.Host.LaunchOverhead);
-    }
-
     private int AddConstant(IEnumerable<uint> words)
     {
         var address = _firstConstant + (_constants.Count * WordBytes);
@@ -415,7 +281,7 @@ public sealed class ImageEmitter
                 var (first, end) = _sequence.Of(index);
                 for (int launch = first, count; launch < end; launch += count)
                 {
-                    count = InARow(_sequence, _inRam, launch);
+                    count = _way.InARow(launch);
                     AddLaunch(layer, launch, count);
                 }
 
@@ -447,7 +313,7 @@ public sealed class ImageEmitter
         var layer = LayerOf(launch);
         if (copy.IsCode)
         {
-            var code = CodeInFlash(launch.Code, _isPacked ? _sequence.Codes[launch.Code].Packed : _sequence.Codes[launch.Code].Words);
+            var code = CodeInFlash(launch.Code, _way.IsPacked ? _sequence.Codes[launch.Code].Packed : _sequence.Codes[launch.Code].Words);
             _host.Add(new HostCopyFlash(layer, code + (copy.Offset * WordBytes), _plan!.CodeAddresses[copy.Launch]!.Value + (copy.Offset * WordBytes), copy.Words));
             return;
         }
@@ -513,33 +379,6 @@ public sealed class ImageEmitter
         return before.Extents.Any(e => e.Buffer == input.Target && _data.AddressOf(e.Buffer) + (e.Words * WordBytes) > marks.Min(m => m.Address));
     }
 
-    /// <summary>How many launches of a sequence are done in a row, as one: those whose parameters all lie in RAM from the beginning.</summary>
-    private static int InARow(LaunchSequence sequence, ResidentWords inRam, int number)
-    {
-        var first = sequence.Launches[number];
-        var count = 1;
-        while (first.Expand is null && inRam.HasParameters(number) && number + count < sequence.Launches.Count && sequence.Launches[number + count] is var next
-            && next.Kernel == first.Kernel && next.Kernel.Continues(next.Index) && inRam.HasParameters(number + count))
-        {
-            count++;
-        }
-
-        return count;
-    }
-
-    /// <summary>Launches of a step, those in a row counted once.</summary>
-    private static int Starts(LaunchSequence sequence, ResidentWords inRam, int step)
-    {
-        var (launch, end) = sequence.Of(step);
-        var starts = 0;
-        for (; launch < end; launch += InARow(sequence, inRam, launch))
-        {
-            starts++;
-        }
-
-        return starts;
-    }
-
     /// <summary>Adds launches that are done as one.</summary>
     private void AddLaunch(int layer, int number, int count)
     {
@@ -591,7 +430,7 @@ public sealed class ImageEmitter
     {
         var number = _sequence.Launches[launch].Code;
         var code = _sequence.Codes[number];
-        var form = _isPacked ? code.Packed : code.Words;
+        var form = _way.IsPacked ? code.Packed : code.Words;
         var source = form.IsPacked ? PatchSource.PackedRam : PatchSource.Ram;
         return _inRam.HasCode(number) ? (form, source, () => CodeInRam(number, form))
             : _plan!.CodeAddresses[launch] is { } address ? (form, source, () => address)

@@ -34,6 +34,9 @@ internal sealed class ResidentWords(HostDescription host, BusKind bus, IReadOnly
     /// <summary>Words of everything.</summary>
     public long AllWords => launches.Sum(l => (long)l.ParameterWords) + codes.Sum(code => (long)code.Words);
 
+    /// <summary>True where everything was chosen.</summary>
+    public bool IsAll => Words == AllWords;
+
     /// <summary>True where a launch's parameters lie in RAM.</summary>
     public bool HasParameters(int launch) => _parameters[launch];
 
