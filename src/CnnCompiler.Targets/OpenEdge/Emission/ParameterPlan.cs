@@ -20,6 +20,7 @@ internal sealed class ParameterPlan
     private const int Reserve = 30;
     private const int WordBytes = 4;
 
+    /// <summary>Blocks that are needed now or later, by address.</summary>
     private readonly List<(int Launch, long Address, long End)> _blocks = [];
 
     private ParameterPlan(int launches)
@@ -166,21 +167,22 @@ internal sealed class ParameterPlan
             address = Math.Max(address, top[step]);
         }
 
-        var bytes = (long)job.Words * WordBytes;
-        foreach (var block in _blocks.Where(b => b.Launch >= beside).OrderBy(b => b.Address))
+        var end = address + ((long)job.Words * WordBytes);
+        for (var i = 0; i < _blocks.Count && _blocks[i].Address < end; i++)
         {
-            if (block.Address < address + bytes && address < block.End)
+            if (_blocks[i].Launch >= beside && address < _blocks[i].End)
             {
-                address = block.End;
+                (address, end) = (_blocks[i].End, _blocks[i].End + end - address);
             }
         }
 
-        if (address + bytes > limit)
+        if (end > limit)
         {
             return null;
         }
 
-        _blocks.Add((job.Launch, address, address + bytes));
+        var behind = _blocks.FindIndex(b => b.Address > address);
+        _blocks.Insert(behind < 0 ? _blocks.Count : behind, (job.Launch, address, end));
         return (int)address;
     }
 }
