@@ -33,7 +33,7 @@ public sealed class PlanesKernel : NestKernel
         var view = new NestView(nest);
         _positions = view.Lines * view.Extent(NestView.Pixel);
         _planes = view.Extent(Plane);
-        Program = Build();
+        Program = Adding(Strategy, Share, _planes, 1, _ => 1);
     }
 
     /// <inheritdoc/>
@@ -63,41 +63,47 @@ public sealed class PlanesKernel : NestKernel
             [.. columns.Select(c => At(Nest.Output, c, Cell.Side))]);
     }
 
-    private ArrayProgram Build()
+    /// <summary>Code that adds planes which follow each other without a gap, position by position.</summary>
+    /// <param name="name">Name of the kernel.</param>
+    /// <param name="positions">Positions of a column.</param>
+    /// <param name="planes">Planes.</param>
+    /// <param name="loaded">Words from a load of a column to the next one.</param>
+    /// <param name="stored">Words from a cell's sum to the next one of its column.</param>
+    internal static ArrayProgram Adding(string name, int positions, int planes, int loaded, Func<Cell, int> stored)
     {
-        var p = new ArrayProgramBuilder(Strategy);
+        var p = new ArrayProgramBuilder(name);
         var cells = Cell.All.ToArray();
         var sum = cells.Select(c => Register(c, "sum")).ToArray();
         var (position, plane) = (Register(new(0, 0), "position"), Register(new(1, 1), "plane"));
         ArrayOperation[] Load(bool first)
         {
-            ArrayOperation[] loads = [.. cells.Select(c => LoadStream(c, NestView.WordBytes, first ? sum[c.Index] : null, Planes))];
+            ArrayOperation[] loads = [.. cells.Select(c => LoadStream(c, loaded * NestView.WordBytes, first ? sum[c.Index] : null, Planes))];
             p.Step(loads);
             return loads;
         }
 
         void AddPlane()
         {
-            var loaded = Load(first: false);
-            p.Step(cells.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], loaded[c.Index], sum[c.Index])));
+            var words = Load(first: false);
+            p.Step(cells.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], words[c.Index], sum[c.Index])));
         }
 
         p.Block("start");
-        p.Set(position, Share);
+        p.Set(position, positions);
 
         var positionBlock = p.Block("position");
         Load(first: true);
         p.Count(position);
-        if (_planes <= Unrolled)
+        if (planes <= Unrolled)
         {
-            for (var i = 1; i < _planes; i++)
+            for (var i = 1; i < planes; i++)
             {
                 AddPlane();
             }
         }
         else
         {
-            p.Set(plane, _planes - 1);
+            p.Set(plane, planes - 1);
             var planeBlock = p.Block("plane");
             AddPlane();
             p.Count(plane);
@@ -105,9 +111,36 @@ public sealed class PlanesKernel : NestKernel
         }
 
         p.Block("position end");
-        p.Step(cells.Select(c => StoreStream(c, sum[c.Index], NestView.WordBytes, Sums)));
+        p.Step(cells.Select(c => StoreStream(c, sum[c.Index], stored(c) * NestView.WordBytes, Sums)));
         p.LoopWhileNotZero(position, positionBlock);
         p.Exit(new(0, 1));
         return p.Build();
+    }
+
+    /// <summary>Adds all planes but the first to it, few of them one by one, many in a loop; the last one leads to the next position.</summary>
+    /// <param name="p">Where the code goes.</param>
+    /// <param name="planes">Planes.</param>
+    /// <param name="unrolled">Planes that are added without a loop.</param>
+    /// <param name="addPlane">Adds a plane.</param>
+    internal static void AddRest(ArrayProgramBuilder p, int planes, int unrolled, Action<int> addPlane)
+    {
+        if (planes <= unrolled)
+        {
+            for (var plane = 1; plane < planes; plane++)
+            {
+                addPlane(plane);
+            }
+
+            return;
+        }
+
+        var left = Register(new(1, 1), "planes");
+        p.Set(left, planes - 2);
+        var block = p.Block("plane");
+        addPlane(1);
+        p.Count(left);
+        p.LoopWhileNotZero(left, block);
+        p.Block("last plane");
+        addPlane(planes - 1);
     }
 }

@@ -141,25 +141,7 @@ public sealed class RequantizeConstantsKernel : NestKernel
             loaded = All(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], loaded[c.Index], sum[c.Index]));
         }
 
-        if (_planes <= Unrolled)
-        {
-            for (var plane = 1; plane < _planes; plane++)
-            {
-                AddPlane(plane);
-            }
-        }
-        else
-        {
-            // the last one leads to the next position
-            var left = Register(new(1, 1), "planes");
-            p.Set(left, _planes - 2);
-            var planes = p.Block("plane");
-            AddPlane(1);
-            p.Count(left);
-            p.LoopWhileNotZero(left, planes);
-            p.Block("last plane");
-            AddPlane(_planes - 1);
-        }
+        PlanesKernel.AddRest(p, _planes, Unrolled, AddPlane);
 
         var products = All(c => Binary(OpenEdgeOpcode.FxpMul, c, loaded[c.Index], multiplier[c.Index]));
         var sums = All(c => Binary(OpenEdgeOpcode.SAdd, c, products[c.Index], above[c.Index]));

@@ -121,25 +121,7 @@ public sealed class StarPlanesKernel : NestKernel
             p.Step(cells.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], loaded[c.Index], sum[c.Index])));
         }
 
-        if (_planes <= Unrolled)
-        {
-            for (var plane = 1; plane < _planes; plane++)
-            {
-                AddPlane(plane);
-            }
-        }
-        else
-        {
-            // the last one leads to the next position
-            var left = Register(new(1, 1), "planes");
-            p.Set(left, _planes - 2);
-            var planeBlock = p.Block("plane");
-            AddPlane(1);
-            p.Count(left);
-            p.LoopWhileNotZero(left, planeBlock);
-            p.Block("last plane");
-            AddPlane(_planes - 1);
-        }
+        PlanesKernel.AddRest(p, _planes, Unrolled, AddPlane);
 
         var highs = cells.Where(c => c.Row % 2 != 0).ToArray();
         ArrayOperation[] counted = [.. highs.Select(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c.Index], ArrayOperand.Immediate, null, taps * _planes))];
