@@ -44,15 +44,8 @@ public class ChipTests
             var machine = NestLevels.Small(BuiltInMachines.Gconv[seed % BuiltInMachines.Gconv.Count].Name, 3, 5, 200L << (seed % 6), 64);
             var network = seed < 20 ? Read(Networks[seed / BuiltInMachines.Gconv.Count], seed % 2 == 0 ? "i8[1, 5, 6, 3] scale 0.5 zero 3" : "f32[1, 5, 6, 3]") : RandomNetworks.Network(seed);
             var image = NestLevels.Check(network, machine, [.. network.Inputs.Select(input => ZooTests.Image(input.Type, (ulong)seed))]);
-            foreach (var chip in image.Mapped.Nests.Select(nest => nest.Chip).OfType<NestChip>())
-            {
-                seen.UnionWith(Kinds.Where(kind => kind.Value(chip)).Select(kind => kind.Key));
-            }
-
-            var text = image.Mapped.Text();
-            var diagnostics = new DiagnosticBag();
-            Assert.Equal(image.Mapped.Nests, NestText.Parse(text.Text, "test.cnnir", text.Constants, image.Mapped.Machine, diagnostics)?.Nests);
-            Assert.Empty(diagnostics.Diagnostics);
+            seen.UnionWith(NestLevels.Kinds(image, Kinds));
+            NestLevels.CheckText(image);
         }
 
         Assert.Equal(Kinds.Keys.Order(StringComparer.Ordinal), seen.Order(StringComparer.Ordinal));

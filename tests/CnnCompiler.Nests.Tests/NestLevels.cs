@@ -42,6 +42,19 @@ internal static class NestLevels
         return (SystolicImageModule)module;
     }
 
+    /// <summary>Which kinds of places on the chip an image has.</summary>
+    public static IEnumerable<string> Kinds(SystolicImageModule image, IReadOnlyDictionary<string, Func<NestChip, bool>> kinds) =>
+        kinds.Where(kind => image.Mapped.Nests.Any(nest => nest.Chip is { } chip && kind.Value(chip))).Select(kind => kind.Key);
+
+    /// <summary>The text of the mapped level gives the same steps again.</summary>
+    public static void CheckText(SystolicImageModule image)
+    {
+        var text = image.Mapped.Text();
+        var diagnostics = new DiagnosticBag();
+        Assert.Equal(image.Mapped.Nests, NestText.Parse(text.Text, "test.cnnir", text.Constants, image.Mapped.Machine, diagnostics)?.Nests);
+        Assert.Empty(diagnostics.Diagnostics);
+    }
+
     /// <summary>Runs network and image: equal values, and the counts that the model predicts.</summary>
     public static SystolicImageModule Check(NetworkGraph network, MachineDescription machine, IReadOnlyList<Tensor> inputs, IReadOnlyDictionary<string, string>? options = null, IReadOnlyList<ForcedChoice>? forced = null)
     {

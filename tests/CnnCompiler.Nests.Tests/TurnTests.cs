@@ -51,15 +51,8 @@ public class TurnTests
             var machine = NestLevels.Small(BuiltInMachines.Gconv[seed % BuiltInMachines.Gconv.Count].Name, 2 + (seed % 3), 5, (seed % 2 == 0 ? 240L : 960L) << (seed % 3), 64);
             var network = Read(Networks[seed / 10], seed % 2 == 0 ? "i8[1, 17, 12, 6] scale 0.5 zero 3" : "f32[1, 17, 12, 6]");
             var image = NestLevels.Check(network, machine, [.. network.Inputs.Select(input => ZooTests.Image(input.Type, (ulong)seed))]);
-            foreach (var chip in image.Mapped.Nests.Select(nest => nest.Chip).OfType<NestChip>())
-            {
-                seen.UnionWith(Kinds.Where(kind => kind.Value(chip)).Select(kind => kind.Key));
-            }
-
-            var text = image.Mapped.Text();
-            var diagnostics = new DiagnosticBag();
-            Assert.Equal(image.Mapped.Nests, NestText.Parse(text.Text, "test.cnnir", text.Constants, image.Mapped.Machine, diagnostics)?.Nests);
-            Assert.Empty(diagnostics.Diagnostics);
+            seen.UnionWith(NestLevels.Kinds(image, Kinds));
+            NestLevels.CheckText(image);
         }
 
         Assert.Equal(Kinds.Keys.Order(StringComparer.Ordinal), seen.Order(StringComparer.Ordinal));
