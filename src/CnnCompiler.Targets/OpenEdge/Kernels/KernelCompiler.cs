@@ -77,6 +77,7 @@ public static class KernelCompiler
         HalvesPairsKernel.Strategy => new HalvesPairsKernel(nest),
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         DirectKernel.Strategy => new DirectKernel(nest, data),
+        MatrixKernel.Strategy => new MatrixKernel(nest, data),
         StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),
         StarPlanesKernel.Strategy or StarPlanesKernel.PointStrategy => new StarPlanesKernel(nest),
         StarCodesKernel.Strategy or StarCodesKernel.PointStrategy => new StarCodesKernel(nest, data),
