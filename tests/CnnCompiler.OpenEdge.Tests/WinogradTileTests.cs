@@ -4,6 +4,7 @@ using CnnCompiler.Ir.Gconv;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Ir.Network;
 using CnnCompiler.Passes.Lowering;
+using CnnCompiler.Passes.Selection.Explanation;
 using CnnCompiler.Primitives.Diagnostics;
 using CnnCompiler.Primitives.Machines;
 using CnnCompiler.Targets.OpenEdge.Kernels;
@@ -117,6 +118,24 @@ public class WinogradTileTests
         var selected = MappingSelector.Select(gconv, BuiltInMachines.All.Single(m => m.Name == machine), [], new DiagnosticBag(), default)!;
         var decision = selected.Explanation!.Vertices.Single(v => v.Vertex == "y");
         Assert.Equal(chosen, decision.Chosen);
+    }
+
+    [Fact]
+    public void A_layer_in_bands_takes_the_candidate_that_is_fastest_so()
+    {
+        var gconv = LowerToGconv.Lower(DirectTests.Layer(16, 16, 16, 16, 3, 3, 1, 1, 1, "eighties"), new())!;
+        var ideal = BuiltInMachines.All.Single(m => m.Name == "openedge-ideal");
+        var small = ideal with { Ram = ideal.Ram with { Bytes = 96 * 1024 } };
+        var diagnostics = new DiagnosticBag();
+        SelectedMapping Select(params ForcedChoice[] forced) => MappingSelector.Select(gconv, small, forced, diagnostics, default)!;
+        long Cycles(SelectedMapping selected) => selected.Predicted.Sum(l => l.Cost);
+        var (free, tiles, lines) = (Select(), Select(new ForcedChoice("y", Candidate)), Select(new ForcedChoice("y", "winograd-4x1")));
+
+        // as a whole the one would be faster, but it needs bands
+        Assert.Equal(Candidate, free.Explanation!.Vertices.Single(v => v.Vertex == "y").Chosen);
+        Assert.True(Cycles(lines) < Cycles(tiles));
+        Assert.Equal(Cycles(lines), Cycles(free));
+        Assert.Contains("y=winograd-4x1", Assert.Single(diagnostics.Diagnostics, d => d.Code == "CNN0828").Message, StringComparison.Ordinal);
     }
 
     [Theory]
