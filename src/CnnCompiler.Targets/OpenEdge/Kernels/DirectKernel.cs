@@ -34,9 +34,8 @@ public sealed class DirectKernel : MovingProductsKernel
 
     /// <summary>Compiles a nest.</summary>
     public DirectKernel(MappedNest nest, IKernelData data)
-        : base(nest, Along)
+        : base(nest, data, Along)
     {
-        Program = Build(data);
     }
 
     /// <summary>Direction and tap of each multiplication.</summary>
@@ -56,9 +55,6 @@ public sealed class DirectKernel : MovingProductsKernel
     private static readonly Cell PixelCounter = new(1, 0);
     private static readonly Cell LineCounter = new(1, 1);
     private static readonly Cell Ender = new(1, 2);
-
-    /// <inheritdoc/>
-    public override ArrayProgram Program { get; }
 
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents
@@ -110,15 +106,15 @@ public sealed class DirectKernel : MovingProductsKernel
     /// <summary>Cells that move their window while their source loads: counters have a register less, row 3 no step left at the end.</summary>
     private static bool MovesEarly(Cell cell) => cell == PixelCounter || cell == LineCounter || cell.Row == Cell.Side - 1;
 
-    private int TapWeight(IKernelData data, Cell cell, int lane, int tap) => tap >= View.Extent(Along) ? 0 : Weight(data, cell, lane, tap * View.Step(Nest.Operands[1], Along));
+    private int TapWeight(Cell cell, int lane, int tap) => tap >= View.Extent(Along) ? 0 : Weight(cell, lane, tap * View.Step(Nest.Operands[1], Along));
 
     /// <summary>All products of a position, added up by the collectors.</summary>
     /// <returns>The collectors' sums.</returns>
-    private ArrayOperation[] Multiplications(ArrayProgramBuilder p, IKernelData data, Cell[] cells, VirtualRegister[][] window, VirtualRegister[] middles, VirtualRegister[] sum)
+    private ArrayOperation[] Multiplications(ArrayProgramBuilder p, Cell[] cells, VirtualRegister[][] window, VirtualRegister[] middles, VirtualRegister[] sum)
     {
         var increments = Increments(LoadsAt, LoadsAt);
         ArrayOperation Multiply(Cell c, int step, VirtualRegister? to = null) => Binary(
-            OpenEdgeOpcode.SMul, c, window[c.Index][Order[step].Tap], ArrayOperand.Immediate, to, TapWeight(data, c, Collected(Collector(c, Order[step].Direction)), Order[step].Tap));
+            OpenEdgeOpcode.SMul, c, window[c.Index][Order[step].Tap], ArrayOperand.Immediate, to, TapWeight(c, Collected(Collector(c, Order[step].Direction)), Order[step].Tap));
         var hasSum = new bool[cells.Length];
         ArrayOperation Collect(Cell c, ArrayOperation product)
         {
@@ -183,7 +179,8 @@ public sealed class DirectKernel : MovingProductsKernel
         return last;
     }
 
-    private ArrayProgram Build(IKernelData data)
+    /// <inheritdoc/>
+    private protected override ArrayProgram Build()
     {
         var p = new ArrayProgramBuilder(Strategy);
         var cells = Cell.All.ToArray();
@@ -201,7 +198,7 @@ public sealed class DirectKernel : MovingProductsKernel
         p.Step(cells.Select(c => LoadStream(c, inTurn[c.Index], middle[c.Index], Input)));
 
         var pixelBlock = p.Block("pixel");
-        var last = Multiplications(p, data, cells, window, middle, sum);
+        var last = Multiplications(p, cells, window, middle, sum);
 
         // the four collectors of a channel: vertically, along the row, vertically
         ArrayOperation Sum(Cell c, ArrayOperand a, ArrayOperand b) => Binary(OpenEdgeOpcode.SAdd, c, a, b);

@@ -37,13 +37,9 @@ public sealed class MatrixKernel : MovingProductsKernel
 
     /// <summary>Compiles a nest.</summary>
     public MatrixKernel(MappedNest nest, IKernelData data)
-        : base(nest, null)
+        : base(nest, data, null)
     {
-        Program = Build(data);
     }
-
-    /// <inheritdoc/>
-    public override ArrayProgram Program { get; }
 
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents
@@ -93,7 +89,8 @@ public sealed class MatrixKernel : MovingProductsKernel
     /// <summary>The multiplication during which a cell loads its next input instead.</summary>
     private static int LoadsAt(Cell cell) => cell == Counter ? Quads * Order.Length : (cell.Row / Quads * Order.Length) + cell.Column;
 
-    private ArrayProgram Build(IKernelData data)
+    /// <inheritdoc/>
+    private protected override ArrayProgram Build()
     {
         var p = new ArrayProgramBuilder(Strategy);
         var cells = Cell.All.ToArray();
@@ -108,7 +105,7 @@ public sealed class MatrixKernel : MovingProductsKernel
         ArrayOperation Multiply(Cell c, int step, VirtualRegister? to = null)
         {
             var (quad, direction) = Of(step);
-            return Binary(OpenEdgeOpcode.SMul, c, x[c.Index], ArrayOperand.Immediate, to, Weight(data, c, (quad * Cell.Side) + Collected(Collector(c, direction)), 0));
+            return Binary(OpenEdgeOpcode.SMul, c, x[c.Index], ArrayOperand.Immediate, to, Weight(c, (quad * Cell.Side) + Collected(Collector(c, direction)), 0));
         }
 
         ArrayOperation Collect(Cell c, int quad, ArrayOperation product)

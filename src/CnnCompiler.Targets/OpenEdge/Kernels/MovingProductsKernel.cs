@@ -1,4 +1,4 @@
-using CnnCompiler.Image.OpenEdge;
+using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
 
@@ -26,15 +26,19 @@ public abstract class MovingProductsKernel : NestKernel
     /// <summary>Elements from the first tap to each cell's stream, by column and row, and its weights; null where the cell has none.</summary>
     private readonly (int Input, int? Weight)[][] _streams;
 
+    private readonly Tensor _weights;
+
     /// <summary>Reads a nest.</summary>
     /// <param name="nest">The nest.</param>
+    /// <param name="data">Constants.</param>
     /// <param name="along">A reduced loop whose taps are in every stream, or null.</param>
     /// <exception cref="ArrayResourceException">It has more streams than there are cells.</exception>
-    private protected MovingProductsKernel(MappedNest nest, string? along)
+    private protected MovingProductsKernel(MappedNest nest, IKernelData data, string? along)
         : base(nest)
     {
         View = new(nest);
         _streams = Streams(along);
+        _weights = data.Constant(nest.Operands[1].Target);
     }
 
     /// <summary>Where a product comes from, for its collector.</summary>
@@ -52,6 +56,12 @@ public abstract class MovingProductsKernel : NestKernel
         /// <summary>The other row of two.</summary>
         Vertical,
     }
+
+    /// <inheritdoc/>
+    public override ArrayProgram Program => Build();
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Tensor> CodeConstants => [_weights];
 
     /// <inheritdoc/>
     public override int Launches => 1;
@@ -73,6 +83,9 @@ public abstract class MovingProductsKernel : NestKernel
 
     /// <summary>Elements from the first tap to the furthest stream.</summary>
     protected int FurthestStream => _streams.SelectMany(s => s).Max(s => s.Input);
+
+    /// <summary>Writes the code.</summary>
+    private protected abstract ArrayProgram Build();
 
     /// <summary>The output channel that a cell collects.</summary>
     protected static int Collected(Cell cell) => (cell.Column + (cell.Row is 1 or 2 ? 2 : 0)) % Cell.Side;
@@ -97,16 +110,15 @@ public abstract class MovingProductsKernel : NestKernel
     protected int StreamOf(Cell cell) => _streams[cell.Column][cell.Row].Input;
 
     /// <summary>The weight of a cell's stream at an offset, for an output channel; 0 where there is none.</summary>
-    /// <param name="data">Constants.</param>
     /// <param name="cell">The cell.</param>
     /// <param name="channel">Output channel of the nest.</param>
     /// <param name="offset">Elements beyond the stream's first weight.</param>
-    protected int Weight(IKernelData data, Cell cell, int channel, int offset)
+    protected int Weight(Cell cell, int channel, int offset)
     {
         var access = Nest.Operands[1];
         return _streams[cell.Column][cell.Row].Weight is not { } weight || channel >= Nest.Guards[0].Bound
             ? 0
-            : (int)data.Constant(access.Target).GetInteger(
+            : (int)_weights.GetInteger(
                 NestView.Base(access) + weight + (channel % Cell.Side * View.Step(access, NestView.Lane)) + (channel / Cell.Side * View.Step(access, NestView.Quad)) + offset);
     }
 

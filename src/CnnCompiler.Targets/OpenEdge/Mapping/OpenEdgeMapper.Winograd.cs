@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
@@ -389,27 +391,52 @@ public sealed partial class OpenEdgeMapper
         }
     }
 
+    /// <summary>What was made of weights before: a program is mapped many times while its mapping is chosen.</summary>
+    private static readonly ConditionalWeakTable<Tensor, ConcurrentDictionary<(RowTransform Transform, TileWeights.Places Places), Tensor>> KnownPointWeights = [];
+
+    /// <summary>Where the weights of a convolution lie.</summary>
+    private TileWeights.Places WeightPlaces(GconvOperator operation, WinogradShape winograd, (int Loop, int Extent) channels, int[] along)
+    {
+        var element = ConstantElement(operation, operation.Kernel!);
+        long Step(int loop) => loop < 0 ? 0 : element.Coefficients[loop];
+        return new(
+            element.Constant,
+            Step(channels.Loop),
+            Step(winograd.Across),
+            Step(winograd.Along),
+            Step(winograd.Channel),
+            channels.Extent,
+            winograd.Channels,
+            winograd.Rounds.ToEquatableArray(),
+            along.ToEquatableArray());
+    }
+
     /// <summary>[point, output channel, round, tap along the line, input channel].</summary>
     private Tensor PointWeights(GconvOperator operation, WinogradShape winograd, (int Loop, int Extent) channels)
     {
-        var (transform, rounds, taps, inputs) = (winograd.Transform, winograd.Rounds, operation.Loops[winograd.Along].Extent, winograd.Channels);
-        var (constant, element) = (_constants[operation.Kernel!.Tensor], ConstantElement(operation, operation.Kernel!));
-        long Step(int loop) => loop < 0 ? 0 : element.Coefficients[loop];
-        var values = new int[transform.Points * channels.Extent * rounds.Length * taps * inputs];
+        var constant = _constants[operation.Kernel!.Tensor];
+        return KnownPointWeights.GetOrCreateValue(constant).GetOrAdd(
+            (winograd.Transform, WeightPlaces(operation, winograd, channels, [operation.Loops[winograd.Along].Extent])), key => PointWeightsOf(constant, key.Transform, key.Places));
+    }
+
+    private static Tensor PointWeightsOf(Tensor constant, RowTransform transform, TileWeights.Places places)
+    {
+        var (rounds, taps, inputs, outputs) = (places.RoundsAcross, places.RoundsAlong[0], places.Inputs, places.Outputs);
+        var values = new int[transform.Points * outputs * rounds.Count * taps * inputs];
         var next = 0;
         for (var point = 0; point < transform.Points; point++)
         {
-            for (var output = 0; output < channels.Extent; output++)
+            for (var output = 0; output < outputs; output++)
             {
-                for (var round = 0; round < rounds.Length; round++)
+                for (var round = 0; round < rounds.Count; round++)
                 {
                     for (var place = 0; place < taps * inputs; place++)
                     {
-                        var at = element.Constant + (output * Step(channels.Loop)) + (place / inputs * Step(winograd.Along)) + (place % inputs * Step(winograd.Channel));
+                        var at = places.First + (output * places.Output) + (place / inputs * places.Along) + (place % inputs * places.Input);
                         var row = rounds.Take(round).Sum();
                         for (var tap = 0; tap < rounds[round]; tap++)
                         {
-                            values[next] += transform.Weight(point, tap) * (int)constant.GetInteger(at + ((row + tap) * Step(winograd.Across)));
+                            values[next] += transform.Weight(point, tap) * (int)constant.GetInteger(at + ((row + tap) * places.Across));
                         }
 
                         next++;
@@ -418,7 +445,7 @@ public sealed partial class OpenEdgeMapper
             }
         }
 
-        return Tensor.From<int>(ElementType.Int32, Shape.Of(transform.Points, channels.Extent, rounds.Length, taps, inputs), values);
+        return Tensor.From<int>(ElementType.Int32, Shape.Of(transform.Points, outputs, rounds.Count, taps, inputs), values);
     }
 
     private static AffineExpression MatrixElement(LoopMap map, string row, string column)

@@ -77,11 +77,7 @@ public sealed partial class OpenEdgeMapper
             return null;
         }
 
-        var weight = ConstantElement(operation, operation.Kernel!);
-        long Step(int loop) => loop < 0 ? 0 : weight.Coefficients[loop];
-        var weights = TileWeights.Of(
-            _constants[operation.Kernel!.Tensor],
-            new(weight.Constant, Step(channels.Loop), Step(rows.Across), Step(rows.Along), Step(rows.Channel), channels.Extent, rows.Channels, rows.Rounds.ToEquatableArray(), along.ToEquatableArray()));
+        var weights = TileWeights.Of(_constants[operation.Kernel!.Tensor], WeightPlaces(operation, rows, channels, along));
         return weights.Values is null ? null : new(rows, along, columns, passes, weights);
 
         // the passes that are saved take longer than the least that transforms take: their accesses

@@ -32,9 +32,6 @@ public static partial class MappingSelector
     /// <summary>Prices of room in RAM at which a mapping is looked for where not everything finds room: shares of what copying costs.</summary>
     private static readonly double[] CopiedShares = [1, 1 / 2.0, 1 / 4.0, 1 / 8.0];
 
-    /// <summary>Candidates that are tried beside the chosen one where an operator is split into bands.</summary>
-    private const int OtherCandidatesOfBands = 3;
-
     /// <summary>Maps a program, or reports what the target can't do or what is wrong with a forced choice.</summary>
     /// <param name="program">The chain.</param>
     /// <param name="machine">The machine whose cycles are minimised.</param>
@@ -80,12 +77,7 @@ public static partial class MappingSelector
         {
             var tried = new HashSet<string>(StringComparer.Ordinal);
             var best = Solve(program, machine, defaults, measured, ParameterPlace.Ram, forced, timer, fitter, search, tried, cancellation)!;
-            if (best.Chosen is not { Fits: true } || best.Estimate is { IsResident: true })
-            {
-                return best;
-            }
-
-            foreach (var share in CopiedShares)
+            foreach (var share in best.Chosen is not { Fits: true } || best.Estimate is { IsResident: true } ? [] : CopiedShares)
             {
                 if (Solve(program, machine, defaults, measured, new(share), forced, timer, fitter, search, tried, cancellation) is { Chosen.Fits: true } other
                     && (best.Estimate is null || other.Estimate?.Measure(search.Goal) < best.Estimate?.Measure(search.Goal)))
@@ -94,7 +86,7 @@ public static partial class MappingSelector
                 }
             }
 
-            return best;
+            return WithOtherBands(program.Name, best, defaults, forced, measured, fitter, machine, timer, search, cancellation);
         });
 
         diagnostics.Report(best.Diagnostics.Diagnostics);
@@ -198,13 +190,7 @@ public static partial class MappingSelector
         ImageEstimate? estimate = null;
         if (chosen is { Fits: true })
         {
-            chosen = WithOtherBands(program.Name, chosen, choices, defaults, forced, measured, fitter, machine, timer, place, search.Goal, diagnostics);
-            (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer, search.Goal);
-            (chosen, estimate) = WithPlanesTogether(chosen, estimate, fitter, machine, timer, search.Goal);
-            if (search.Effort > 1 && estimate is not null)
-            {
-                (chosen, estimate) = Refined(program.Name, chosen, estimate, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation);
-            }
+            (chosen, estimate) = Completed(program.Name, chosen, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation);
         }
 
         return new(diagnostics, choices, chosen, estimate, SelectionExplainer.Explain(graph, selection, [.. forced]), place);
@@ -254,53 +240,22 @@ public static partial class MappingSelector
         return null;
     }
 
-    /// <summary>
-    /// The chosen mapping, or where operators had to be split into bands one in which those take another of their cheapest candidates, where that is faster: the choice was made for whole operators, and
-    /// others may need fewer bands, or less code for each.
-    /// </summary>
-    private static MemoryFitter.Fitted WithOtherBands(
+    /// <summary>A mapping that fits with what else is tried of it, and what it costs.</summary>
+    private static (MemoryFitter.Fitted Chosen, ImageEstimate? Estimate) Completed(
         string network,
         MemoryFitter.Fitted chosen,
-        MappingChoices choices,
         OpenEdgeMapping defaults,
         IReadOnlyList<ForcedChoice> forced,
-        MappingMeasurements measured,
         MemoryFitter fitter,
         MachineDescription machine,
         KernelTimer timer,
-        ParameterPlace place,
-        OptimizationGoal goal,
-        DiagnosticBag diagnostics)
+        SearchOptions search,
+        DiagnosticBag diagnostics,
+        CancellationToken cancellation)
     {
-        ImageEstimate? first = null, best = null;
-        var changed = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var decision in defaults.Decisions.Where(d => !d.IsLayout && forced.All(f => f.Vertex != d.Key)))
-        {
-            if (chosen.Choices.Bands.GetValueOrDefault(decision.Name, 1) < 2 || (best ??= first = ImageEmitter.Estimate(chosen.Mapping.Program, machine, timer)) is null)
-            {
-                continue;
-            }
-
-            var taken = choices.Of(decision.Key) ?? decision.Candidates[0].Name;
-            var costs = decision.Candidates.Zip(measured.Candidates[decision.Name], (candidate, cost) => (candidate.Name, Cost: cost.At(place, timer.Weights)));
-            foreach (var (candidate, _) in costs.Where(c => c.Name != taken && c.Cost < SelectionCost.Illegal).OrderBy(c => c.Cost).Take(OtherCandidatesOfBands).ToArray())
-            {
-                var other = choices.With(decision.Key, candidate);
-                if (fitter.Fit(other) is { Fits: true } fitted
-                    && ImageEmitter.Estimate(fitted.Mapping.Program, machine, timer) is { } estimate && estimate.Measure(goal) < best?.Measure(goal))
-                {
-                    (chosen, choices, best) = (fitted, other, estimate);
-                    changed[decision.Key] = candidate;
-                }
-            }
-        }
-
-        if (changed.Count > 0)
-        {
-            diagnostics.Report(OpenEdgeDiagnostics.OtherBands(network, changed.Select(c => $"{c.Key}={c.Value}"), first!.Cycles, best!.Cycles));
-        }
-
-        return chosen;
+        (chosen, var estimate) = WithFewerConstants(chosen, fitter, machine, timer, search.Goal);
+        (chosen, estimate) = WithPlanesTogether(chosen, estimate, fitter, machine, timer, search.Goal);
+        return search.Effort > 1 && estimate is not null ? Refined(network, chosen, estimate, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation) : (chosen, estimate);
     }
 
     /// <summary>The chosen mapping with parameters in the code of fewer operators, where that is faster: their code has to find room or be loaded from flash.</summary>
