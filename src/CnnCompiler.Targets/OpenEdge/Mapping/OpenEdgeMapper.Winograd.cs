@@ -113,19 +113,7 @@ public sealed partial class OpenEdgeMapper
         }
 
         var (taps, blocks, rounds) = (operation.Loops[lines.Along].Extent, lines.Blocks, lines.Rounds.Length);
-        var passes = new List<PointPass>();
-        var (blocksOfPass, roundsOfPass) = (Math.Min(blocks, LoopMap.Lanes), Math.Max(1, LoopMap.Lanes / blocks));
-        for (var tap = 0; tap < taps; tap += DirectKernel.Taps)
-        {
-            for (var round = 0; round < rounds; round += roundsOfPass)
-            {
-                for (var block = 0; block < blocks && passes.Count <= MostPasses; block += blocksOfPass)
-                {
-                    passes.Add(new(
-                        tap, Math.Min(DirectKernel.Taps, taps - tap), round, Math.Min(roundsOfPass, rounds - round), block, Math.Min(blocksOfPass, blocks - block)));
-                }
-            }
-        }
+        var passes = PassesOf(taps, rounds, blocks);
 
         // two lines more don't need six points, where each point has a single plane
         var shorter = transform == RowTransform.Four && passes.Count == 1 ? RowTransform.Two : transform;
@@ -141,6 +129,26 @@ public sealed partial class OpenEdgeMapper
             && DirectKernel.Fits(
                 winograd.AllTiles, positions.Pixels, winograd.TileWords, winograd.ColumnWords, 1, (long)transform.Points * passes.Count * LoopMap.Lanes);
         return fits ? winograd : null;
+    }
+
+    /// <summary>Passes of four columns of streams, each a block of channels in a round, and of three taps.</summary>
+    private static List<PointPass> PassesOf(int taps, int rounds, int blocks)
+    {
+        var passes = new List<PointPass>();
+        var (blocksOfPass, roundsOfPass) = (Math.Min(blocks, LoopMap.Lanes), Math.Max(1, LoopMap.Lanes / blocks));
+        for (var tap = 0; tap < taps; tap += DirectKernel.Taps)
+        {
+            for (var round = 0; round < rounds; round += roundsOfPass)
+            {
+                for (var block = 0; block < blocks && passes.Count <= MostPasses; block += blocksOfPass)
+                {
+                    passes.Add(new(
+                        tap, Math.Min(DirectKernel.Taps, taps - tap), round, Math.Min(roundsOfPass, rounds - round), block, Math.Min(blocksOfPass, blocks - block)));
+                }
+            }
+        }
+
+        return passes;
     }
 
     /// <summary>Taps across lines in rounds of three, and two where that doesn't come out even.</summary>
@@ -259,12 +267,7 @@ public sealed partial class OpenEdgeMapper
         {
             var lines = tiles.Transform.Tile;
             var part = done == 0 ? suffix : $"{suffix}.rest";
-            int[] shape = [1, quads, lines, tiles.Count, positions.Pixels, LoopMap.Lanes];
-            var (record, tile) = (lines * LoopMap.Lanes, positions.Pixels * lines * LoopMap.Lanes);
-            var sums = AddBuffer(
-                $"{operation.Name}{part}.sums",
-                BufferRole.Accumulator,
-                new(shape.ToEquatableArray(), 1, new int[shape.Length].ToEquatableArray(), new int[shape.Length].ToEquatableArray(), [quads * tiles.Count * tile, tiles.Count * tile, LoopMap.Lanes, tile, record, 1], null));
+            var sums = AddTileSums($"{operation.Name}{part}.sums", quads, tiles, positions.Pixels);
             var map = new LoopMap(0);
             map.AddQuads(count, -1);
             map.Add(RowsOutKernel.Row, lines, reduced: false, -1);
@@ -294,6 +297,16 @@ public sealed partial class OpenEdgeMapper
             done += tiles.Count;
             behind = tiles.First + (tiles.Count * lines);
         }
+    }
+
+    /// <summary>A buffer of sums, [quad][tile][position][line][lane].</summary>
+    private MappedBuffer AddTileSums(string name, int quads, LineTiles tiles, int pixels)
+    {
+        var lines = tiles.Transform.Tile;
+        int[] shape = [1, quads, lines, tiles.Count, pixels, LoopMap.Lanes];
+        var (record, tile) = (lines * LoopMap.Lanes, pixels * lines * LoopMap.Lanes);
+        EquatableArray<int> none = new int[shape.Length].ToEquatableArray();
+        return AddBuffer(name, BufferRole.Accumulator, new(shape.ToEquatableArray(), 1, none, none, [quads * tiles.Count * tile, tiles.Count * tile, LoopMap.Lanes, tile, record, 1], null));
     }
 
     /// <summary>The products of four output channels: a nest for each point and pass, and where there are several passes one that adds their planes.</summary>

@@ -14,16 +14,13 @@ public sealed partial class OpenEdgeMapper
     /// <summary>Words of a position's six points along a line, of four output channels, and what keeps neighbouring points across lines from the same bank.</summary>
     private const int LinePointWords = 20;
 
-    /// <summary>The rounds, one across and one along lines each, and the blocks of input channels of a pass.</summary>
-    private sealed record MatrixPass(int Round, int Rounds, int Block, int Blocks);
-
     /// <summary>A convolution whose tiles are transformed.</summary>
     /// <param name="Rows">As its lines are transformed.</param>
     /// <param name="Along">Taps of every round along a line.</param>
     /// <param name="Columns">Tiles of a line; where they don't fill it the last one begins before the end of the one before.</param>
-    /// <param name="Passes">Passes of a point and eight output channels.</param>
+    /// <param name="Passes">Passes of a point and eight output channels; rounds are one across and one along lines each.</param>
     /// <param name="Weights">The transformed weights.</param>
-    private sealed record TileShape(WinogradShape Rows, int[] Along, IReadOnlyList<LineTiles> Columns, IReadOnlyList<MatrixPass> Passes, TileWeights Weights)
+    private sealed record TileShape(WinogradShape Rows, int[] Along, IReadOnlyList<LineTiles> Columns, IReadOnlyList<PointPass> Passes, TileWeights Weights)
     {
         /// <summary>Points in each direction.</summary>
         public static int Points => RowTransform.Four.Points;
@@ -54,22 +51,14 @@ public sealed partial class OpenEdgeMapper
         var (full, rest) = (positions.Pixels / transform.Tile, positions.Pixels % transform.Tile);
         LineTiles[] columns = rest == 0 ? [new(transform, 0, full)] : [new(transform, 0, full), new(transform, positions.Pixels - transform.Tile, 1)];
         var rounds = rows.Rounds.Length * along.Length;
-        var passes = new List<MatrixPass>();
-        var (blocksOfPass, roundsOfPass) = (Math.Min(rows.Blocks, LoopMap.Lanes), Math.Max(1, LoopMap.Lanes / rows.Blocks));
-        for (var round = 0; round < rounds; round += roundsOfPass)
-        {
-            for (var block = 0; block < rows.Blocks && passes.Count <= MostPasses; block += blocksOfPass)
-            {
-                passes.Add(new(round, Math.Min(roundsOfPass, rounds - round), block, Math.Min(blocksOfPass, rows.Blocks - block)));
-            }
-        }
+        var passes = PassesOf(1, rounds, rows.Blocks);
 
         // what is known without the weights comes first
         var (tiles, points) = (rows.AllTiles * (full + (rest > 0 ? 1 : 0)), transform.Points);
         var (pairs, blockWords) = ((channels.Extent + MatrixKernel.Channels - 1) / MatrixKernel.Channels, points * points * rows.Lanes);
-        var (quadWords, elements) = ((long)points * points * passes.Count * LoopMap.Lanes, blocksOfPass * points);
+        var (quadWords, blocksOfPass) = ((long)points * points * passes.Count * LoopMap.Lanes, passes[0].Blocks);
         var fits = MatrixKernel.Fits(tiles, (long)blocksOfPass * blockWords, 2 * quadWords, quadWords)
-            && RowsInKernel.Fits(transform, elements, rows.Lanes, rows.ColumnWords)
+            && RowsInKernel.Fits(transform, blocksOfPass * points, rows.Lanes, rows.ColumnWords)
             && (long)passes.Count * points * points * pairs <= (tiles * MatrixKernel.LeastCycles < MatrixLoadCycles ? MostPasses : MostLongPasses)
             && Pays(DirectOf(operation, shape, positions, element)?.Passes.Count ?? MostPasses);
         if (!fits)
@@ -206,11 +195,7 @@ public sealed partial class OpenEdgeMapper
         foreach (var group in lines)
         {
             var part = sums.Count == 0 ? suffix : $"{suffix}.rest";
-            int[] shape = [1, quads, transform.Tile, group.Count, positions.Pixels, LoopMap.Lanes];
-            var buffer = AddBuffer(
-                $"{operation.Name}{part}.sums",
-                BufferRole.Accumulator,
-                new(shape.ToEquatableArray(), 1, new int[shape.Length].ToEquatableArray(), new int[shape.Length].ToEquatableArray(), [quads * group.Count * tile, group.Count * tile, LoopMap.Lanes, tile, record, 1], null));
+            var buffer = AddTileSums($"{operation.Name}{part}.sums", quads, group, positions.Pixels);
             sums.Add((positions with { Outer = transform.Tile, Lines = group.Count, First = group.First, Overlap = behind - group.First }, buffer, part));
             behind = group.First + (group.Count * transform.Tile);
         }
