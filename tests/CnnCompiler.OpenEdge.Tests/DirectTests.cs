@@ -68,6 +68,7 @@ public class DirectTests
     {
         "highest" => sbyte.MaxValue,
         "lowest" => sbyte.MinValue,
+        "drawn" => (sbyte)((uint)index * 2654435761 >> 24),
         "eighty" => 80,
         "eighties" => (sbyte)((index * 7 % 5) < 2 ? -80 : 80),
         "signs" => (index * 7 % 5) < 2 ? sbyte.MinValue : sbyte.MaxValue,

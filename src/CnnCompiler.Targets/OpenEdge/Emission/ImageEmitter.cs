@@ -313,7 +313,7 @@ public sealed class ImageEmitter
         var layer = LayerOf(launch);
         if (copy.IsCode)
         {
-            var code = CodeInFlash(launch.Code, _way.IsPacked ? _sequence.Codes[launch.Code].Packed : _sequence.Codes[launch.Code].Words);
+            var code = CodeInFlash(launch.Code, _way.Forms[launch.Code]);
             _host.Add(new HostCopyFlash(layer, code + (copy.Offset * WordBytes), _plan!.CodeAddresses[copy.Launch]!.Value + (copy.Offset * WordBytes), copy.Words));
             return;
         }
@@ -430,7 +430,7 @@ public sealed class ImageEmitter
     {
         var number = _sequence.Launches[launch].Code;
         var code = _sequence.Codes[number];
-        var form = _way.IsPacked ? code.Packed : code.Words;
+        var form = _way.Forms[number];
         var source = form.IsPacked ? PatchSource.PackedRam : PatchSource.Ram;
         return _inRam.HasCode(number) ? (form, source, () => CodeInRam(number, form))
             : _plan!.CodeAddresses[launch] is { } address ? (form, source, () => address)

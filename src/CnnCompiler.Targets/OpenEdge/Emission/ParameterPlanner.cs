@@ -14,8 +14,8 @@ namespace CnnCompiler.Targets.OpenEdge.Emission;
 /// <param name="Sequence">The launches.</param>
 /// <param name="InRam">What stays in RAM.</param>
 /// <param name="Plan">How the rest comes there; null where a block finds no room.</param>
-/// <param name="IsPacked">True where constants of code are packed.</param>
-internal sealed record ParameterWay(LaunchSequence Sequence, ResidentWords InRam, ParameterPlan? Plan, bool IsPacked)
+/// <param name="Forms">The form of each code of the sequence in RAM.</param>
+internal sealed record ParameterWay(LaunchSequence Sequence, ResidentWords InRam, ParameterPlan? Plan, CodeForm[] Forms)
 {
     /// <summary>From a launch on, how many launches are done in a row, as one: those whose parameters all lie in RAM from the beginning.</summary>
     public int InARow(int number)
@@ -147,13 +147,13 @@ internal sealed class ParameterPlanner
         return (expanding, room, missing > 0);
     }
 
-    /// <summary>What stays in RAM takes room from what comes early: several shares are tried, then those between; packed code takes less room and more time.</summary>
+    /// <summary>What stays in RAM takes room from what comes early: several shares are tried, then those between; packed code takes less room and more time: all, none, or what the array hides is packed.</summary>
     private ParameterWay Of(Expanding expanding, bool always)
     {
         var sequence = new LaunchSequence(_program, _compiled, _machine.Rows, expanding);
-        var (words, packed) = (Codes(sequence, code => code.Words), Codes(sequence, code => code.Packed));
         var launches = sequence.Resident(_program, Words, null);
-        if (always || new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, words).AllWords > _free)
+        CodeForm[] words = [.. sequence.Codes.Select(code => code.Words)];
+        if (always || new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, Codes(sequence, words)).AllWords > _free)
         {
             // where not all of it can stay it matters how long the array hides the host
             launches = sequence.Resident(_program, Words, _timer);
@@ -161,40 +161,41 @@ internal sealed class ParameterPlanner
 
         ParameterWay? best = null;
         var bestShare = 0;
-        foreach (var codes in (ResidentCode[][])[words, packed])
+        foreach (var forms in (CodeForm[][])[words, [.. sequence.Codes.Select(code => code.Packed)], PackedWhereHidden(sequence, launches)])
         {
             for (var share = Finest; share >= 0; share -= Finest / Shares)
             {
-                if (Try(codes, share))
+                if (Try(forms, share))
                 {
                     return best!;
                 }
             }
         }
 
-        for (var (step, form) = (Finest / Shares / 2, best!.IsPacked ? packed : words); step > 0; step /= 2)
+        for (var step = Finest / Shares / 2; step > 0; step /= 2)
         {
             var middle = bestShare;
             foreach (var share in (ReadOnlySpan<int>)[middle + step, middle - step])
             {
                 if (share is >= 0 and <= Finest)
                 {
-                    _ = Try(form, share);
+                    _ = Try(best!.Forms, share);
                 }
             }
         }
 
-        return best;
+        return best!;
 
         // true where nothing can be better: all is in RAM
-        bool Try(ResidentCode[] codes, int share)
+        bool Try(CodeForm[] forms, int share)
         {
+            var codes = Codes(sequence, forms);
             var inRam = new ResidentWords(_machine.Host, _machine.Bus.Kind, launches, codes);
             inRam.Choose(_free * share / Finest);
             var plan = ParameterPlan.Make(_machine.Host, launches, codes, inRam, _tops, _limit - (inRam.Words * NestView.WordBytes), _slots);
             if (best is null || (plan is not null && (best.Plan is null || Lost(plan) < Lost(best.Plan))))
             {
-                (best, bestShare) = (new(sequence, inRam, plan, codes == packed), share);
+                (best, bestShare) = (new(sequence, inRam, plan, forms), share);
             }
 
             return plan is not null && inRam.IsAll;
@@ -212,8 +213,20 @@ internal sealed class ParameterPlanner
         return words;
     }
 
-    private ResidentCode[] Codes(LaunchSequence sequence, Func<CodeLoad, CodeForm> form) =>
-        [.. sequence.Codes.Select(code => new ResidentCode(form(code).Data.Length, form(code).CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host), form(code).BusWords, code.Words.BusWords))];
+    private ResidentCode[] Codes(LaunchSequence sequence, CodeForm[] forms) =>
+        [.. sequence.Codes.Zip(forms, (code, form) => new ResidentCode(form.Data.Length, form.CyclesFromRam(_machine.Host), code.Words.CyclesFromFlash(_machine.Host), form.BusWords, code.Words.BusWords))];
+
+    /// <summary>Code with its constants packed where each launch before it takes longer than loading it so.</summary>
+    private CodeForm[] PackedWhereHidden(LaunchSequence sequence, IReadOnlyList<ResidentLaunch> launches)
+    {
+        var hides = Enumerable.Repeat(true, sequence.Codes.Count).ToArray();
+        foreach (var launch in launches.Where(l => l.Code >= 0))
+        {
+            hides[launch.Code] &= sequence.Codes[launch.Code].Packed.CyclesFromRam(_machine.Host) <= launch.ArrayBefore;
+        }
+
+        return [.. sequence.Codes.Zip(hides, (code, isHidden) => isHidden ? code.Packed : code.FastestFromRam(_machine.Host))];
+    }
 
     private long Lost(ParameterPlan plan) => plan.Exposed + (_machine.Bus.Kind == BusKind.Shared ? plan.BusWordsBefore.Sum() : 0);
 

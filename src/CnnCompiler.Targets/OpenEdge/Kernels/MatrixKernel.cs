@@ -10,7 +10,8 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// multiplies for eight output channels, two quads. Sums are exact modulo 2^32.
 /// <para>
 /// The next position's inputs are loaded below the multiplications: in rows 0 and 1 during those of the second quad, which come first, in rows 2 and 3 during those of the first; a column of both rows in each of the four directions.
-/// What the loading cells miss is multiplied together in a ninth step; every collector gets one of these products. The sums of one quad then meet in rows 2 and 3 while those of the other do in rows 0 and 1.
+/// What the loading cells miss is multiplied together in a ninth step; every collector gets one of these products. What weights exceed the constants of the code by is multiplied in steps of its own,
+/// as few as it takes for each cell to multiply and to collect once a step. The sums of one quad then meet in rows 2 and 3 while those of the other do in rows 0 and 1.
 /// </para>
 /// <para>
 /// Positions are <see cref="NestView.Pixel"/>; the output is [position][quad][lane] at any pitch of positions and of two quads.
@@ -26,6 +27,9 @@ public sealed class MatrixKernel : MovingProductsKernel
 
     /// <summary>No position takes fewer cycles: nine multiplications and seven additions.</summary>
     public const int LeastCycles = 34;
+
+    /// <summary>Steps that the code has room for to multiply what weights exceed its constants by.</summary>
+    private const int MostRests = 4;
 
     private const int Quads = 2;
 
@@ -83,6 +87,52 @@ public sealed class MatrixKernel : MovingProductsKernel
             [.. columns.Select(c => (LaunchPointer?)Pointer(output, Stored(c) * View.Step(output, NestView.Lane)))]);
     }
 
+    /// <summary>What weights exceed the constants of the code by, in steps in which every cell multiplies and collects at most once; null where there are too many.</summary>
+    /// <param name="weight">The weight of a cell's stream for an output channel.</param>
+    internal static IReadOnlyList<IReadOnlyList<(Cell Cell, int Channel, int Weight)>>? Rests(Func<Cell, int, int> weight)
+    {
+        var steps = new List<List<(Cell Cell, int Channel, int Weight)>>();
+        foreach (var cell in Cell.All)
+        {
+            for (var channel = 0; channel < Channels; channel++)
+            {
+                var value = weight(cell, channel);
+                var rest = value - Constant(value);
+                if (rest == 0)
+                {
+                    continue;
+                }
+
+                var collector = Collector(cell, To(cell, channel));
+                if (rest != Constant(rest))
+                {
+                    return null;
+                }
+
+                var step = steps.Find(s => s.TrueForAll(r => r.Cell != cell && Collector(r.Cell, To(r.Cell, r.Channel)) != collector));
+                if (step is null)
+                {
+                    if (steps.Count == MostRests)
+                    {
+                        return null;
+                    }
+
+                    steps.Add(step = []);
+                }
+
+                step.Add((cell, channel, rest));
+            }
+        }
+
+        return steps;
+    }
+
+    /// <summary>What of a weight is a constant of the code.</summary>
+    private static int Constant(int weight) => Math.Clamp(weight, OpenEdgeInstruction.MinImmediate, OpenEdgeInstruction.MaxImmediate);
+
+    /// <summary>The direction in which a product goes that is part of an output channel.</summary>
+    private static Direction To(Cell cell, int channel) => Order.First(direction => Collected(Collector(cell, direction)) == channel % Cell.Side);
+
     /// <summary>The quad and direction of a multiplication.</summary>
     private static (int Quad, Direction Direction) Of(int step) => (Quads - 1 - (step / Order.Length), Order[step % Order.Length]);
 
@@ -105,7 +155,7 @@ public sealed class MatrixKernel : MovingProductsKernel
         ArrayOperation Multiply(Cell c, int step, VirtualRegister? to = null)
         {
             var (quad, direction) = Of(step);
-            return Binary(OpenEdgeOpcode.SMul, c, x[c.Index], ArrayOperand.Immediate, to, Weight(c, (quad * Cell.Side) + Collected(Collector(c, direction)), 0));
+            return Binary(OpenEdgeOpcode.SMul, c, x[c.Index], ArrayOperand.Immediate, to, Constant(Weight(c, (quad * Cell.Side) + Collected(Collector(c, direction)), 0)));
         }
 
         ArrayOperation Collect(Cell c, int quad, ArrayOperation product)
@@ -146,6 +196,13 @@ public sealed class MatrixKernel : MovingProductsKernel
                 .. cells.Except(free).Select(c => Collect(c, quad, products[Source(c, direction).Index])),
                 .. free.Where(c => c == Counter).Select(c => Add(count, count, -1)),
             ]);
+        }
+
+        foreach (var rests in Rests((c, channel) => Weight(c, channel, 0)) ?? throw new ArrayResourceException(Strategy, "steps for large weights", MostRests + 1, MostRests))
+        {
+            var products = rests.Select(r => (r.Cell, r.Channel, Product: Binary(OpenEdgeOpcode.SMul, r.Cell, x[r.Cell.Index], ArrayOperand.Immediate, null, r.Weight))).ToArray();
+            p.Step(products.Select(r => r.Product));
+            p.Step(products.Select(r => Collect(Collector(r.Cell, To(r.Cell, r.Channel)), r.Channel / Cell.Side, r.Product)));
         }
 
         ArrayOperation[] missed = [.. cells.Select(c => c == Counter ? LoadStream(c, increments[c.Index], x[c.Index], Input) : Multiply(c, LoadsAt(c)))];

@@ -36,7 +36,7 @@ public sealed partial class OpenEdgeMapper
     private sealed record LineTiles(RowTransform Transform, int First, int Count);
 
     /// <summary>The first value and number of iterations of the reduced loops in one pass.</summary>
-    private sealed record PointPass(int Tap, int Taps, int Round, int Rounds, int Block, int Blocks);
+    internal sealed record PointPass(int Tap, int Taps, int Round, int Rounds, int Block, int Blocks);
 
     /// <summary>A convolution whose lines are transformed.</summary>
     /// <param name="Transform">The algorithm of most tiles.</param>
@@ -132,7 +132,7 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>Passes of four columns of streams, each a block of channels in a round, and of three taps.</summary>
-    private static List<PointPass> PassesOf(int taps, int rounds, int blocks)
+    internal static List<PointPass> PassesOf(int taps, int rounds, int blocks)
     {
         var passes = new List<PointPass>();
         var (blocksOfPass, roundsOfPass) = (Math.Min(blocks, LoopMap.Lanes), Math.Max(1, LoopMap.Lanes / blocks));
@@ -420,6 +420,7 @@ public sealed partial class OpenEdgeMapper
             Step(winograd.Channel),
             channels.Extent,
             winograd.Channels,
+            winograd.Lanes,
             winograd.Rounds.ToEquatableArray(),
             along.ToEquatableArray());
     }

@@ -25,13 +25,14 @@ internal sealed class TileWeights
     /// <param name="Input">Elements between input channels.</param>
     /// <param name="Outputs">Output channels.</param>
     /// <param name="Inputs">Input channels.</param>
+    /// <param name="Lanes">Input channels of a block.</param>
     /// <param name="RoundsAcross">Taps of every round across lines.</param>
     /// <param name="RoundsAlong">Taps of every round along a line.</param>
-    public sealed record Places(long First, long Output, long Across, long Along, long Input, int Outputs, int Inputs, EquatableArray<int> RoundsAcross, EquatableArray<int> RoundsAlong);
+    public sealed record Places(long First, long Output, long Across, long Along, long Input, int Outputs, int Inputs, int Lanes, EquatableArray<int> RoundsAcross, EquatableArray<int> RoundsAlong);
 
     /// <summary>
-    /// [point across lines, point along a line, output channel, round across, round along, input channel]; null where one doesn't fit the code, or where with codes as inputs products or sums may
-    /// be larger than what <see cref="RowsOutKernel"/> is exact for.
+    /// [point across lines, point along a line, output channel, round across, round along, input channel]; null where too many are larger than the code's constants, or where with codes as inputs
+    /// products or sums may be larger than what <see cref="RowsOutKernel"/> is exact for.
     /// </summary>
     public Tensor? Values { get; }
 
@@ -85,11 +86,6 @@ internal sealed class TileWeights
                                 sum += transform.Weight(other, tap) * line[(((round / along.Length * width) + start + tap) * inputs) + input];
                             }
 
-                            if (!ArrayProgramBuilder.FitsImmediate(sum))
-                            {
-                                return null;
-                            }
-
                             magnitudes[other] += Math.Abs(sum);
                             values[next++] = (int)sum;
                         }
@@ -110,6 +106,40 @@ internal sealed class TileWeights
             }
         }
 
-        return Tensor.From<int>(ElementType.Int32, Shape.Of(points, points, outputs, across.Length, along.Length, inputs), values);
+        return HasRoom(values, places, points * points, rounds) ? Tensor.From<int>(ElementType.Int32, Shape.Of(points, points, outputs, across.Length, along.Length, inputs), values) : null;
+    }
+
+    /// <summary>True where the code of every pass has room for what weights exceed its constants by.</summary>
+    private static bool HasRoom(int[] values, Places places, int points, int rounds)
+    {
+        if (Array.TrueForAll(values, value => ArrayProgramBuilder.FitsImmediate(value)))
+        {
+            return true;
+        }
+
+        var (lanes, blocks) = (places.Lanes, places.Inputs / places.Lanes);
+        foreach (var pass in OpenEdgeMapper.PassesOf(1, rounds, blocks))
+        {
+            for (var point = 0; point < points; point++)
+            {
+                for (var first = 0; first < places.Outputs; first += MatrixKernel.Channels)
+                {
+                    int Weight(Cell cell, int channel)
+                    {
+                        var (round, block) = (pass.Round + (cell.Column / pass.Blocks), pass.Block + (cell.Column % pass.Blocks));
+                        return cell.Column >= pass.Rounds * pass.Blocks || cell.Row >= lanes || first + channel >= places.Outputs
+                            ? 0
+                            : values[(((((point * places.Outputs) + first + channel) * rounds) + round) * places.Inputs) + (block * lanes) + cell.Row];
+                    }
+
+                    if (MatrixKernel.Rests(Weight) is null)
+                    {
+                        return false;
+                    }
+                }
+            }
+        }
+
+        return true;
     }
 }

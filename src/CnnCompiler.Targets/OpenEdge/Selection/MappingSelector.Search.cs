@@ -17,6 +17,12 @@ public static partial class MappingSelector
     /// <summary>Candidates that are tried beside the chosen one where an operator is split into bands.</summary>
     private const int OtherCandidatesOfBands = 3;
 
+    /// <summary>Layers whose other candidates are tried where not everything finds room in RAM: those that take the longest.</summary>
+    private const int LongestLayers = 6;
+
+    /// <summary>Candidates that are tried of these.</summary>
+    private const int OtherCandidatesOfLayers = 2;
+
     /// <summary>The default candidates and those that the user chose, nothing measured.</summary>
     private static SelectedMapping? Unsearched(
         GconvProgram program, MachineDescription machine, OpenEdgeMapping defaults, IReadOnlyList<ForcedChoice> forced, StarPlans plans, SearchOptions search, DiagnosticBag diagnostics, CancellationToken cancellation)
@@ -79,10 +85,10 @@ public static partial class MappingSelector
     }
 
     /// <summary>
-    /// The best solution, or where operators had to be split into bands one in which those take another of their cheapest candidates, where that is faster: the choice was made for whole operators, and
-    /// others may need fewer bands, or less code for each.
+    /// The best solution, or one in which some layers take another of their cheapest candidates, where that is faster in the whole program: those that had to be split into bands, because the choice was
+    /// made for whole operators and others may need fewer bands, or less code for each; and where not everything finds room in RAM the layers that take the longest, because each of them may leave others too little.
     /// </summary>
-    private static Solution WithOtherBands(
+    private static Solution WithOtherCandidates(
         string network,
         Solution best,
         OpenEdgeMapping defaults,
@@ -101,26 +107,16 @@ public static partial class MappingSelector
 
         var (choices, first) = (best.Choices, estimate.Cycles);
         var changed = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var decision in defaults.Decisions.Where(d => !d.IsLayout && forced.All(f => f.Vertex != d.Key)))
+        var free = defaults.Decisions.Where(d => !d.IsLayout && d.Candidates.Count > 1 && forced.All(f => f.Vertex != d.Key)).ToArray();
+        foreach (var decision in free.Where(d => IsSplit(d.Name)))
         {
-            if (chosen.Choices.Bands.GetValueOrDefault(decision.Name, 1) < 2)
-            {
-                continue;
-            }
+            Try(decision, OtherCandidatesOfBands);
+        }
 
-            var taken = choices.Of(decision.Key) ?? decision.Candidates[0].Name;
-            var others = decision.Candidates.Zip(measured.Candidates[decision.Name], (candidate, cost) => (candidate.Name, Cost: cost.At(best.Place, timer.Weights)))
-                .Where(c => c.Name != taken && c.Cost < SelectionCost.Illegal).OrderBy(c => c.Cost).Take(OtherCandidatesOfBands);
-            foreach (var (candidate, _) in others)
-            {
-                var other = choices.With(decision.Key, candidate);
-                if (fitter.Fit(other) is { Fits: true } fitted
-                    && ImageEmitter.Estimate(fitted.Mapping.Program, machine, timer) is { } better && better.Measure(search.Goal) < estimate.Measure(search.Goal))
-                {
-                    (chosen, choices, estimate) = (fitted, other, better);
-                    changed[decision.Key] = candidate;
-                }
-            }
+        var costs = estimate.Layers.ToLookup(layer => layer.Layer, layer => layer.Cost, StringComparer.Ordinal);
+        foreach (var decision in estimate.IsResident ? [] : free.Where(d => !IsSplit(d.Name)).OrderByDescending(d => costs[d.Name].Sum()).Take(LongestLayers))
+        {
+            Try(decision, OtherCandidatesOfLayers);
         }
 
         if (changed.Count == 0)
@@ -129,8 +125,26 @@ public static partial class MappingSelector
         }
 
         (chosen, var completed) = Completed(network, chosen, defaults, forced, fitter, machine, timer, search, best.Diagnostics, cancellation);
-        best.Diagnostics.Report(OpenEdgeDiagnostics.OtherBands(network, changed.Select(c => $"{c.Key}={c.Value}"), first, completed!.Cycles));
+        best.Diagnostics.Report(OpenEdgeDiagnostics.OtherCandidates(network, changed.Select(c => $"{c.Key}={c.Value}"), first, completed!.Cycles));
         return best with { Choices = choices, Chosen = chosen, Estimate = completed };
+
+        bool IsSplit(string layer) => chosen.Choices.Bands.GetValueOrDefault(layer, 1) > 1;
+
+        void Try(MappingDecision decision, int most)
+        {
+            var taken = choices.Of(decision.Key) ?? decision.Candidates[0].Name;
+            var others = decision.Candidates.Zip(measured.Candidates[decision.Name], (candidate, cost) => (candidate.Name, Cost: cost.At(ParameterPlace.Ram, timer.Weights)))
+                .Where(c => c.Name != taken && c.Cost < SelectionCost.Illegal).OrderBy(c => c.Cost).Take(most);
+            foreach (var (candidate, _) in others)
+            {
+                var fitted = IsSplit(decision.Name) ? fitter.Fit(choices.With(decision.Key, candidate)) : fitter.FitAgain(chosen.Choices.With(decision.Key, candidate));
+                if (fitted is { Fits: true } && ImageEmitter.Estimate(fitted.Mapping.Program, machine, timer) is { } better && better.Measure(search.Goal) < estimate.Measure(search.Goal))
+                {
+                    (chosen, choices, estimate) = (fitted, choices.With(decision.Key, candidate), better);
+                    changed[decision.Key] = candidate;
+                }
+            }
+        }
     }
 
     /// <summary>

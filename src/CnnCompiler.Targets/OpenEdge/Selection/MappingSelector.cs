@@ -86,7 +86,7 @@ public static partial class MappingSelector
                 }
             }
 
-            return WithOtherBands(program.Name, best, defaults, forced, measured, fitter, machine, timer, search, cancellation);
+            return WithOtherCandidates(program.Name, best, defaults, forced, measured, fitter, machine, timer, search, cancellation);
         });
 
         diagnostics.Report(best.Diagnostics.Diagnostics);
