@@ -108,6 +108,7 @@ public sealed partial class OpenEdgeMapper
         var (name, layout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
         var element = Element(operation, operation.Input, layout);
         return IsHalved(strategy) ? Halve(operation, positions, name, layout)
+            : strategy == InputPairsKernel.Strategy ? PairUp(operation, shape, positions, name, layout)
             : strategy == DensePairsKernel.Strategy ? (PairUp(operation, positions, shape.Loops(LoopKind.KernelSize).Single(), name, element).Name, element)
             : (name, element);
     }
@@ -197,7 +198,11 @@ public sealed partial class OpenEdgeMapper
             AddPositions(map, contraction.Positions);
             if (reduced && contraction.Strategy == DensePairsKernel.Strategy)
             {
-                AddPairs(map, operation, contraction.Shape.Loops(LoopKind.KernelSize).Single());
+                AddPairs(map, operation, contraction.Shape, contraction.Shape.Loops(LoopKind.KernelSize).Single());
+            }
+            else if (reduced && contraction.Strategy == InputPairsKernel.Strategy)
+            {
+                AddPairs(map, operation, contraction.Shape, PairedLoop(operation, contraction.Shape));
             }
             else if (reduced)
             {
@@ -416,6 +421,11 @@ public sealed partial class OpenEdgeMapper
             {
                 spreads.Add(new(MappingCandidates.Of("pairs", operation, -1), DensePairsKernel.Strategy, points));
             }
+        }
+
+        if (groups == 1 && PairedLoop(operation, shape) >= 0 && contract is [{ Positions: var all }, ..] && all.Outer * (long)all.Lines * all.Pixels > 1)
+        {
+            spreads.Add(new(MappingCandidates.Of("inputpairs", operation, all.PixelLoop), InputPairsKernel.Strategy, all));
         }
 
         return spreads;
