@@ -8,19 +8,20 @@ using static CnnCompiler.Targets.OpenEdge.ArrayPrograms.ArrayProgramBuilder;
 namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
-/// Multiply-accumulate with two products of one output a multiplication, for any kernel, stride and dilation: rows of the array are four output channels, columns share
-/// the output positions, which follow each other in any number of loops. A word of the input holds two inputs, x + x' * 2^23, a weight word their weights
-/// the other way round, w' + w * 2^23. Of the 64 bits of their product FXPMUL gives those from 15 on, modulo 2^32: 2^8 (w x + w' x') + 2^31 w x' + floor(w' x / 2^15).
+/// Multiply-accumulate with two products of one output a multiplication, for any kernel, stride and dilation: rows of the array are two output channels each, columns share
+/// the positions, wherever these lie. A word of the input holds two inputs, x + x' * 2^23, a weight word their weights the other way round, w' + w * 2^23. Of the 64 bits of
+/// their product FXPMUL gives those from 15 on, modulo 2^32: 2^8 (w x + w' x') + 2^31 w x' + floor(w' x / 2^15).
 /// <para>
-/// The first term is what is wanted, the second only touches the top bit, the third is 0 or -1. So products are added as they are: in a run of at most 254 words, whose weights' magnitudes sum up to
-/// at most 32,767 (<see cref="LargestSum"/>), a sum that began at 255 has in its bits 8 to 30 what all wanted terms add up to. Runs are cut where the weights ask for it; every weight and code may take any value.
+/// The first term is what is wanted, the second only touches the top bit, the third is 0 or -1. So products are added as they are: a sum that began at 255 has in its bits 8 to 30 what the wanted
+/// terms add up to, as long as that stays below 2^22 in magnitude, and may go on behind at most 255 products once its low bits are set again. The obligation is on the weights of a channel alone
+/// (<see cref="LargestSum"/>); each of them, and every code, may take any value.
 /// </para>
 /// <para>
-/// The cells are a chess board as in <see cref="HalvesContractKernel"/>: cells with even row + column take the input of their column, the others the weight of their row; each
-/// multiplies what its own ROUT holds with what a neighbour's holds. One launch computes four channels at all positions; the weights stream once for every four positions. Where a column's positions
-/// begin stands in a table of addresses.
+/// The cells are a chess board as in <see cref="HalvesContractKernel"/>: cells with even row + column take the input of their column, the others the weights of their row; each
+/// multiplies what its own ROUT holds with what a neighbour's holds. An input is loaded once for eight channels, a weight word for four positions. One launch computes eight channels at all positions.
+/// Where each position begins stands in a table of addresses behind the weights.
 /// </para>
-/// Operand 0 is the packed input, whose loop <see cref="DensePairsKernel.Half"/> is the lane, operand 1 the weights, the output the accumulators [quad][position][lane].
+/// Operand 0 is the packed input, whose loop <see cref="DensePairsKernel.Half"/> is the lane, operand 1 the weights, the output sums whose positions follow each other at equal steps.
 /// </summary>
 public sealed class InputPairsKernel : NestKernel
 {
@@ -30,25 +31,22 @@ public sealed class InputPairsKernel : NestKernel
     /// <summary>Bits between the two inputs of a word.</summary>
     public const int LaneBits = 23;
 
-    /// <summary>Most words of a run: each may take 1 from the sum, which begins at 255.</summary>
-    public const int MostWords = 254;
-
-    /// <summary>Most that the magnitudes of the weights of a run may sum up to: times 128, the largest code, it stays below 2^22.</summary>
+    /// <summary>Most that the magnitudes of a channel's weights may sum up to: times 128, the largest code, it stays below 2^22.</summary>
     public const int LargestSum = 32767;
 
-    private const string Parameters = "parameters";
-    private const string Input = "input";
-    private const string Sums = "sums";
+    /// <summary>Quads of output channels of a launch.</summary>
+    public const int Quads = 2;
 
-    /// <summary>Words that are done in a round of the innermost loop: a column has two cells that load, in turn.</summary>
-    private const int Turns = 2;
-
-    /// <summary>What sums begin at.</summary>
-    private const int FirstSum = 255;
+    /// <summary>What sums begin at, and how many products may each take 1 from it.</summary>
+    private const int LowOnes = 255;
 
     /// <summary>Bits of a sum below the wanted ones, and those above them.</summary>
     private const int LowBits = 8;
     private const int HighBits = 1;
+
+    private const string Parameters = "parameters";
+    private const string Input = "input";
+    private const string Sums = "sums";
 
     private readonly NestView _view;
     private readonly MappedAccess _input;
@@ -62,7 +60,7 @@ public sealed class InputPairsKernel : NestKernel
     private readonly (int Parts, int Words) _run;
 
     /// <summary>Compiles a nest.</summary>
-    public InputPairsKernel(MappedNest nest, IKernelData data)
+    public InputPairsKernel(MappedNest nest)
         : base(nest)
     {
         var half = nest.Loops.Select(l => l.Name == DensePairsKernel.Half).ToArray();
@@ -75,7 +73,8 @@ public sealed class InputPairsKernel : NestKernel
         _taps = new(_view, _input);
         _positions = _view.Lines * _view.Extent(NestView.Pixel);
         _share = (_positions + Cell.Side - 1) / Cell.Side;
-        _run = Cut(data.Constant(nest.Operands[1].Target));
+        var parts = (_taps.Length + LowOnes - 1) / LowOnes;
+        _run = (parts, (_taps.Length + parts - 1) / parts);
         Program = Build();
     }
 
@@ -83,77 +82,94 @@ public sealed class InputPairsKernel : NestKernel
     public override ArrayProgram Program { get; }
 
     /// <inheritdoc/>
-    public override int Launches => _view.Extent(NestView.Quad);
+    public override int Launches => (_view.Extent(NestView.Quad) + Quads - 1) / Quads;
 
     /// <inheritdoc/>
-    public override int ParameterWords => Cell.Side * (1 + StreamWords + _share);
+    public override int ParameterWords => Cell.Side * (ColumnWords + _share);
 
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents =>
-        [(_input.Target, InputWord(_positions - 1) + Starts.Max() + ((_run.Words - 1) * Math.Max(0, _taps.Stride)) + 1)];
+    [
+        (_input.Target, InputWord(_positions - 1) + Starts.Max() + (_run.Words * Math.Max(0, _taps.Stride)) + 1),
+        (Nest.Output.Target, NestView.Base(Nest.Output) + (((Launches * Quads) - 1) * _view.Step(Nest.Output, NestView.Quad)) + ((_positions - 1) * SumStep) + Cell.Side),
+    ];
 
     /// <summary>Runs of all taps.</summary>
-    public int Runs => _taps.Starts.Count * _run.Parts;
-
-    /// <summary>Words that a column reads for each position: for each run two moves of addresses, where there are several, and its weights.</summary>
-    private int StreamWords => Runs * (_run.Words + (Runs > 1 ? Turns : 0));
+    private int Runs => _taps.Starts.Count * _run.Parts;
 
     /// <summary>First word of each run, from the position's first one.</summary>
     private IEnumerable<int> Starts => _taps.Starts.SelectMany(s => Enumerable.Range(0, _run.Parts).Select(part => s + (part * _run.Words * _taps.Stride)));
 
+    /// <summary>Words that a column reads for each position: for each run a move of addresses, where there are several, its weights, and one behind them.</summary>
+    private int StreamWords => Runs * ((Runs > 1 ? 1 : 0) + (Quads * _run.Words) + 1);
+
+    /// <summary>Words from a column's parameters to the next one's: an odd number, so that columns are at different banks.</summary>
+    private int ColumnWords => (1 + StreamWords) | 1;
+
+    /// <summary>Words from the sums of a position to those of the next one.</summary>
+    private int SumStep => SumStepOf(Nest);
+
+    /// <summary>True where constants of the code lead from the sums of four channels to those of the next four, and back.</summary>
+    /// <param name="positions">Positions.</param>
+    /// <param name="step">Words from the sums of four channels at a position to those of the next one.</param>
+    public static bool Reaches(long positions, long step) => FitsImmediate(positions * step * NestView.WordBytes);
+
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
-        var words = new List<uint>(ParameterWords);
+        var words = new uint[ParameterWords];
         var (read, write) = (new LaunchPointer?[Cell.Side], new LaunchPointer?[Cell.Side]);
         var weights = data.Constant(Nest.Operands[1].Target);
-        var (input, output) = (data.AddressOf(_input.Target), data.AddressOf(Nest.Output.Target) + ((NestView.Base(Nest.Output) + (index * _view.Step(Nest.Output, NestView.Quad))) * NestView.WordBytes));
-        var tables = parameters + (Cell.Side * (1 + StreamWords) * NestView.WordBytes);
+        var input = data.AddressOf(_input.Target);
+        var output = data.AddressOf(Nest.Output.Target) + ((NestView.Base(Nest.Output) + (index * Quads * _view.Step(Nest.Output, NestView.Quad))) * NestView.WordBytes);
         for (var column = 0; column < Cell.Side; column++)
         {
-            read[column] = new(true, words.Count * NestView.WordBytes);
-            write[column] = new(false, output + (First(column) * Cell.Side * NestView.WordBytes));
-            words.Add((uint)(tables + (column * _share * NestView.WordBytes)));
-            AddStream(column);
-        }
-
-        for (var column = 0; column < Cell.Side; column++)
-        {
-            words.AddRange(Enumerable.Range(First(column), _share).Select(p => (uint)(input + (InputWord(p) * NestView.WordBytes))));
-        }
-
-        return new([.. words], read, write);
-
-        void AddStream(int row)
-        {
-            var behind = 0;
-            var segment = 0;
-            foreach (var start in _taps.Starts)
+            // where the columns aren't filled, neighbours do some positions twice
+            var first = Math.Min(column * _share, _positions - _share);
+            var table = (Cell.Side * ColumnWords) + (column * _share);
+            read[column] = new(true, column * ColumnWords * NestView.WordBytes);
+            write[column] = new(false, output + (first * SumStep * NestView.WordBytes));
+            var stream = words.AsSpan(column * ColumnWords, ColumnWords);
+            stream[0] = (uint)(parameters + (table * NestView.WordBytes));
+            Fill(stream[1..], index, column, weights);
+            for (var i = 0; i < _share; i++)
             {
-                for (var part = 0; part < _run.Parts; part++)
+                words[table + i] = (uint)(input + (InputWord(first + i) * NestView.WordBytes));
+            }
+        }
+
+        return new(words, read, write);
+    }
+
+    /// <summary>The stream of a column, with the weights of a row.</summary>
+    private void Fill(Span<uint> stream, int index, int row, Tensor weights)
+    {
+        var (next, behind, segment) = (0, 0, 0);
+        foreach (var start in _taps.Starts)
+        {
+            for (var part = 0; part < _run.Parts; part++)
+            {
+                if (Runs > 1)
                 {
                     var first = start + (part * _run.Words * _taps.Stride);
-                    if (Runs > 1)
-                    {
-                        words.AddRange(Enumerable.Repeat((uint)((first - behind) * NestView.WordBytes), Turns));
-                    }
-
+                    stream[next++] = (uint)((first - behind) * NestView.WordBytes);
                     behind = first + (_run.Words * _taps.Stride);
-                    for (var tap = part * _run.Words; tap < (part + 1) * _run.Words; tap++)
+                }
+
+                for (var tap = part * _run.Words; tap < (part + 1) * _run.Words; tap++)
+                {
+                    for (var quad = index * Quads; quad < (index + 1) * Quads; quad++)
                     {
-                        words.Add(tap < _taps.Length ? Word((segment * _taps.Length) + tap) : 0);
+                        stream[next++] = tap < _taps.Length ? Word(weights, quad, row, (segment * _taps.Length) + tap) : 0;
                     }
                 }
 
-                segment++;
+                next++;
             }
 
-            uint Word(int tap) => (uint)(Weight(weights, index, row, tap, 1) + (Weight(weights, index, row, tap, 0) << LaneBits));
+            segment++;
         }
     }
-
-    /// <summary>First position of a column: where the columns aren't filled, neighbours do some positions twice.</summary>
-    private int First(int column) => Math.Min(column * _share, _positions - _share);
 
     /// <summary>Word of the input at the first tap of a position.</summary>
     private int InputWord(int position)
@@ -162,16 +178,16 @@ public sealed class InputPairsKernel : NestKernel
         return NestView.Base(_input) + _view.LineOffset(_input, position / pixels) + (position % pixels * _view.Step(_input, NestView.Pixel));
     }
 
-    /// <summary>Weight of an output channel at a tap, in row-major order of the reduced loops but the half; 0 for channels beyond the last.</summary>
-    private int Weight(Tensor weights, int quad, int row, int tap, int half)
+    /// <summary>The weight word of an output channel at a tap, in row-major order of the reduced loops but the half; 0 for channels beyond the last.</summary>
+    private uint Word(Tensor weights, int quad, int row, int tap)
     {
-        var access = Nest.Operands[1];
         if ((quad * Cell.Side) + row >= Nest.Guards[0].Bound)
         {
             return 0;
         }
 
-        var element = NestView.Base(access) + (quad * _view.Step(access, NestView.Quad)) + (row * _view.Step(access, NestView.Lane)) + (half * _view.Step(access, DensePairsKernel.Half));
+        var access = Nest.Operands[1];
+        var element = NestView.Base(access) + (quad * _view.Step(access, NestView.Quad)) + (row * _view.Step(access, NestView.Lane));
         for (var loop = Nest.Loops.Count - 1; loop >= 0; loop--)
         {
             if (Nest.Loops[loop] is { Reduced: true, Name: not DensePairsKernel.Half } reduced)
@@ -181,51 +197,24 @@ public sealed class InputPairsKernel : NestKernel
             }
         }
 
-        return (int)weights.GetInteger(element);
+        return (uint)(weights.GetInteger(element + _view.Step(access, DensePairsKernel.Half)) + (weights.GetInteger(element) << LaneBits));
     }
 
-    /// <summary>The fewest runs of a segment, all of the same length, that the weights allow.</summary>
-    private (int Parts, int Words) Cut(Tensor weights)
+    private static int SumStepOf(MappedNest nest)
     {
-        for (var parts = 1; ; parts++)
-        {
-            var words = ((_taps.Length + (parts * Turns) - 1) / (parts * Turns)) * Turns;
-            if (words <= MostWords && Holds(weights, words))
-            {
-                return ((_taps.Length + words - 1) / words, words);
-            }
-        }
-    }
-
-    private bool Holds(Tensor weights, int words)
-    {
-        for (var channel = 0; channel < Nest.Guards[0].Bound; channel++)
-        {
-            var sum = 0;
-            for (var tap = 0; tap < _taps.Taps; tap++)
-            {
-                sum = tap % _taps.Length % words == 0 ? 0 : sum;
-                for (var half = 0; half < HalvesKernel.Halves; half++)
-                {
-                    sum += Math.Abs(Weight(weights, channel / Cell.Side, channel % Cell.Side, tap, half));
-                }
-
-                if (sum > LargestSum)
-                {
-                    return false;
-                }
-            }
-        }
-
-        return true;
+        var view = new NestView(nest);
+        var (lines, pixels) = (view.Lines, view.Extent(NestView.Pixel));
+        var step = pixels > 1 ? view.Step(nest.Output, NestView.Pixel) : lines > 1 ? view.LineOffset(nest.Output, 1) : Cell.Side;
+        return Enumerable.Range(0, lines).All(line => view.LineOffset(nest.Output, line) == line * pixels * step)
+            ? step : throw new InvalidOperationException($"the sums of {nest.Name} don't follow each other at equal steps");
     }
 
     private static bool IsEven(Cell cell) => (cell.Row + cell.Column) % 2 == 0;
 
-    /// <summary>The cells of a column that load inputs, in turn.</summary>
-    private static Cell Loader(int column, int turn) => new(((column + 1) % 2) + (2 * turn), column);
+    /// <summary>The cell that loads the inputs of a column: both even cells of the column are its neighbours.</summary>
+    private static Cell Loader(int column) => new((column + 1) % Cell.Side, column);
 
-    /// <summary>The cell that loads the weights of a row, and the addresses of a column: a neighbour of those that take them.</summary>
+    /// <summary>The cell that loads the weights of a row, and the addresses of a column: both odd cells of its row are its neighbours.</summary>
     private static Cell Diagonal(int index) => new(index, index);
 
     private static Cell Counter(int row) => new(row, (row + 2) % Cell.Side);
@@ -239,13 +228,11 @@ public sealed class InputPairsKernel : NestKernel
         var p = new ArrayProgramBuilder(Strategy);
         var side = Enumerable.Range(0, Cell.Side).ToArray();
         var cells = Cell.All.ToArray();
-        var loaders = Enumerable.Range(0, Turns).Select(turn => side.Select(c => Loader(c, turn)).ToArray()).ToArray();
-        var address = loaders.SelectMany(l => l).ToDictionary(c => c, c => Register(c, "address"));
+        var address = side.Select(c => Register(Loader(c), "address")).ToArray();
         var next = side.Select(c => Register(Diagonal(c), "next")).ToArray();
-        var sum = cells.ToDictionary(c => c, c => Register(c, "sum"));
-        var total = cells.ToDictionary(c => c, c => Register(c, "total"));
+        var x = cells.Select(c => Register(c, "x")).ToArray();
+        VirtualRegister[][] sum = [.. Enumerable.Range(0, Quads).Select(quad => cells.Select(c => Register(c, FormattableString.Invariant($"sum {quad}"))).ToArray())];
         var (word, run, position) = (Register(Counter(0), "word"), Register(Counter(1), "run"), Register(Counter(2), "position"));
-        var stride = _taps.Stride * NestView.WordBytes;
         var hasRuns = Runs > 1;
 
         p.Block("start");
@@ -255,79 +242,52 @@ public sealed class InputPairsKernel : NestKernel
         var positionBlock = p.Block("position");
         var starts = side.Select(c => Load(Diagonal(c), next[c], null, Parameters)).ToArray();
         p.Step(starts);
-
-        // the second loader steps forward by a round before it loads, the first one afterwards
-        p.Step(loaders.SelectMany((of, turn) => of.Select(c => Add(address[c], starts[c.Column], turn == 0 ? 0 : stride - (Turns * stride)))));
+        p.Step(side.Select(c => Move(Loader(c), starts[c], address[c])));
+        p.Step(side.Select(c => Add(next[c], next[c], NestView.WordBytes)));
         p.Count(position);
-        foreach (var c in side)
+        foreach (var register in sum.SelectMany(s => s))
         {
-            p.Do(Add(next[c], next[c], NestView.WordBytes));
+            p.Set(register, LowOnes);
         }
 
-        foreach (var c in cells)
-        {
-            if (hasRuns)
-            {
-                p.Do(Clear(total[c]));
-            }
-
-            p.Set(sum[c], FirstSum);
-        }
-
+        p.Set(hasRuns ? run : word, hasRuns ? Runs : _run.Words);
+        var runBlock = positionBlock;
         if (hasRuns)
         {
-            p.Set(run, Runs);
-        }
-        else
-        {
-            p.Set(word, _run.Words / Turns);
-        }
-
-        var runBlock = hasRuns ? p.Block("run") : positionBlock;
-        if (hasRuns)
-        {
-            var moves = loaders.SelectMany(l => l).Select(c => LoadStream(c, NestView.WordBytes, null, Parameters)).ToArray();
+            // bits that products may have taken are set again
+            runBlock = p.Block("run");
+            var moves = side.Select(c => LoadStream(Loader(c), NestView.WordBytes, null, Parameters)).ToArray();
             p.Step(moves);
-            p.Set(word, _run.Words / Turns);
+            p.Step(moves.Select((m, c) => Binary(OpenEdgeOpcode.SAdd, m.Cell, address[c], m, address[c])));
+            p.Set(word, _run.Words);
             p.Count(run);
-            p.Step(moves.Select(m => Binary(OpenEdgeOpcode.SAdd, m.Cell, address[m.Cell], m, address[m.Cell])));
+            foreach (var register in sum.SelectMany(s => s))
+            {
+                p.Do(Binary(OpenEdgeOpcode.LOr, register.Cell, register, ArrayOperand.Immediate, register, LowOnes));
+            }
         }
+
+        // a word is loaded before the round that multiplies it: what is loaded behind the last one isn't used
+        p.Block("first word");
+        LoadNext();
 
         var wordBlock = p.Block("word");
-        for (var turn = 0; turn < Turns; turn++)
-        {
-            var inputs = side.Select(c => Load(loaders[turn][c], address[loaders[turn][c]], null, Input)).ToArray();
-            var weights = side.Select(r => LoadStream(Diagonal(r), NestView.WordBytes, null, Parameters)).ToArray();
-            p.Step([.. inputs, .. weights]);
-            if (turn == 0)
-            {
-                p.Count(word);
-            }
-
-            p.Step(loaders[1 - turn].Select(c => Add(address[c], address[c], Turns * stride)));
-            var spread = cells.Select(c => Move(c, IsEven(c) ? inputs[c.Column] : weights[c.Row])).ToArray();
-            p.Step(spread);
-            var products = Each(c => Binary(OpenEdgeOpcode.FxpMul, c, spread[c.Index], spread[(IsEven(c) ? Left(c) : Above(c)).Index]));
-            Each(c => Binary(OpenEdgeOpcode.SAdd, c, sum[c], products[c.Index], sum[c]));
-        }
-
+        MultiplyAdd(0, [.. cells.Select(c => IsEven(c) ? Move(c, ArrayOperand.Carried(Loader(c.Column)), x[c.Index]) : Move(c, ArrayOperand.Carried(Diagonal(c.Row))))]);
+        var weights = LoadWeights();
+        p.Step(weights);
+        p.Step(address.Select(a => Add(a, a, _taps.Stride * NestView.WordBytes)));
+        p.Count(word);
+        MultiplyAdd(1, [.. cells.Select(c => Move(c, IsEven(c) ? x[c.Index] : weights[c.Row]))]);
+        LoadNext();
         p.LoopWhileNotZero(word, wordBlock);
 
-        p.Block("run end");
-        var shifted = Each(c => Binary(OpenEdgeOpcode.Sll, c, sum[c], ArrayOperand.Immediate, null, HighBits));
-        var wanted = Each(c => Binary(OpenEdgeOpcode.Sra, c, shifted[c.Index], ArrayOperand.Immediate, hasRuns ? null : total[c], HighBits + LowBits));
         if (hasRuns)
         {
-            Each(c => Binary(OpenEdgeOpcode.SAdd, c, total[c], wanted[c.Index], total[c]));
-            foreach (var c in cells)
-            {
-                p.Set(sum[c], FirstSum);
-            }
-
+            p.Block("run end");
             p.LoopWhileNotZero(run, runBlock);
-            p.Block("position end");
         }
 
+        p.Block("position end");
         for (var rewind = StreamWords * NestView.WordBytes; rewind > 0;)
         {
             var part = Math.Min(rewind, -OpenEdgeInstruction.MinImmediate);
@@ -335,7 +295,15 @@ public sealed class InputPairsKernel : NestKernel
             rewind -= part;
         }
 
-        Each(c => StoreStream(c, total[c], NestView.WordBytes, Sums));
+        var hop = _view.Step(Nest.Output, NestView.Quad);
+        for (var quad = 0; quad < Quads; quad++)
+        {
+            var (of, last) = (sum[quad], (quad + 1 < Quads ? hop : SumStep - ((Quads - 1) * hop)) - (Cell.Side - 1));
+            var shifted = Each(c => Binary(OpenEdgeOpcode.Sll, c, of[c.Index], ArrayOperand.Immediate, null, HighBits));
+            Each(c => Binary(OpenEdgeOpcode.Sra, c, shifted[c.Index], ArrayOperand.Immediate, of[c.Index], HighBits + LowBits));
+            Each(c => StoreStream(c, of[c.Index], (c.Row < Cell.Side - 1 ? 1 : last) * NestView.WordBytes, Sums));
+        }
+
         p.LoopWhileNotZero(position, positionBlock);
         p.Exit(new(0, 0));
         return p.Build();
@@ -345,6 +313,17 @@ public sealed class InputPairsKernel : NestKernel
             var operations = cells.Select(make).ToArray();
             p.Step(operations);
             return operations;
+        }
+
+        ArrayOperation[] LoadWeights() => [.. side.Select(r => LoadStream(Diagonal(r), NestView.WordBytes, null, Parameters))];
+
+        void LoadNext() => p.Step([.. side.Select(c => Load(Loader(c), address[c], null, Input)), .. LoadWeights()]);
+
+        void MultiplyAdd(int quad, ArrayOperation[] spread)
+        {
+            p.Step(spread);
+            var products = Each(c => Binary(OpenEdgeOpcode.FxpMul, c, spread[c.Index], spread[(IsEven(c) ? Left(c) : Above(c)).Index]));
+            Each(c => Binary(OpenEdgeOpcode.SAdd, c, sum[quad][c.Index], products[c.Index], sum[quad][c.Index]));
         }
     }
 }

@@ -76,7 +76,7 @@ public static class KernelCompiler
         HalvesKernel.Strategy or HalvesKernel.InputsStrategy => new HalvesKernel(nest),
         HalvesPairsKernel.Strategy or HalvesPairsKernel.InputsStrategy => new HalvesPairsKernel(nest),
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
-        InputPairsKernel.Strategy => new InputPairsKernel(nest, data),
+        InputPairsKernel.Strategy => new InputPairsKernel(nest),
         DirectKernel.Strategy => new DirectKernel(nest, data),
         StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),
         StarPlanesKernel.Strategy or StarPlanesKernel.PointStrategy => new StarPlanesKernel(nest),

@@ -40,8 +40,7 @@ public sealed partial class OpenEdgeMapper
     private static AffineExpression InputElement(LoopMap map, Contraction contraction)
     {
         var element = map.Map(contraction.Input.Element);
-        return contraction.Strategy == InputPairsKernel.Strategy ? WithHalf(map, element, 1, DensePairsKernel.Half)
-            : contraction.Positions.Distance == 0 ? element : WithHalf(map, element, 1);
+        return contraction.Positions.Distance == 0 ? element : WithHalf(map, element, 1);
     }
 
     /// <summary>

@@ -200,10 +200,6 @@ public sealed partial class OpenEdgeMapper
             {
                 AddPairs(map, operation, contraction.Shape, contraction.Shape.Loops(LoopKind.KernelSize).Single());
             }
-            else if (reduced && contraction.Strategy == InputPairsKernel.Strategy)
-            {
-                AddPairs(map, operation, contraction.Shape, PairedLoop(operation, contraction.Shape));
-            }
             else if (reduced)
             {
                 AddReduced(map, operation, contraction.Shape);
@@ -229,6 +225,12 @@ public sealed partial class OpenEdgeMapper
         if (contraction.Strategy == DirectKernel.Strategy)
         {
             AddDirectSums(contraction, sums, first, count, suffix);
+            isSummed = true;
+        }
+
+        if (contraction.Strategy == InputPairsKernel.Strategy)
+        {
+            AddPairSums(contraction, sums, first, count, suffix);
             isSummed = true;
         }
 
@@ -423,7 +425,7 @@ public sealed partial class OpenEdgeMapper
             }
         }
 
-        if (groups == 1 && PairedLoop(operation, shape) >= 0 && contract is [{ Positions: var all }, ..] && all.Outer * (long)all.Lines * all.Pixels > 1)
+        if (groups == 1 && contract is [{ Positions: var all }, ..] && CanPair(operation, shape, channels, all))
         {
             spreads.Add(new(MappingCandidates.Of("inputpairs", operation, all.PixelLoop), InputPairsKernel.Strategy, all));
         }
