@@ -71,7 +71,7 @@ public class ResidentWordsTests
             var machine = BuiltInMachines.Default;
             machine = machine with { Ram = machine.Ram with { Bytes = machine.Ram.ReservedBytes + (kibibytes * 1024) } };
             var diagnostics = new DiagnosticBag();
-            if (MappingSelector.Select(LowerToGconv.Lower(network, diagnostics)!, machine, [], diagnostics, default) is { } selected && ImageEmitter.Emit(selected.Program, machine, diagnostics, default) is { } image)
+            if (MappingSelector.Select(LowerToGconv.Lower(network, diagnostics)!, machine, [new("y", "stars-w")], diagnostics, default) is { } selected && ImageEmitter.Emit(selected.Program, machine, diagnostics, default) is { } image)
             {
                 Assert.Null(AllLevels.ImageDifference(image, inputs, expected));
                 var patches = image.HostProgram.OfType<HostPatchKernel>().ToArray();

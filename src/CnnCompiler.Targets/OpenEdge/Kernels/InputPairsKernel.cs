@@ -44,6 +44,9 @@ public sealed class InputPairsKernel : NestKernel
     private const int LowBits = 8;
     private const int HighBits = 1;
 
+    /// <summary>Words after which ways through the banks repeat, where there are up to two for each column.</summary>
+    private const int Span = 2 * Cell.Side;
+
     private const string Parameters = "parameters";
     private const string Input = "input";
     private const string Sums = "sums";
@@ -85,7 +88,7 @@ public sealed class InputPairsKernel : NestKernel
     public override int Launches => (_view.Extent(NestView.Quad) + Quads - 1) / Quads;
 
     /// <inheritdoc/>
-    public override int ParameterWords => Cell.Side * (ColumnWords + _share);
+    public override int ParameterWords => Cell.Side * (ColumnWords(1) + Span - 1 + _share);
 
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents =>
@@ -103,8 +106,25 @@ public sealed class InputPairsKernel : NestKernel
     /// <summary>Words that a column reads for each position: for each run a move of addresses, where there are several, its weights, and one behind them.</summary>
     private int StreamWords => Runs * ((Runs > 1 ? 1 : 0) + (Quads * _run.Words) + 1);
 
-    /// <summary>Words from a column's parameters to the next one's: an odd number, so that columns are at different banks.</summary>
-    private int ColumnWords => (1 + StreamWords) | 1;
+    /// <summary>True where the stream says after each launch's channels whether others follow; so it does in all columns, so that they stay at different banks.</summary>
+    private bool HasRows => Launches > 1;
+
+    /// <summary>Words of a column's parameters for the channels of some launches.</summary>
+    private int ColumnWords(int count) => count * (1 + StreamWords + (HasRows ? 1 : 0));
+
+    /// <summary>
+    /// Words from a column's parameters to the next one's: an odd number, so that columns are at different banks; and where their inputs are an odd number of words apart, too, as many in the
+    /// other direction up to whole <see cref="Span"/>s: then few inputs and weights meet at a bank.
+    /// </summary>
+    private int ColumnStep(int count)
+    {
+        var words = ColumnWords(count);
+        var apart = InputWord(First(1)) - InputWord(0);
+        return apart % 2 == 0 ? words | 1 : words + ((((-apart - words) % Span) + Span) % Span);
+    }
+
+    /// <summary>First position of a column: where the columns aren't filled, neighbours do some positions twice.</summary>
+    private int First(int column) => Math.Min(column * _share, _positions - _share);
 
     /// <summary>Words from the sums of a position to those of the next one.</summary>
     private int SumStep => SumStepOf(Nest);
@@ -115,23 +135,39 @@ public sealed class InputPairsKernel : NestKernel
     public static bool Reaches(long positions, long step) => FitsImmediate(positions * step * NestView.WordBytes);
 
     /// <inheritdoc/>
-    public override KernelLaunch Launch(int index, int parameters, IKernelData data)
+    public override KernelLaunch Launch(int index, int parameters, IKernelData data) => InARow(index, 1, parameters, data);
+
+    /// <inheritdoc/>
+    public override bool Continues(int index) => HasRows;
+
+    /// <inheritdoc/>
+    public override KernelLaunch InARow(int index, int count, int parameters, IKernelData data)
     {
-        var words = new uint[ParameterWords];
+        var columnStep = ColumnStep(count);
+        var words = new uint[count == 1 ? ParameterWords : Cell.Side * (columnStep + _share)];
         var (read, write) = (new LaunchPointer?[Cell.Side], new LaunchPointer?[Cell.Side]);
         var weights = data.Constant(Nest.Operands[1].Target);
         var input = data.AddressOf(_input.Target);
         var output = data.AddressOf(Nest.Output.Target) + ((NestView.Base(Nest.Output) + (index * Quads * _view.Step(Nest.Output, NestView.Quad))) * NestView.WordBytes);
         for (var column = 0; column < Cell.Side; column++)
         {
-            // where the columns aren't filled, neighbours do some positions twice
-            var first = Math.Min(column * _share, _positions - _share);
-            var table = (Cell.Side * ColumnWords) + (column * _share);
-            read[column] = new(true, column * ColumnWords * NestView.WordBytes);
+            var first = First(column);
+            var table = (Cell.Side * columnStep) + (column * _share);
+            read[column] = new(true, column * columnStep * NestView.WordBytes);
             write[column] = new(false, output + (first * SumStep * NestView.WordBytes));
-            var stream = words.AsSpan(column * ColumnWords, ColumnWords);
-            stream[0] = (uint)(parameters + (table * NestView.WordBytes));
-            Fill(stream[1..], index, column, weights);
+            var stream = words.AsSpan(column * columnStep, columnStep);
+            for (var launch = index; launch < index + count; launch++)
+            {
+                stream[0] = (uint)(parameters + (table * NestView.WordBytes));
+                Fill(stream[1..], launch, column, weights);
+                stream = stream[(1 + StreamWords)..];
+                if (HasRows)
+                {
+                    stream[0] = launch + 1 < index + count ? 1u : 0;
+                    stream = stream[1..];
+                }
+            }
+
             for (var i = 0; i < _share; i++)
             {
                 words[table + i] = (uint)(input + (InputWord(first + i) * NestView.WordBytes));
@@ -141,7 +177,7 @@ public sealed class InputPairsKernel : NestKernel
         return new(words, read, write);
     }
 
-    /// <summary>The stream of a column, with the weights of a row.</summary>
+    /// <summary>The stream of a column for the channels of a launch, with the weights of a row.</summary>
     private void Fill(Span<uint> stream, int index, int row, Tensor weights)
     {
         var (next, behind, segment) = (0, 0, 0);
@@ -235,7 +271,7 @@ public sealed class InputPairsKernel : NestKernel
         var (word, run, position) = (Register(Counter(0), "word"), Register(Counter(1), "run"), Register(Counter(2), "position"));
         var hasRuns = Runs > 1;
 
-        p.Block("start");
+        var start = p.Block("start");
         p.Step(side.Select(c => LoadStream(Diagonal(c), NestView.WordBytes, next[c], Parameters)));
         p.Set(position, _share);
 
@@ -273,7 +309,7 @@ public sealed class InputPairsKernel : NestKernel
 
         var wordBlock = p.Block("word");
         MultiplyAdd(0, [.. cells.Select(c => IsEven(c) ? Move(c, ArrayOperand.Carried(Loader(c.Column)), x[c.Index]) : Move(c, ArrayOperand.Carried(Diagonal(c.Row))))]);
-        var weights = LoadWeights();
+        var weights = LoadParameter();
         p.Step(weights);
         p.Step(address.Select(a => Add(a, a, _taps.Stride * NestView.WordBytes)));
         p.Count(word);
@@ -288,6 +324,26 @@ public sealed class InputPairsKernel : NestKernel
         }
 
         p.Block("position end");
+        var hop = _view.Step(Nest.Output, NestView.Quad);
+        for (var quad = 0; quad < Quads; quad++)
+        {
+            var of = sum[quad];
+            var shifted = Each(c => Binary(OpenEdgeOpcode.Sll, c, of[c.Index], ArrayOperand.Immediate, null, HighBits));
+            Each(c => Binary(OpenEdgeOpcode.Sra, c, shifted[c.Index], ArrayOperand.Immediate, of[c.Index], HighBits + LowBits));
+            if (quad + 1 < Quads)
+            {
+                StoreSums(quad, hop);
+            }
+        }
+
+        var last = Later("last position");
+        if (HasRows)
+        {
+            p.Do(new() { Cell = position.Cell, Opcode = OpenEdgeOpcode.Beq, A = position, B = ArrayOperand.Zero, Target = last });
+            p.Block("next position");
+        }
+
+        StoreSums(Quads - 1, SumStep - ((Quads - 1) * hop));
         for (var rewind = StreamWords * NestView.WordBytes; rewind > 0;)
         {
             var part = Math.Min(rewind, -OpenEdgeInstruction.MinImmediate);
@@ -295,18 +351,23 @@ public sealed class InputPairsKernel : NestKernel
             rewind -= part;
         }
 
-        var hop = _view.Step(Nest.Output, NestView.Quad);
-        for (var quad = 0; quad < Quads; quad++)
+        p.LoopWhileNotZero(position, positionBlock);
+        if (HasRows)
         {
-            var (of, last) = (sum[quad], (quad + 1 < Quads ? hop : SumStep - ((Quads - 1) * hop)) - (Cell.Side - 1));
-            var shifted = Each(c => Binary(OpenEdgeOpcode.Sll, c, of[c.Index], ArrayOperand.Immediate, null, HighBits));
-            Each(c => Binary(OpenEdgeOpcode.Sra, c, shifted[c.Index], ArrayOperand.Immediate, of[c.Index], HighBits + LowBits));
-            Each(c => StoreStream(c, of[c.Index], (c.Row < Cell.Side - 1 ? 1 : last) * NestView.WordBytes, Sums));
+            // from the last position of these channels to the first one of the next
+            p.Begin(last);
+            StoreSums(Quads - 1, hop - ((_share - 1) * SumStep));
+            var more = LoadParameter();
+            p.Step(more);
+            p.Do(new() { Cell = more[0].Cell, Opcode = OpenEdgeOpcode.Bne, A = more[0], B = ArrayOperand.Zero, Target = start });
         }
 
-        p.LoopWhileNotZero(position, positionBlock);
         p.Exit(new(0, 0));
         return p.Build();
+
+        // the words of a column's four channels, then by so many words on
+        void StoreSums(int quad, int step) => Each(c =>
+            StoreStream(c, sum[quad][c.Index], (c.Row < Cell.Side - 1 ? 1 : step - (Cell.Side - 1)) * NestView.WordBytes, Sums));
 
         ArrayOperation[] Each(Func<Cell, ArrayOperation> make)
         {
@@ -315,9 +376,9 @@ public sealed class InputPairsKernel : NestKernel
             return operations;
         }
 
-        ArrayOperation[] LoadWeights() => [.. side.Select(r => LoadStream(Diagonal(r), NestView.WordBytes, null, Parameters))];
+        ArrayOperation[] LoadParameter() => [.. side.Select(r => LoadStream(Diagonal(r), NestView.WordBytes, null, Parameters))];
 
-        void LoadNext() => p.Step([.. side.Select(c => Load(Loader(c), address[c], null, Input)), .. LoadWeights()]);
+        void LoadNext() => p.Step([.. side.Select(c => Load(Loader(c), address[c], null, Input)), .. LoadParameter()]);
 
         void MultiplyAdd(int quad, ArrayOperation[] spread)
         {
