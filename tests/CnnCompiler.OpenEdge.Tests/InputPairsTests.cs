@@ -157,6 +157,9 @@ public class InputPairsTests
             Assert.Single(selected.Program.Steps.OfType<MappedNest>(), n => n.Kernel == InputPairsKernel.Strategy);
             var image = ImageEmitter.Emit(selected.Program, machine, diagnostics, default)!;
             Assert.Null(AllLevels.ImageDifference(image, inputs, expected));
+
+            // all parameters are in RAM: one launch goes from channels to channels, and so does that which requantises them
+            Assert.All((string[])[InputPairsKernel.Strategy, RequantizeShortKernel.Strategy], kernel => Assert.Single(image.Launches, l => image.Kernels[l.Kernel].Name == kernel));
             var counted = ImageInterpreter.Run(image, [inputs[0].Bytes.ToArray()]).Cycles.Total;
             Assert.InRange(selected.Predicted.Sum(layer => layer.Cost) / (double)counted, 0.95, 1.05);
             cycles.Add(machine.Bus.Kind, counted);

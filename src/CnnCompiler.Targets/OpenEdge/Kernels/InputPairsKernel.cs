@@ -88,7 +88,7 @@ public sealed class InputPairsKernel : NestKernel
     public override int Launches => (_view.Extent(NestView.Quad) + Quads - 1) / Quads;
 
     /// <inheritdoc/>
-    public override int ParameterWords => Cell.Side * (ColumnWords(1) + Span - 1 + _share);
+    public override int ParameterWords => BlockWords(1);
 
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents =>
@@ -113,15 +113,21 @@ public sealed class InputPairsKernel : NestKernel
     private int ColumnWords(int count) => count * (1 + StreamWords + (HasRows ? 1 : 0));
 
     /// <summary>
-    /// Words from a column's parameters to the next one's: an odd number, so that columns are at different banks; and where their inputs are an odd number of words apart, too, as many in the
-    /// other direction up to whole <see cref="Span"/>s: then few inputs and weights meet at a bank.
+    /// Words from a column's parameters to the next one's: an odd number, so that columns are at different banks. For launches in a row, and where inputs of columns are an odd number of words apart, too,
+    /// as many in the other direction up to whole <see cref="Span"/>s, so that few inputs and weights meet at a bank, if the tables that such launches share leave the words for it.
     /// </summary>
     private int ColumnStep(int count)
     {
         var words = ColumnWords(count);
         var apart = InputWord(First(1)) - InputWord(0);
-        return apart % 2 == 0 ? words | 1 : words + ((((-apart - words) % Span) + Span) % Span);
+        var opposite = words + ((((-apart - words) % Span) + Span) % Span);
+        return apart % 2 != 0 && (Cell.Side - 1) * (opposite - words) <= (count - 1) * Cell.Side * _share ? opposite : words | 1;
     }
+
+    /// <summary>Words of the parameters for some launches, of which the tables are the last.</summary>
+    private int BlockWords(int count) => TableWord(count, 0) + (Cell.Side * _share);
+
+    private int TableWord(int count, int column) => ((Cell.Side - 1) * ColumnStep(count)) + ColumnWords(count) + (column * _share);
 
     /// <summary>First position of a column: where the columns aren't filled, neighbours do some positions twice.</summary>
     private int First(int column) => Math.Min(column * _share, _positions - _share);
@@ -144,7 +150,7 @@ public sealed class InputPairsKernel : NestKernel
     public override KernelLaunch InARow(int index, int count, int parameters, IKernelData data)
     {
         var columnStep = ColumnStep(count);
-        var words = new uint[count == 1 ? ParameterWords : Cell.Side * (columnStep + _share)];
+        var words = new uint[BlockWords(count)];
         var (read, write) = (new LaunchPointer?[Cell.Side], new LaunchPointer?[Cell.Side]);
         var weights = data.Constant(Nest.Operands[1].Target);
         var input = data.AddressOf(_input.Target);
@@ -152,10 +158,10 @@ public sealed class InputPairsKernel : NestKernel
         for (var column = 0; column < Cell.Side; column++)
         {
             var first = First(column);
-            var table = (Cell.Side * columnStep) + (column * _share);
+            var table = TableWord(count, column);
             read[column] = new(true, column * columnStep * NestView.WordBytes);
             write[column] = new(false, output + (first * SumStep * NestView.WordBytes));
-            var stream = words.AsSpan(column * columnStep, columnStep);
+            var stream = words.AsSpan(column * columnStep, ColumnWords(count));
             for (var launch = index; launch < index + count; launch++)
             {
                 stream[0] = (uint)(parameters + (table * NestView.WordBytes));
