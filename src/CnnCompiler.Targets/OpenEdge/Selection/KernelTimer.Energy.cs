@@ -38,7 +38,7 @@ public sealed partial class KernelTimer
     {
         var data = new Addresses(program);
         var code = KernelCompiler.Assemble(kernel, machine);
-        return (ArrayCycles(code, kernel, data).Of(kernel.Launches, begun ?? Groups(kernel)), ArrayEnergy(code, kernel, data));
+        return (ArrayCycles(kernel, program, begun), ArrayEnergy(code, kernel, data));
     }
 
     /// <summary>Femtojoules of the host and of what it moves, while cells are idle.</summary>

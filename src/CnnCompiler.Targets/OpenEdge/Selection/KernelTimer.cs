@@ -100,10 +100,13 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
     /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
     public long ArrayCycles(MappedNest nest, MappedProgram program) => ArrayCycles(Compile(nest, program).Kernel, program);
 
-    /// <summary>Cycles of all launches of a kernel on the array alone, those in a row done as one.</summary>
+    /// <summary>Cycles of all launches of a kernel on the array alone.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="program">Its program.</param>
+    /// <param name="begun">How many of them are launches of their own, not done in a row with the one before; null for as few as can be.</param>
     /// <exception cref="ArrayResourceException">The kernel exceeds the array.</exception>
-    public long ArrayCycles(NestKernel kernel, MappedProgram program) =>
-        ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, new Addresses(program)).Of(kernel.Launches, Groups(kernel));
+    public long ArrayCycles(NestKernel kernel, MappedProgram program, int? begun = null) =>
+        ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, new Addresses(program)).Of(kernel.Launches, begun ?? Groups(kernel));
 
     /// <summary>Launches of a kernel, those in a row counted once.</summary>
     private static int Groups(NestKernel kernel) => 1 + Enumerable.Range(1, kernel.Launches - 1).Count(i => !kernel.Continues(i));
