@@ -68,6 +68,8 @@ public class DirectTests
     {
         "highest" => sbyte.MaxValue,
         "lowest" => sbyte.MinValue,
+        "eighty" => 80,
+        "eighties" => (sbyte)((index * 7 % 5) < 2 ? -80 : 80),
         "signs" => (index * 7 % 5) < 2 ? sbyte.MinValue : sbyte.MaxValue,
         _ => (sbyte)((index * 41 % 256) - 128),
     };

@@ -44,6 +44,9 @@ internal sealed record CodeForm(uint[] Data, bool IsPatch, bool IsPacked, long M
 /// <param name="Packed">The form that takes the least room in RAM.</param>
 internal sealed record CodeLoad(int Kernel, CodeForm Words, CodeForm Packed)
 {
+    /// <summary>The form that takes the host less time where it lies in RAM.</summary>
+    public CodeForm FastestFromRam(HostDescription host) => Packed.CyclesFromRam(host) < Words.CyclesFromRam(host) ? Packed : Words;
+
     /// <summary>The shortest forms of a kernel.</summary>
     /// <param name="kernel">Index of the kernel.</param>
     /// <param name="rows">Its words by row.</param>

@@ -6,29 +6,23 @@ using static CnnCompiler.Targets.OpenEdge.ArrayPrograms.ArrayProgramBuilder;
 namespace CnnCompiler.Targets.OpenEdge.Kernels;
 
 /// <summary>
-/// Convolution in which products move instead of inputs (<c>openedge-conv-c16x4.md</c>): each cell owns a stream, one input channel in one row of the
-/// window; it keeps three neighbouring inputs in registers and multiplies them by constants of the code. One pass is sixteen streams, four output
-/// channels and three taps: twelve multiplications a cell and position, whose products a neighbour adds up. Sums are exact modulo 2^32.
+/// Convolution in which products move instead of inputs (<see cref="MovingProductsKernel"/>): a stream is one input channel in one row of the
+/// window, of which its cell keeps three neighbouring inputs in registers. One pass is sixteen streams, four output
+/// channels and three taps: twelve multiplications a cell and position. Sums are exact modulo 2^32.
 /// <para>
-/// A cell collects one output channel: its own product and those of its left, right and vertical neighbours. The four collectors of a channel tile the
-/// torus, so four directions times three taps serve every stream. The sixteen loads of a position hide below eight of the multiplications; what the
-/// loading cells miss is multiplied together in a thirteenth step.
+/// The sixteen loads of a position hide below eight of the multiplications; what the loading cells miss is multiplied together in a thirteenth step.
 /// </para>
 /// <para>
-/// Operand 0 is the input over the reduced loops, of which <see cref="Along"/> runs along the line at the step of its positions and
-/// <see cref="Stream"/> over channels; operand 1 the weights; the output is one quad of channels, [line][position][lane] at any pitch of positions.
+/// Of the reduced loops <see cref="Along"/> runs along the line at the step of its positions; the output is one quad of channels, [line][position][lane] at any pitch of positions.
 /// </para>
 /// </summary>
-public sealed class DirectKernel : NestKernel
+public sealed class DirectKernel : MovingProductsKernel
 {
     /// <summary>Name of the strategy in mapped programs.</summary>
     public const string Strategy = "direct-cells-are-streams";
 
     /// <summary>The reduced loop along the line; at most <see cref="Taps"/>.</summary>
     public const string Along = "along";
-
-    /// <summary>The reduced loop over input channels; every four are a column of the array.</summary>
-    public const string Stream = "stream";
 
     /// <summary>Taps of a stream.</summary>
     public const int Taps = 3;
@@ -37,29 +31,11 @@ public sealed class DirectKernel : NestKernel
     public const int LeastCycles = 51;
 
     private const int Positions = 2;
-    private const string Input = "input";
-    private const string Sums = "sums";
-
-    private readonly NestView _view;
-
-    /// <summary>Elements from the first tap to each cell's stream, and its weights; null where the cell has none.</summary>
-    private readonly (int Input, int? Weight)[][] _streams;
 
     /// <summary>Compiles a nest.</summary>
     public DirectKernel(MappedNest nest, IKernelData data)
-        : base(nest)
+        : base(nest, data, Along)
     {
-        _view = new(nest);
-        _streams = Streams();
-        Program = Build(data);
-    }
-
-    private enum Direction
-    {
-        Self,
-        Left,
-        Right,
-        Vertical,
     }
 
     /// <summary>Direction and tap of each multiplication.</summary>
@@ -81,31 +57,13 @@ public sealed class DirectKernel : NestKernel
     private static readonly Cell Ender = new(1, 2);
 
     /// <inheritdoc/>
-    public override ArrayProgram Program { get; }
-
-    /// <inheritdoc/>
-    public override int Launches => 1;
-
-    /// <inheritdoc/>
-    public override bool HasCodeOfItsOwn => true;
-
-    /// <inheritdoc/>
-    public override bool MultipliesDataOnly => true;
-
-    /// <inheritdoc/>
-    public override bool StaysInFlash => true;
-
-    /// <inheritdoc/>
-    public override int ParameterWords => 0;
-
-    /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents
     {
         get
         {
             var input = Nest.Operands[0];
-            var last = NestView.Base(input) + ((_view.Extent(NestView.Line) - 1) * _view.Step(input, NestView.Line))
-                + ((_view.Extent(NestView.Pixel) + Positions) * _view.Step(input, NestView.Pixel)) + _streams.SelectMany(s => s).Max(s => s.Input);
+            var last = NestView.Base(input) + ((View.Extent(NestView.Line) - 1) * View.Step(input, NestView.Line))
+                + ((View.Extent(NestView.Pixel) + Positions) * View.Step(input, NestView.Pixel)) + FurthestStream;
             return [(input.Target, last + 1)];
         }
     }
@@ -135,106 +93,28 @@ public sealed class DirectKernel : NestKernel
         var (read, write) = (new LaunchPointer?[Cell.Side], new LaunchPointer?[Cell.Side]);
         for (var column = 0; column < Cell.Side; column++)
         {
-            read[column] = new(false, data.AddressOf(input.Target) + ((NestView.Base(input) + _streams[column][0].Input) * NestView.WordBytes));
-            var lane = Stored(column) * _view.Step(output, NestView.Lane);
+            read[column] = new(false, data.AddressOf(input.Target) + ((NestView.Base(input) + StreamOf(new(0, column))) * NestView.WordBytes));
+            var lane = Stored(column) * View.Step(output, NestView.Lane);
             write[column] = new(false, data.AddressOf(output.Target) + ((NestView.Base(output) + lane) * NestView.WordBytes));
         }
 
         return new([], read, write);
     }
 
-    /// <summary>The output channel that a cell collects.</summary>
-    private static int Collected(Cell cell) => (cell.Column + (cell.Row is 1 or 2 ? 2 : 0)) % Cell.Side;
-
-    /// <summary>The output channel whose sum a column stores.</summary>
-    private static int Stored(int column) => (column + Cell.Side - 1) % Cell.Side;
-
-    private static Cell Moved(Cell cell, Direction direction, int columns) => direction switch
-    {
-        Direction.Self => cell,
-        Direction.Vertical => cell with { Row = cell.Row ^ 1 },
-        _ => cell with { Column = (cell.Column + columns + Cell.Side) % Cell.Side },
-    };
-
-    /// <summary>The cell that collects a cell's product.</summary>
-    private static Cell Collector(Cell cell, Direction direction) => Moved(cell, direction, direction == Direction.Left ? 1 : -1);
-
-    /// <summary>The cell whose product a cell collects.</summary>
-    private static Cell Source(Cell cell, Direction direction) => Moved(cell, direction, direction == Direction.Left ? -1 : 1);
-
     private static int LoadsAt(Cell cell) => LoadStep[cell.Row][cell.Column];
 
     /// <summary>Cells that move their window while their source loads: counters have a register less, row 3 no step left at the end.</summary>
     private static bool MovesEarly(Cell cell) => cell == PixelCounter || cell == LineCounter || cell.Row == Cell.Side - 1;
 
-    private (int Input, int? Weight)[][] Streams()
-    {
-        var (input, weights) = (Nest.Operands[0], Nest.Operands[1]);
-        (int Input, int Weight)[] rows = [(0, 0)];
-        foreach (var loop in _view.Reduced.Where(l => l.Name is not (Along or Stream)))
-        {
-            var (step, weight) = (_view.Step(input, loop.Name), _view.Step(weights, loop.Name));
-            rows = [.. rows.SelectMany(r => Enumerable.Range(0, loop.Extent).Select(i => (r.Input + (i * step), r.Weight + (i * weight))))];
-        }
-
-        var channels = _view.Extent(Stream);
-        var quads = (channels + Cell.Side - 1) / Cell.Side;
-        if (rows.Length * quads > Cell.Side)
-        {
-            throw new ArrayResourceException(Strategy, "columns of streams", rows.Length * quads, Cell.Side);
-        }
-
-        // a cell without a stream reads another's and multiplies by 0
-        (int Input, int? Weight)[] Column(int row, int quad, bool isUsed) =>
-        [
-            .. Enumerable.Range(quad * Cell.Side, Cell.Side).Select(c => (
-                rows[row].Input + (Math.Min(c, channels - 1) * _view.Step(input, Stream)),
-                isUsed && c < channels ? rows[row].Weight + (c * _view.Step(weights, Stream)) : (int?)null)),
-        ];
-        var columns = Enumerable.Range(0, rows.Length).SelectMany(r => Enumerable.Range(0, quads).Select(q => Column(r, q, true))).ToList();
-        while (columns.Count < Cell.Side)
-        {
-            columns.Add(Column(0, 0, false));
-        }
-
-        return [.. columns];
-    }
-
-    private int Weight(IKernelData data, Cell cell, int lane, int tap)
-    {
-        var access = Nest.Operands[1];
-        return _streams[cell.Column][cell.Row].Weight is not { } weight || lane >= Nest.Guards[0].Bound || tap >= _view.Extent(Along)
-            ? 0
-            : (int)data.Constant(access.Target).GetInteger(
-                NestView.Base(access) + weight + (lane * _view.Step(access, NestView.Lane)) + (tap * _view.Step(access, Along)));
-    }
-
-    /// <summary>Bytes by which each cell's load moves its column's pointer, where the cells of a column load in a given order.</summary>
-    private int[] Increments(Func<Cell, int> order)
-    {
-        var increments = new int[Cell.Side * Cell.Side];
-        var next = _view.Step(Nest.Operands[0], NestView.Pixel);
-        for (var column = 0; column < Cell.Side; column++)
-        {
-            var cells = Enumerable.Range(0, Cell.Side).Select(r => new Cell(r, column)).OrderBy(order).ThenBy(c => c.Row).ToArray();
-            int Offset(Cell c) => _streams[c.Column][c.Row].Input;
-            for (var i = 0; i < cells.Length; i++)
-            {
-                var following = i + 1 < cells.Length ? Offset(cells[i + 1]) : Offset(cells[0]) + next;
-                increments[cells[i].Index] = (following - Offset(cells[i])) * NestView.WordBytes;
-            }
-        }
-
-        return increments;
-    }
+    private int TapWeight(Cell cell, int lane, int tap) => tap >= View.Extent(Along) ? 0 : Weight(cell, lane, tap * View.Step(Nest.Operands[1], Along));
 
     /// <summary>All products of a position, added up by the collectors.</summary>
     /// <returns>The collectors' sums.</returns>
-    private ArrayOperation[] Multiplications(ArrayProgramBuilder p, IKernelData data, Cell[] cells, VirtualRegister[][] window, VirtualRegister[] middles, VirtualRegister[] sum)
+    private ArrayOperation[] Multiplications(ArrayProgramBuilder p, Cell[] cells, VirtualRegister[][] window, VirtualRegister[] middles, VirtualRegister[] sum)
     {
-        var increments = Increments(LoadsAt);
+        var increments = Increments(LoadsAt, LoadsAt);
         ArrayOperation Multiply(Cell c, int step, VirtualRegister? to = null) => Binary(
-            OpenEdgeOpcode.SMul, c, window[c.Index][Order[step].Tap], ArrayOperand.Immediate, to, Weight(data, c, Collected(Collector(c, Order[step].Direction)), Order[step].Tap));
+            OpenEdgeOpcode.SMul, c, window[c.Index][Order[step].Tap], ArrayOperand.Immediate, to, TapWeight(c, Collected(Collector(c, Order[step].Direction)), Order[step].Tap));
         var hasSum = new bool[cells.Length];
         ArrayOperation Collect(Cell c, ArrayOperation product)
         {
@@ -299,7 +179,8 @@ public sealed class DirectKernel : NestKernel
         return last;
     }
 
-    private ArrayProgram Build(IKernelData data)
+    /// <inheritdoc/>
+    private protected override ArrayProgram Build()
     {
         var p = new ArrayProgramBuilder(Strategy);
         var cells = Cell.All.ToArray();
@@ -309,15 +190,15 @@ public sealed class DirectKernel : NestKernel
         // where each cell's inputs are at the moment
         var window = cells.Select(c => new[] { oldest[c.Index], middle[c.Index], newest[c.Index] }).ToArray();
         var (pixel, line) = (Register(PixelCounter, "pixel"), Register(LineCounter, "line"));
-        var (lines, pixels) = (_view.Extent(NestView.Line), _view.Extent(NestView.Pixel));
-        var inTurn = Increments(_ => 0);
+        var (lines, pixels) = (View.Extent(NestView.Line), View.Extent(NestView.Pixel));
+        var inTurn = Increments(_ => 0, LoadsAt);
 
         var lineBlock = p.Block("line");
         p.Step(cells.Select(c => LoadStream(c, inTurn[c.Index], oldest[c.Index], Input)));
         p.Step(cells.Select(c => LoadStream(c, inTurn[c.Index], middle[c.Index], Input)));
 
         var pixelBlock = p.Block("pixel");
-        var last = Multiplications(p, data, cells, window, middle, sum);
+        var last = Multiplications(p, cells, window, middle, sum);
 
         // the four collectors of a channel: vertically, along the row, vertically
         ArrayOperation Sum(Cell c, ArrayOperand a, ArrayOperand b) => Binary(OpenEdgeOpcode.SAdd, c, a, b);
@@ -350,7 +231,7 @@ public sealed class DirectKernel : NestKernel
         var pixelsLeft = Binary(OpenEdgeOpcode.SSub, PixelCounter, pixel, ArrayOperand.Immediate, null, pixels);
         ArrayOperation[] totals = [.. side.Select(c => Sum(new(fourth, c), Of(rows, fourth, c), Of(rows, third, c)))];
         p.Step([.. totals, .. side.Select(c => First(new(third, c))), pixelsLeft]);
-        var pitch = _view.Step(Nest.Output, NestView.Pixel) * NestView.WordBytes;
+        var pitch = View.Step(Nest.Output, NestView.Pixel) * NestView.WordBytes;
         var linesLeft = Binary(OpenEdgeOpcode.SSub, LineCounter, line, ArrayOperand.Immediate, null, lines - 1);
         p.Step(
         [
@@ -363,7 +244,7 @@ public sealed class DirectKernel : NestKernel
 
         // behind the line: to the next one; the counter cell's last step keeps this one behind the branch
         var input = Nest.Operands[0];
-        var skip = lines == 1 ? 0 : (_view.Step(input, NestView.Line) - ((pixels + Positions) * _view.Step(input, NestView.Pixel))) * NestView.WordBytes;
+        var skip = lines == 1 ? 0 : (View.Step(input, NestView.Line) - ((pixels + Positions) * View.Step(input, NestView.Pixel))) * NestView.WordBytes;
         p.Step(
         [
             .. skip == 0 ? [] : side.Select(c => LoadStream(new(third, c), skip, null, Input)),

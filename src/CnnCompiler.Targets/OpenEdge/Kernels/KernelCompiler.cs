@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Mapped;
@@ -14,6 +15,9 @@ public static class KernelCompiler
 {
     private static readonly ConditionalWeakTable<MappedNest, Compiled> Kernels = [];
     private static readonly ConditionalWeakTable<NestKernel, Assembled> Codes = [];
+
+    /// <summary>By the first constant of code: what kernels of equal nests share, however often a program is mapped.</summary>
+    private static readonly ConditionalWeakTable<Tensor, ConcurrentDictionary<SharedKey, ArrayAssembly>> SharedCodes = [];
 
     /// <summary>Compiles a nest with the kernel it names.</summary>
     /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
@@ -40,9 +44,42 @@ public static class KernelCompiler
             return known.Code;
         }
 
-        var code = ArrayAssembler.Assemble(kernel.Program, machine);
+        var code = kernel.CodeConstants is { } constants
+            ? SharedCodes.GetOrCreateValue(constants[0]).GetOrAdd(new(machine, SharedPart(kernel.Nest, constants.Count), constants), _ => ArrayAssembler.Assemble(kernel.Program, machine))
+            : ArrayAssembler.Assemble(kernel.Program, machine);
         Codes.AddOrUpdate(kernel, new(machine, code));
         return code;
+    }
+
+    /// <summary>A nest without what code that is shared doesn't depend on: names, where buffers begin.</summary>
+    /// <param name="nest">The nest.</param>
+    /// <param name="constants">Operands that are constants: those behind the first.</param>
+    private static MappedNest SharedPart(MappedNest nest, int constants)
+    {
+        static MappedAccess Steps(MappedAccess access) => new(string.Empty, access.Element with { Constant = 0 });
+        return nest with
+        {
+            Name = string.Empty,
+            Origin = default,
+            Operands = [Steps(nest.Operands[0]), .. nest.Operands.Skip(1).Take(constants).Select(o => o with { Target = string.Empty })],
+            Output = Steps(nest.Output),
+        };
+    }
+
+    /// <summary>What decides the code of kernels that share it.</summary>
+    private sealed class SharedKey(MachineDescription machine, MappedNest nest, IReadOnlyList<Tensor> constants) : IEquatable<SharedKey>
+    {
+        private readonly int _hash = constants.Aggregate(nest.GetHashCode(), (hash, constant) => HashCode.Combine(hash, RuntimeHelpers.GetHashCode(constant)));
+        private readonly MachineDescription _machine = machine;
+        private readonly MappedNest _nest = nest;
+        private readonly IReadOnlyList<Tensor> _constants = constants;
+
+        public bool Equals(SharedKey? other) => other is not null && _hash == other._hash && ReferenceEquals(_machine, other._machine)
+            && _constants.Count == other._constants.Count && _constants.Zip(other._constants).All(pair => ReferenceEquals(pair.First, pair.Second)) && _nest.Equals(other._nest);
+
+        public override bool Equals(object? obj) => Equals(obj as SharedKey);
+
+        public override int GetHashCode() => _hash;
     }
 
     private sealed record Compiled(NestKernel Kernel, IReadOnlyList<(string Name, Tensor Value)> Constants);
@@ -78,6 +115,7 @@ public static class KernelCompiler
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
         InputPairsKernel.Strategy => new InputPairsKernel(nest),
         DirectKernel.Strategy => new DirectKernel(nest, data),
+        MatrixKernel.Strategy => new MatrixKernel(nest, data),
         StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),
         StarPlanesKernel.Strategy or StarPlanesKernel.PointStrategy => new StarPlanesKernel(nest),
         StarCodesKernel.Strategy or StarCodesKernel.PointStrategy => new StarCodesKernel(nest, data),

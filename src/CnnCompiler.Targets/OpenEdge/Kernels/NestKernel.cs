@@ -51,6 +51,12 @@ public abstract class NestKernel(MappedNest nest)
     /// <summary>True where the code holds constants of the nest, so that no other nest shares it.</summary>
     public virtual bool HasCodeOfItsOwn => false;
 
+    /// <summary>
+    /// The constants that go into the code, where these, the loops, and the steps of all accesses decide all of it: kernels of nests that differ in nothing but names and where their buffers begin
+    /// then share it. Null where it isn't worth while.
+    /// </summary>
+    public virtual IReadOnlyList<Tensor>? CodeConstants => null;
+
     /// <summary>True where constants that multiply are weights: a launch takes as long with any others.</summary>
     public virtual bool MultipliesDataOnly => false;
 

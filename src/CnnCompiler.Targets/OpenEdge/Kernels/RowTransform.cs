@@ -12,7 +12,9 @@ internal sealed class RowTransform
     /// <summary>The fewest taps of a round.</summary>
     public const int FewestTaps = 2;
 
-    private const int Infinity = 3;
+    /// <summary>The point at infinity.</summary>
+    public const int Infinity = 3;
+
     private readonly FilterTransform _filter;
     private readonly int[] _order;
     private readonly int[] _factor;
@@ -45,6 +47,9 @@ internal sealed class RowTransform
 
     /// <summary>By how much it makes inputs larger.</summary>
     public long InputReach => FilterTransform.Reach(_filter.Input, _filter.Window);
+
+    /// <summary>By how much a point of a round makes inputs larger.</summary>
+    public long ReachOf(int point, int taps) => Enumerable.Range(0, Window(taps)).Sum(line => (long)Math.Abs(Input(point, line, taps)));
 
     /// <summary>By how much it makes weights larger.</summary>
     public long WeightReach => Enumerable.Range(0, Points).Max(point => Enumerable.Range(0, Taps).Sum(tap => (long)Math.Abs(Weight(point, tap))));

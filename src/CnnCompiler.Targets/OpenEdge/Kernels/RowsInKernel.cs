@@ -11,7 +11,8 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// of both are read from the neighbour's ROUT. Loads have addresses of their own, because lines lie far apart; stores are streams without gaps.
 /// <para>
 /// Operand 0 is the input over <see cref="NestView.Line"/> (tiles), <see cref="NestView.Pixel"/>, <see cref="Block"/>, <see cref="NestView.Lane"/> and the reduced loop
-/// <see cref="Row"/>, operand 1 the matrix [<see cref="Point"/>, <see cref="Row"/>]; the output is [tile][pixel][block][point][lane].
+/// <see cref="Row"/>, operand 1 the matrix [<see cref="Point"/>, <see cref="Row"/>]; the output is [tile][pixel][block][point][lane]. Iterations of <see cref="NestView.Group"/> and
+/// <see cref="NestView.OuterLine"/> are launches, and those of tiles where lines are so far apart that the code has no room to go from tile to tile.
 /// </para>
 /// </summary>
 public sealed class RowsInKernel : NestKernel
@@ -28,6 +29,9 @@ public sealed class RowsInKernel : NestKernel
     /// <summary>Reduced loop over the lines of a tile.</summary>
     public const string Row = "row";
 
+    /// <summary>Steps of a kernel.</summary>
+    private const int MostSteps = 32;
+
     private const string Parameters = "parameters";
     private const string Input = "input";
     private const string Output = "output";
@@ -37,6 +41,7 @@ public sealed class RowsInKernel : NestKernel
     private readonly int _taps;
     private readonly int _lanes;
     private readonly int _line;
+    private readonly int _tilesOfLaunch;
     private readonly Walk _walk;
 
     /// <summary>Compiles a nest.</summary>
@@ -54,7 +59,9 @@ public sealed class RowsInKernel : NestKernel
             throw new InvalidOperationException($"{nest.Name} has another matrix than its points say");
         }
 
-        _walk = WalkOf(_view.Extent(NestView.Line), _view.Extent(NestView.Pixel) * _view.Extent(Block));
+        var (tiles, elements) = (_view.Extent(NestView.Line), _view.Extent(NestView.Pixel) * _view.Extent(Block));
+        _tilesOfLaunch = HasRoomForTiles(_transform, tiles, elements, _lanes, _line, TileStep) ? tiles : 1;
+        _walk = WalkOf(_tilesOfLaunch, elements);
         Program = Build();
     }
 
@@ -62,7 +69,7 @@ public sealed class RowsInKernel : NestKernel
     public override ArrayProgram Program { get; }
 
     /// <inheritdoc/>
-    public override int Launches => 1;
+    public override int Launches => _view.Extent(NestView.Group) * _view.Extent(NestView.OuterLine) * TileLaunches;
 
     /// <inheritdoc/>
     public override int ParameterWords => Cell.Side * _lanes;
@@ -74,37 +81,45 @@ public sealed class RowsInKernel : NestKernel
 
     private int TileStep => _view.Step(Nest.Operands[0], NestView.Line);
 
+    /// <summary>Launches for the tiles of an outer line.</summary>
+    private int TileLaunches => _view.Extent(NestView.Line) / _tilesOfLaunch;
+
     /// <summary>True where the code has room for the moves from line to line.</summary>
     /// <param name="transform">Points 4 or 6.</param>
-    /// <param name="tiles">Tiles.</param>
     /// <param name="elements">Groups of lanes on a line.</param>
     /// <param name="lanes">Lanes.</param>
     /// <param name="line">Words between neighbouring lines.</param>
-    internal static bool Fits(RowTransform transform, int tiles, int elements, int lanes, long line)
+    internal static bool Fits(RowTransform transform, int elements, int lanes, long line) => elements <= OpenEdgeInstruction.MaxImmediate && StepsOf(transform, WalkOf(1, elements), lanes, line) <= MostSteps;
+
+    /// <summary>True where it has room for the moves from tile to tile, too; else each is a launch.</summary>
+    private static bool HasRoomForTiles(RowTransform transform, int tiles, int elements, int lanes, long line, long tile)
     {
-        // steps of a kernel, and those that don't move
-        const int Most = 32;
-        var others = transform == RowTransform.Four ? 21 : 12;
         var walk = WalkOf(tiles, elements);
-        long Steps(long words) => (Math.Abs(words) * NestView.WordBytes / OpenEdgeInstruction.MaxImmediate) + 1;
-        var moves = transform == RowTransform.Four
-            ? (2 * Steps(2 * line)) + Steps((4 * line) - (walk.Apart * lanes))
-            : Steps(2 * line) + Steps((2 * line) - (walk.Apart * lanes));
-        return walk.Elements <= OpenEdgeInstruction.MaxImmediate && walk.Lines <= OpenEdgeInstruction.MaxImmediate
-            && others + moves + (walk.Lines == 1 ? 0 : 2 + Steps((transform.Tile * line) - ((long)elements * lanes))) <= Most;
+        return walk.Lines <= OpenEdgeInstruction.MaxImmediate && StepsOf(transform, walk, lanes, line) + (walk.Lines == 1 ? 0 : 2 + Moves(tile - ((long)elements * lanes))) <= MostSteps;
     }
+
+    private static long StepsOf(RowTransform transform, Walk walk, int lanes, long line) => transform == RowTransform.Four
+        ? 21 + (2 * Moves(2 * line)) + Moves((4 * line) - (walk.Apart * lanes))
+        : 12 + Moves(2 * line) + Moves((2 * line) - (walk.Apart * lanes));
+
+    /// <summary>Steps that add so many words to an address.</summary>
+    private static long Moves(long words) => (Math.Abs(words) * NestView.WordBytes / OpenEdgeInstruction.MaxImmediate) + 1;
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
         var (input, output) = (Nest.Operands[0], Nest.Output);
+        var (tile, outer) = (index % TileLaunches, index / TileLaunches % _view.Extent(NestView.OuterLine));
+        var group = index / TileLaunches / _view.Extent(NestView.OuterLine);
+        int Start(MappedAccess access) =>
+            NestView.Base(access) + (group * _view.Step(access, NestView.Group)) + (outer * _view.Step(access, NestView.OuterLine)) + (tile * _view.Step(access, NestView.Line));
         var words = new List<uint>(ParameterWords);
         var (read, write) = (new LaunchPointer?[Cell.Side], new LaunchPointer?[Cell.Side]);
         for (var column = 0; column < Cell.Side; column++)
         {
             var (pair, odd) = (column / 2, column % 2);
             read[column] = new(true, words.Count * NestView.WordBytes);
-            var first = NestView.Base(input) + (pair * ((_walk.LineOfSecond * TileStep) + (_walk.ElementOfSecond * ElementStep))) + (odd * _line);
+            var first = Start(input) + (pair * ((_walk.LineOfSecond * TileStep) + (_walk.ElementOfSecond * ElementStep))) + (odd * _line);
             for (var row = 0; row < _lanes; row++)
             {
                 words.Add((uint)(data.AddressOf(input.Target) + ((first + Lane(new(row, column))) * NestView.WordBytes)));
@@ -114,7 +129,7 @@ public sealed class RowsInKernel : NestKernel
             write[column] = new(
                 false,
                 data.AddressOf(output.Target)
-                    + ((NestView.Base(output) + (pair * element * OutputStep) + (Stored(odd)[0] * PointStep) + Lane(new(0, column))) * (long)NestView.WordBytes));
+                    + ((Start(output) + (pair * element * OutputStep) + (Stored(odd)[0] * PointStep) + Lane(new(0, column))) * (long)NestView.WordBytes));
         }
 
         return new([.. words], read, write);
@@ -126,11 +141,16 @@ public sealed class RowsInKernel : NestKernel
 
     private int PointStep => _view.Step(Nest.Output, Point);
 
-    /// <summary>How two pairs of columns go through all elements: in turn, or where a line has an odd number, each half of the lines.</summary>
+    /// <summary>How two pairs of columns go through all elements: in turn; where a line has an odd number, each half of the lines, or of the only line, where they may do one both.</summary>
     private static Walk WalkOf(int lines, int elements)
     {
-        var half = (lines + 1) / 2;
-        return elements % 2 == 0 ? new(lines, elements / 2, 2, 0, 1) : new(half, elements, 1, lines - half, 0);
+        if (elements % 2 == 0)
+        {
+            return new(lines, elements / 2, 2, 0, 1);
+        }
+
+        var half = ((lines == 1 ? elements : lines) + 1) / 2;
+        return lines == 1 ? new(1, half, 1, 0, elements - half) : new(half, elements, 1, lines - half, 0);
     }
 
     /// <summary>The points that a column stores, in order.</summary>

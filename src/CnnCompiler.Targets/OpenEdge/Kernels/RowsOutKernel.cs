@@ -8,11 +8,12 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// <summary>
 /// Makes sums of the products of Winograd's algorithms (<see cref="RowTransform"/>): every line of a tile is a combination of its points, divided evenly. Rows are lanes,
 /// columns work in pairs on the same position, each pair on half of them or of the quads: the left column loads one point, the right one its opposite; the sum of both is then the
-/// left one's, the difference the right one's. Both sides are streams without gaps.
+/// left one's, the difference the right one's. All accesses are streams; products may have gaps between runs of positions.
 /// <para>
 /// The division by three is a multiplication by its inverse modulo 2^32, that by powers of two a shift; both are exact where what is divided fits 32 bits.
 /// Operand 0 is the products over <see cref="NestView.Quad"/>, <see cref="NestView.Line"/> (tiles), <see cref="NestView.Pixel"/>, <see cref="NestView.Lane"/> and the reduced loop
-/// <see cref="RowsInKernel.Point"/>, operand 1 the matrix [<see cref="Row"/>, <see cref="RowsInKernel.Point"/>]; the output is [quad][tile][pixel][row][lane].
+/// <see cref="RowsInKernel.Point"/>, operand 1 the matrix [<see cref="Row"/>, <see cref="RowsInKernel.Point"/>]; the output is [quad][tile][pixel][row][lane], where tiles of a line have
+/// a loop of their own, <see cref="Column"/>, between tiles and pixels.
 /// </para>
 /// </summary>
 public sealed class RowsOutKernel : NestKernel
@@ -22,6 +23,9 @@ public sealed class RowsOutKernel : NestKernel
 
     /// <summary>Loop over the lines of a tile.</summary>
     public const string Row = NestView.OuterLine;
+
+    /// <summary>Loop over the tiles of a line.</summary>
+    public const string Column = "column";
 
     /// <summary>All products are smaller. Sums are at most a twentieth of that, and six times their difference has to fit 32 bits.</summary>
     public const long Bound = 1L << 28;
@@ -35,9 +39,17 @@ public sealed class RowsOutKernel : NestKernel
     private readonly NestView _view;
     private readonly RowTransform _transform;
 
-    /// <summary>Positions of a launch one behind the other, and how many such runs a pair of columns goes through.</summary>
-    private readonly int _positions;
-    private readonly int _runs;
+    /// <summary>Loops that are launches of their own, outermost first.</summary>
+    private readonly Run[] _launches;
+
+    /// <summary>Runs of positions that a pair of columns goes through in a launch: without a gap between sums.</summary>
+    private readonly Run _run;
+
+    /// <summary>The positions of a run.</summary>
+    private readonly Run _positions;
+
+    /// <summary>Words from the first pair's products and sums to the second one's.</summary>
+    private readonly (int Input, int Output) _second;
 
     /// <summary>Compiles a nest.</summary>
     public RowsOutKernel(MappedNest nest, IKernelData data)
@@ -50,13 +62,49 @@ public sealed class RowsOutKernel : NestKernel
             throw new InvalidOperationException($"{nest.Name} has another matrix than its lines say");
         }
 
-        var quads = _view.Extent(NestView.Quad);
-        _positions = _view.Extent(NestView.Line) * _view.Extent(NestView.Pixel);
-        var isOne = Gap(nest.Operands[0]) == 0;
-        _runs = !isOne && quads % 2 == 0 && FitsImmediate(Gap(nest.Operands[0]) * NestView.WordBytes) ? quads / 2 : 1;
-        Launches = isOne || _runs * 2 == quads ? 1 : quads;
-        _positions *= isOne ? quads : 1;
+        var loops = Joined();
+        _positions = loops[^1];
+        var (first, inTurn) = (loops[0], loops.Count > 1 && loops[0].Extent % 2 == 0);
+        if (inTurn)
+        {
+            // pairs do halves of the outermost loop, of quads for instance
+            loops[0] = first with { Extent = first.Extent / 2 };
+            _second = (loops[0].Extent * first.Input, loops[0].Extent * first.Output);
+        }
+        else
+        {
+            // halves of the positions; where these are odd in number, both do one of them
+            _positions = _positions with { Extent = (_positions.Extent + 1) / 2 };
+            _second = ((loops[^1].Extent - _positions.Extent) * _positions.Input, (loops[^1].Extent - _positions.Extent) * _positions.Output);
+        }
+
+        loops.RemoveAt(loops.Count - 1);
+        _run = new(1, 0, 0);
+        if (inTurn && loops[^1] is var run && run.Output == _positions.Extent * _positions.Output && FitsImmediate(GapOf(run) * NestView.WordBytes))
+        {
+            _run = run;
+            loops.RemoveAt(loops.Count - 1);
+        }
+
+        _launches = [.. loops];
+        Launches = _launches.Aggregate(1, (launches, loop) => launches * loop.Extent);
         Program = Build();
+    }
+
+    /// <summary>True where four lines are exact: products fit 32 bits, and so does all that is shifted, eight times a sum and twice the difference of one and the product at infinity.</summary>
+    /// <param name="products">Largest magnitudes of the products of each point.</param>
+    /// <param name="sum">Largest magnitude of a sum.</param>
+    internal static bool IsExact(ReadOnlySpan<long> products, long sum)
+    {
+        foreach (var product in products)
+        {
+            if (product > int.MaxValue)
+            {
+                return false;
+            }
+        }
+
+        return 8 * sum <= int.MaxValue && 2 * (sum + products[RowTransform.Infinity]) <= int.MaxValue;
     }
 
     /// <inheritdoc/>
@@ -71,33 +119,51 @@ public sealed class RowsOutKernel : NestKernel
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents => [];
 
-    /// <summary>Positions of a run that a pair does: all, or half of them.</summary>
-    private int Share => IsInTurn ? _positions : (_positions + 1) / 2;
+    /// <summary>Words that lie between a run's products and the next one's.</summary>
+    private long GapOf(Run run) => run.Input - ((long)_positions.Extent * _positions.Input);
 
-    /// <summary>True where pairs do quads of their own.</summary>
-    private bool IsInTurn => Launches == 1 && _view.Extent(NestView.Quad) == 2 * _runs && Gap(Nest.Operands[0]) != 0;
+    /// <summary>The loops over positions, outermost first; where nothing lies between two of them they are one.</summary>
+    private List<Run> Joined()
+    {
+        var loops = new List<Run>();
+        foreach (var name in (ReadOnlySpan<string>)[NestView.Pixel, Column, NestView.Line, NestView.Quad])
+        {
+            var loop = new Run(_view.Extent(name), _view.Step(Nest.Operands[0], name), _view.Step(Nest.Output, name));
+            if (loops.Count == 0)
+            {
+                loops.Add(loop);
+            }
+            else if (loop.Extent > 1 && loop.Input == loops[0].Extent * loops[0].Input && loop.Output == loops[0].Extent * loops[0].Output)
+            {
+                loops[0] = loops[0] with { Extent = loops[0].Extent * loop.Extent };
+            }
+            else if (loop.Extent > 1)
+            {
+                loops.Insert(0, loop);
+            }
+        }
 
-    /// <summary>Words that lie between a quad's products and the next one's; there are none between their sums.</summary>
-    private int Gap(MappedAccess access) => _view.Extent(NestView.Quad) == 1 ? 0
-        : _view.Step(access, NestView.Quad) - (_view.Extent(NestView.Line) * _view.Extent(NestView.Pixel) * _view.Step(access, NestView.Pixel));
+        return loops;
+    }
 
     /// <inheritdoc/>
     public override KernelLaunch Launch(int index, int parameters, IKernelData data)
     {
-        // where both pairs don't have as many positions, they do one of them twice
-        LaunchPointer? At(MappedAccess access, int column, int first, int step)
+        var (input, output) = (NestView.Base(Nest.Operands[0]), NestView.Base(Nest.Output));
+        foreach (var loop in _launches.Reverse())
         {
-            var second = IsInTurn ? _runs * _view.Step(access, NestView.Quad) : (_positions - Share) * _view.Step(access, NestView.Pixel);
-            var words = NestView.Base(access) + (index * _view.Step(access, NestView.Quad)) + (column / 2 * second) + (first * step) + PairStreams.Lane(new(0, column));
-            return new(false, data.AddressOf(access.Target) + (words * (long)NestView.WordBytes));
+            input += index % loop.Extent * loop.Input;
+            output += index % loop.Extent * loop.Output;
+            index /= loop.Extent;
         }
 
+        LaunchPointer? At(MappedAccess access, int column, int words) =>
+            new(false, data.AddressOf(access.Target) + ((words + PairStreams.Lane(new(0, column))) * (long)NestView.WordBytes));
         var columns = Enumerable.Range(0, Cell.Side);
-        var (input, output) = (Nest.Operands[0], Nest.Output);
         return new(
             [],
-            [.. columns.Select(c => At(input, c, Loaded(c)[0], _view.Step(input, RowsInKernel.Point)))],
-            [.. columns.Select(c => At(output, c, Stored(c)[0], _view.Step(output, Row)))]);
+            [.. columns.Select(c => At(Nest.Operands[0], c, input + (c / 2 * _second.Input) + (Loaded(c)[0] * _view.Step(Nest.Operands[0], RowsInKernel.Point))))],
+            [.. columns.Select(c => At(Nest.Output, c, output + (c / 2 * _second.Output) + (Stored(c)[0] * _view.Step(Nest.Output, Row))))]);
     }
 
     /// <summary>The points that a column loads, in order.</summary>
@@ -174,13 +240,13 @@ public sealed class RowsOutKernel : NestKernel
             }
         }
 
-        if (_runs > 1)
+        if (_run.Extent > 1)
         {
-            p.Set(run, _runs);
+            p.Set(run, _run.Extent);
         }
 
         var runBlock = p.Block("run");
-        p.Set(position, Share);
+        p.Set(position, _positions.Extent);
         var positionBlock = p.Block("position");
         Pair(Fetch(), pair);
         if (_transform == RowTransform.Four)
@@ -194,10 +260,10 @@ public sealed class RowsOutKernel : NestKernel
 
         p.LoopWhileNotZero(position, positionBlock);
         p.Block("run end");
-        if (_runs > 1)
+        if (_run.Extent > 1)
         {
             p.Count(run);
-            p.Step(Enumerable.Range(0, Cell.Side).Select(c => LoadStream(new(1, c), Gap(Nest.Operands[0]) * NestView.WordBytes, null, Products)));
+            p.Step(Enumerable.Range(0, Cell.Side).Select(c => LoadStream(new(1, c), (int)GapOf(_run) * NestView.WordBytes, null, Products)));
             p.LoopWhileNotZero(run, runBlock);
         }
 
@@ -237,4 +303,7 @@ public sealed class RowsOutKernel : NestKernel
             Store([.. cells.Select(c => first.GetValueOrDefault(c, doubled[c.Index]))]);
         }
     }
+
+    /// <summary>A loop: iterations, and words from one to the next.</summary>
+    private readonly record struct Run(int Extent, int Input, int Output);
 }

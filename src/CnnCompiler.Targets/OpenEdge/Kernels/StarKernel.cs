@@ -1,3 +1,4 @@
+using CnnCompiler.Core.Tensors;
 using CnnCompiler.Image.OpenEdge;
 using CnnCompiler.Ir.Mapped;
 using CnnCompiler.Targets.OpenEdge.ArrayPrograms;
@@ -62,6 +63,8 @@ public sealed class StarKernel : NestKernel
     private readonly MappedAccess _input;
     private readonly Geometry _geometry;
     private readonly int[][] _order;
+    private readonly Tensor _weights;
+    private readonly Tensor _places;
 
     /// <summary>Compiles a nest.</summary>
     public StarKernel(MappedNest nest, IKernelData data)
@@ -72,8 +75,8 @@ public sealed class StarKernel : NestKernel
         _input = nest.Operands[0] with { Element = HalvesKernel.Without(nest, nest.Operands[0].Element, HalvesKernel.Halves) };
         _geometry = Geometry.Of(nest);
         _linesApart = _geometry.Lines > 1;
-        _order = Order(data);
-        Program = Build(data);
+        (_weights, _places) = (data.Constant(nest.Operands[1].Target), data.Constant(nest.Operands[2].Target));
+        _order = Order();
     }
 
     /// <summary>Output channels of a pass.</summary>
@@ -96,7 +99,10 @@ public sealed class StarKernel : NestKernel
     public static int FirstSlot(string strategy, int cell) => strategy == PointStrategy ? 0 : Stars[cell / Taps].Shows[cell % Taps] - 1;
 
     /// <inheritdoc/>
-    public override ArrayProgram Program { get; }
+    public override ArrayProgram Program => Build();
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Tensor> CodeConstants => [_weights, _places];
 
     /// <inheritdoc/>
     public override int Launches => 1;
@@ -211,11 +217,10 @@ public sealed class StarKernel : NestKernel
     ];
 
     /// <summary>Items of each stream by slot.</summary>
-    private int[][] Order(IKernelData data)
+    private int[][] Order()
     {
         var access = Nest.Operands[2];
-        var plan = data.Constant(access.Target);
-        var places = Enumerable.Range(0, _geometry.Items.Count).Select(i => (Item: i, Place: (int)plan.GetInteger(NestView.Base(access) + Dot(access, i)) - 1)).ToArray();
+        var places = Enumerable.Range(0, _geometry.Items.Count).Select(i => (Item: i, Place: (int)_places.GetInteger(NestView.Base(access) + Dot(access, i)) - 1)).ToArray();
         var slots = Math.Max(FewestSlots(Nest.Kernel), places.Max(p => p.Place % StarPlan.MostSlots) + 1);
         var order = Enumerable.Range(0, StarPlan.Streams).Select(_ => Enumerable.Repeat(-1, slots).ToArray()).ToArray();
         foreach (var (item, place) in places.Where(p => p.Place >= 0))
@@ -230,12 +235,12 @@ public sealed class StarKernel : NestKernel
     private int Dot(MappedAccess access, int item) =>
         _view.Reduced.Where(l => l.Name != DirectKernel.Along).Select((l, i) => _geometry.Items[item][i] * _view.Step(access, l.Name)).Sum();
 
-    private int Weight(IKernelData data, int channel, int tap, int item)
+    private int Weight(int channel, int tap, int item)
     {
         var access = Nest.Operands[1];
         return item < 0 || channel >= Nest.Guards[0].Bound || tap >= _view.Extent(DirectKernel.Along)
             ? 0
-            : (int)data.Constant(access.Target).GetInteger(
+            : (int)_weights.GetInteger(
                 NestView.Base(access) + Dot(access, item) + (channel * _view.Step(access, NestView.Lane)) + (tap * _view.Step(access, DirectKernel.Along)));
     }
 
@@ -269,7 +274,7 @@ public sealed class StarKernel : NestKernel
         public bool Begins(int slot) => Enumerable.Range(0, slot).All(s => IsFirst(s) != IsFirst(slot));
     }
 
-    private ArrayProgram Build(IKernelData data)
+    private ArrayProgram Build()
     {
         var p = new ArrayProgramBuilder(Nest.Kernel);
         var slots = _order[0].Length;
@@ -278,7 +283,7 @@ public sealed class StarKernel : NestKernel
             .. Stars.SelectMany(s => s.Leaves.Select((c, tap) =>
             {
                 var (cell, shows) = ((s.Channel * Taps) + tap, FirstSlot(Nest.Kernel, (s.Channel * Taps) + tap));
-                int[] weights = [.. _order[s.Stream].Select(i => _isPoint ? Weight(data, cell, 0, i) : Weight(data, s.Channel, tap, i))];
+                int[] weights = [.. _order[s.Stream].Select(i => _isPoint ? Weight(cell, 0, i) : Weight(s.Channel, tap, i))];
                 var bins = StarPlan.Bins(weights, shows) ?? throw new ArrayResourceException(Nest.Kernel, "lanes of sixteen bits", 3, 2);
                 return new Leaf(c, s, tap, shows, weights, bins);
             })),

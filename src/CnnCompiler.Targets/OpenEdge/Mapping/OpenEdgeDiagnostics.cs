@@ -121,6 +121,18 @@ public static class OpenEdgeDiagnostics
         Text($"in the whole of {network} another choice is faster, about {after} cycles instead of {before}: {string.Join(", ", changes)}"),
         "use --effort 1 to take the choice by the layers' own cycles");
 
+    /// <summary>CNN0828: operators in bands of rows take other candidates.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="changes">Decisions with the candidates they now take.</param>
+    /// <param name="before">Cycles before, about.</param>
+    /// <param name="after">Cycles now, about.</param>
+    public static Diagnostic OtherBands(string network, IEnumerable<string> changes, long before, long after) => new(
+        "CNN0828",
+        DiagnosticSeverity.Note,
+        SourceSpan.None,
+        Text($"the choice for {network} needs bands of rows; another one is faster in this memory, about {after} cycles instead of {before}: {string.Join(", ", changes)}"),
+        "a machine with more memory runs the layers as they were chosen");
+
     private static SourceSpan File(string file) => file.Length == 0 ? SourceSpan.None : SourceSpan.WholeFile(file);
 
     private static string Layer(GconvStep step) => $"layer {step.Origin.Value.Layer} ({step.Origin.Value.Keyword})";

@@ -181,7 +181,7 @@ public sealed partial class OpenEdgeMapper
 
             Part("across", direct.Across, pass.FirstRow, pass.Rows);
             Part(DirectKernel.Along, direct.Along, pass.FirstTap, pass.Taps);
-            Part(DirectKernel.Stream, direct.Channel, pass.FirstChannel, pass.Channels);
+            Part(MovingProductsKernel.Stream, direct.Channel, pass.FirstChannel, pass.Channels);
         }
     }
 }

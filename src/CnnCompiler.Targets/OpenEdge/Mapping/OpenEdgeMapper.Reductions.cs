@@ -15,9 +15,10 @@ public sealed partial class OpenEdgeMapper
     /// <summary>
     /// How positions are spread: which loops make lines, which one runs along a line. Where the lines are halved, the outer lines are the halves and
     /// the second begins <c>Distance</c> lines behind the first (with an odd number of lines both do the middle one).
-    /// Where lines are in tiles, the outer lines are those of a tile; the first tile begins at line <c>First</c>, the first lines of which may be done already.
+    /// Where lines are in tiles, the outer lines are those of a tile; the first tile begins at line <c>First</c>, the first lines of which may be done already. <c>IsTiled</c> where lines
+    /// themselves are cut into tiles, too.
     /// </summary>
-    private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels, int Distance = 0, int Tile = 0, int First = 0, int Overlap = 0);
+    private sealed record Positions(int OuterLoop, int LineLoop, int PixelLoop, int Outer, int Lines, int Pixels, int Distance = 0, int Tile = 0, int First = 0, int Overlap = 0, bool IsTiled = false);
 
     /// <summary>A way to execute a reduction: the kernel and how it spreads the positions.</summary>
     private sealed record Spread(MappingCandidate Candidate, string Strategy, Positions Positions)
@@ -91,7 +92,7 @@ public sealed partial class OpenEdgeMapper
             HasSums = spread.HasSums,
             Sliding = IsSliding(strategy)
                 ? SlidingOf(operation, shape, groupLoop, positions, element, _buffers[name].Layout) ?? throw new InvalidOperationException($"{operation.Name} does not slide") : null,
-            Rows = strategy == RowsOutKernel.Strategy ? AddRows(operation, shape, positions, name, element) : null,
+            Rows = strategy == RowsOutKernel.Strategy ? AddPoints(operation, shape, channelsOf, positions, name, element) : null,
         };
         _ = MapStored(contraction) || MapTiles(contraction);
         return null;
@@ -151,7 +152,7 @@ public sealed partial class OpenEdgeMapper
         /// <summary>The passes, where it slides; else null.</summary>
         public SlidingPlan? Sliding { get; init; }
 
-        /// <summary>The buffer of transformed lines of inputs, where there is one; else null.</summary>
+        /// <summary>The buffer of transformed inputs, where there is one; else null.</summary>
         public string? Rows { get; init; }
 
         /// <summary>The form in which codes are to be stored; null where they lie as readers of words find them.</summary>
@@ -171,7 +172,7 @@ public sealed partial class OpenEdgeMapper
     {
         if (contraction.Rows is not null && ready is null)
         {
-            foreach (var (tiles, part, name) in AddWinogradSums(contraction, first, count, suffix).ToArray())
+            foreach (var (tiles, part, name) in (contraction.Positions.IsTiled ? AddWinogradTileSums(contraction, first, count, suffix) : AddWinogradSums(contraction, first, count, suffix)).ToArray())
             {
                 MapTile(contraction with { Positions = tiles, Stored = null }, first, count, name, part);
             }
@@ -404,6 +405,7 @@ public sealed partial class OpenEdgeMapper
         {
             spreads.AddRange(DirectSpreads(operation, shape, channels, contract));
             spreads.AddRange(WinogradSpreads(operation, shape, channels, contract));
+            spreads.AddRange(WinogradTileSpreads(operation, shape, channels, contract));
             spreads.AddRange(StarSpreads(operation, shape, shape.Single(LoopKind.OutputParallel)!.Value.Loop, channels, contract));
             spreads.AddRange(PublishedSpreads(operation, shape, channels, contract));
         }

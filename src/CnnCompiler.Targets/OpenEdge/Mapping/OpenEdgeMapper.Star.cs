@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
@@ -11,6 +12,9 @@ public sealed partial class OpenEdgeMapper
 {
     /// <summary>Passes of an operator that are offered at most: each has code of its own.</summary>
     private const int MostStarPasses = 640;
+
+    /// <summary>The places of plans' items, made once: code is shared by kernels of the same constants.</summary>
+    private static readonly ConditionalWeakTable<StarPlan, Tensor> KnownPlaces = [];
 
     /// <summary>A convolution's loops along the line and of its items, and the plan of every two or six output channels. Where cells are channels there is no loop along the line (-1).</summary>
     private sealed record StarShape(int Along, int[] Items, int Pitch, IReadOnlyList<StarPlan> Plans);
@@ -263,7 +267,9 @@ public sealed partial class OpenEdgeMapper
     }
 
     /// <summary>For every pass and item 0, or where the pass has the item, one more than its place.</summary>
-    private static Tensor Places(StarPlan plan, int items)
+    private static Tensor Places(StarPlan plan, int items) => KnownPlaces.GetValue(plan, p => PlacesOf(p, items));
+
+    private static Tensor PlacesOf(StarPlan plan, int items)
     {
         var places = new int[plan.Passes * items];
         for (var pass = 0; pass < plan.Passes; pass++)

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using CnnCompiler.Core;
 using CnnCompiler.Core.Tensors;
 using CnnCompiler.Ir.Gconv;
@@ -16,13 +18,16 @@ public sealed partial class OpenEdgeMapper
     private const string Round = "round";
 
     /// <summary>Largest magnitude of a code.</summary>
-    private const long LargestCode = -(long)sbyte.MinValue;
+    internal const long LargestCode = -(long)sbyte.MinValue;
 
     /// <summary>Passes of an operator that are offered at most where they are longer than what loads their code; else <see cref="MostPasses"/>.</summary>
     private const int MostLongPasses = 384;
 
     /// <summary>About the cycles in which the host loads what is new in the code of a pass.</summary>
     private const int LoadCycles = 1000;
+
+    /// <summary>The same of a pass of eight output channels and a point: 128 words, four cycles each.</summary>
+    private const int MatrixLoadCycles = 512;
 
     /// <summary>Neighbouring tiles of one algorithm.</summary>
     /// <param name="Transform">The algorithm.</param>
@@ -45,7 +50,7 @@ public sealed partial class OpenEdgeMapper
     /// <param name="Passes">Passes of a point and four output channels.</param>
     /// <param name="Tiles">All tiles; where the last ones aren't full they begin before the end of those before.</param>
     private sealed record WinogradShape(
-        RowTransform Transform, int Along, int Across, int Channel, int[] Rounds, int Columns, int Channels, int Lanes, IReadOnlyList<PointPass> Passes, IReadOnlyList<LineTiles> Tiles)
+        RowTransform Transform, int Along, int Across, int Channel, int[] Rounds, int Columns, int Channels, int Lanes, List<PointPass> Passes, IReadOnlyList<LineTiles> Tiles)
     {
         public int Blocks => Channels / Lanes;
 
@@ -58,8 +63,15 @@ public sealed partial class OpenEdgeMapper
         public int AllTiles => Tiles.Sum(t => t.Count);
     }
 
-    /// <summary>The shape of a convolution, or null where the algorithm of so many lines doesn't fit it.</summary>
-    private WinogradShape? WinogradOf(GconvOperator operation, OperatorShape shape, Positions positions, AffineExpression element, RowTransform transform)
+    /// <summary>A convolution whose lines may be transformed, without passes; null where its form isn't one that can be.</summary>
+    /// <param name="operation">The convolution.</param>
+    /// <param name="shape">Its loops.</param>
+    /// <param name="positions">Its lines.</param>
+    /// <param name="element">Where its input lies.</param>
+    /// <param name="transform">The algorithm.</param>
+    /// <param name="shorter">The algorithm for two lines that are left over, where that is another.</param>
+    private static WinogradShape? LinesOf(
+        GconvOperator operation, OperatorShape shape, Positions positions, AffineExpression element, RowTransform transform, RowTransform shorter)
     {
         if (positions is not { Outer: 1, LineLoop: >= 0, PixelLoop: >= 0 } || positions.Lines < transform.Tile)
         {
@@ -78,38 +90,56 @@ public sealed partial class OpenEdgeMapper
         int Extent(int loop) => operation.Loops[loop].Extent;
         var channels = channel.Length == 0 ? 1 : Extent(channel[0]);
         var lanes = Enumerable.Range(1, LoopMap.Lanes).Last(n => channels % n == 0);
-        var (taps, blocks, columns) = (Extent(along[0]), channels / lanes, positions.Pixels + Extent(along[0]) - 1);
+        var (blocks, columns) = (channels / lanes, positions.Pixels + Extent(along[0]) - 1);
         if (blocks > 1 && step != channels)
         {
             return null;
         }
 
         var rounds = Rounds(Extent(across[0]), transform.Taps);
+        var (full, rest) = (positions.Lines / transform.Tile, positions.Lines % transform.Tile);
+        var last = rest <= shorter.Tile ? shorter : transform;
+        LineTiles[] tiles = rest == 0 ? [new(transform, 0, full)] : [new(transform, 0, full), new(last, positions.Lines - last.Tile, 1)];
+        return tiles.All(t => RowsInKernel.Fits(t.Transform, columns * blocks, lanes, lineStep))
+            ? new(transform, along[0], across[0], channel.Length == 0 ? -1 : channel[0], rounds, columns, channels, lanes, [], tiles) : null;
+    }
+
+    /// <summary>The shape of a convolution, or null where the algorithm of so many lines doesn't fit it.</summary>
+    private WinogradShape? WinogradOf(GconvOperator operation, OperatorShape shape, Positions positions, AffineExpression element, RowTransform transform)
+    {
+        if (LinesOf(operation, shape, positions, element, transform, transform) is not { } lines)
+        {
+            return null;
+        }
+
+        var (taps, blocks, rounds) = (operation.Loops[lines.Along].Extent, lines.Blocks, lines.Rounds.Length);
         var passes = new List<PointPass>();
         var (blocksOfPass, roundsOfPass) = (Math.Min(blocks, LoopMap.Lanes), Math.Max(1, LoopMap.Lanes / blocks));
         for (var tap = 0; tap < taps; tap += DirectKernel.Taps)
         {
-            for (var round = 0; round < rounds.Length; round += roundsOfPass)
+            for (var round = 0; round < rounds; round += roundsOfPass)
             {
                 for (var block = 0; block < blocks && passes.Count <= MostPasses; block += blocksOfPass)
                 {
                     passes.Add(new(
-                        tap, Math.Min(DirectKernel.Taps, taps - tap), round, Math.Min(roundsOfPass, rounds.Length - round), block, Math.Min(blocksOfPass, blocks - block)));
+                        tap, Math.Min(DirectKernel.Taps, taps - tap), round, Math.Min(roundsOfPass, rounds - round), block, Math.Min(blocksOfPass, blocks - block)));
                 }
             }
         }
 
         // two lines more don't need six points, where each point has a single plane
-        var (full, rest) = (positions.Lines / transform.Tile, positions.Lines % transform.Tile);
-        var last = transform == RowTransform.Four && rest <= RowTransform.Two.Tile && passes.Count == 1 ? RowTransform.Two : transform;
-        LineTiles[] tiles = rest == 0 ? [new(transform, 0, full)] : [new(transform, 0, full), new(last, positions.Lines - last.Tile, 1)];
-        var winograd = new WinogradShape(transform, along[0], across[0], channel.Length == 0 ? -1 : channel[0], rounds, columns, channels, lanes, passes, tiles);
+        var shorter = transform == RowTransform.Four && passes.Count == 1 ? RowTransform.Two : transform;
+        if ((shorter == transform ? lines : LinesOf(operation, shape, positions, element, transform, shorter)) is not { } found)
+        {
+            return null;
+        }
+
+        var winograd = found with { Passes = passes };
         var weight = LargestWeight(operation) * transform.WeightReach;
         var fits = ArrayProgramBuilder.FitsImmediate(weight)
-            && weight * transform.InputReach * LargestCode * channels * taps * rounds.Length < RowsOutKernel.Bound
+            && weight * transform.InputReach * LargestCode * winograd.Channels * taps * rounds < RowsOutKernel.Bound
             && DirectKernel.Fits(
-                winograd.AllTiles, positions.Pixels, winograd.TileWords, winograd.ColumnWords, 1, (long)transform.Points * passes.Count * LoopMap.Lanes)
-            && tiles.All(t => RowsInKernel.Fits(t.Transform, t.Count, columns * blocks, lanes, lineStep));
+                winograd.AllTiles, positions.Pixels, winograd.TileWords, winograd.ColumnWords, 1, (long)transform.Points * passes.Count * LoopMap.Lanes);
         return fits ? winograd : null;
     }
 
@@ -156,9 +186,8 @@ public sealed partial class OpenEdgeMapper
 
     /// <summary>The lines of inputs of all tiles at their points, [round][tile][column][block][point][lane].</summary>
     /// <returns>The buffer.</returns>
-    private string AddRows(GconvOperator operation, OperatorShape shape, Positions positions, string input, AffineExpression element)
+    private string AddRows(GconvOperator operation, WinogradShape winograd, Positions positions, string input, AffineExpression element)
     {
-        var winograd = WinogradOf(operation, shape, positions, element, RowTransform.OfTile(positions.Tile))!;
         var (lanes, points) = (winograd.Lanes, winograd.Transform.Points);
         var rows = AddBuffer(
             $"{operation.Name}.rows",
@@ -290,14 +319,14 @@ public sealed partial class OpenEdgeMapper
             map.Add(Round, pass.Rounds, reduced: true, -1);
             map.Add(RowsInKernel.Block, pass.Blocks, reduced: true, -1);
             map.Add(DirectKernel.Along, pass.Taps, reduced: true, -1);
-            map.Add(DirectKernel.Stream, winograd.Lanes, reduced: true, -1);
+            map.Add(MovingProductsKernel.Stream, winograd.Lanes, reduced: true, -1);
             var read = map.Over(loop => loop switch
             {
                 NestView.Line => winograd.TileWords,
                 NestView.Pixel or DirectKernel.Along => winograd.ColumnWords,
                 Round => all * winograd.TileWords,
                 RowsInKernel.Block => points * winograd.Lanes,
-                DirectKernel.Stream => 1,
+                MovingProductsKernel.Stream => 1,
                 _ => 0,
             }) with
             {
@@ -309,7 +338,7 @@ public sealed partial class OpenEdgeMapper
                 Round => taps * channelsIn,
                 DirectKernel.Along => channelsIn,
                 RowsInKernel.Block => winograd.Lanes,
-                DirectKernel.Stream => 1,
+                MovingProductsKernel.Stream => 1,
                 _ => 0,
             }) with
             {
@@ -362,27 +391,52 @@ public sealed partial class OpenEdgeMapper
         }
     }
 
+    /// <summary>What was made of weights before: a program is mapped many times while its mapping is chosen.</summary>
+    private static readonly ConditionalWeakTable<Tensor, ConcurrentDictionary<(RowTransform Transform, TileWeights.Places Places), Tensor>> KnownPointWeights = [];
+
+    /// <summary>Where the weights of a convolution lie.</summary>
+    private TileWeights.Places WeightPlaces(GconvOperator operation, WinogradShape winograd, (int Loop, int Extent) channels, int[] along)
+    {
+        var element = ConstantElement(operation, operation.Kernel!);
+        long Step(int loop) => loop < 0 ? 0 : element.Coefficients[loop];
+        return new(
+            element.Constant,
+            Step(channels.Loop),
+            Step(winograd.Across),
+            Step(winograd.Along),
+            Step(winograd.Channel),
+            channels.Extent,
+            winograd.Channels,
+            winograd.Rounds.ToEquatableArray(),
+            along.ToEquatableArray());
+    }
+
     /// <summary>[point, output channel, round, tap along the line, input channel].</summary>
     private Tensor PointWeights(GconvOperator operation, WinogradShape winograd, (int Loop, int Extent) channels)
     {
-        var (transform, rounds, taps, inputs) = (winograd.Transform, winograd.Rounds, operation.Loops[winograd.Along].Extent, winograd.Channels);
-        var (constant, element) = (_constants[operation.Kernel!.Tensor], ConstantElement(operation, operation.Kernel!));
-        long Step(int loop) => loop < 0 ? 0 : element.Coefficients[loop];
-        var values = new int[transform.Points * channels.Extent * rounds.Length * taps * inputs];
+        var constant = _constants[operation.Kernel!.Tensor];
+        return KnownPointWeights.GetOrCreateValue(constant).GetOrAdd(
+            (winograd.Transform, WeightPlaces(operation, winograd, channels, [operation.Loops[winograd.Along].Extent])), key => PointWeightsOf(constant, key.Transform, key.Places));
+    }
+
+    private static Tensor PointWeightsOf(Tensor constant, RowTransform transform, TileWeights.Places places)
+    {
+        var (rounds, taps, inputs, outputs) = (places.RoundsAcross, places.RoundsAlong[0], places.Inputs, places.Outputs);
+        var values = new int[transform.Points * outputs * rounds.Count * taps * inputs];
         var next = 0;
         for (var point = 0; point < transform.Points; point++)
         {
-            for (var output = 0; output < channels.Extent; output++)
+            for (var output = 0; output < outputs; output++)
             {
-                for (var round = 0; round < rounds.Length; round++)
+                for (var round = 0; round < rounds.Count; round++)
                 {
                     for (var place = 0; place < taps * inputs; place++)
                     {
-                        var at = element.Constant + (output * Step(channels.Loop)) + (place / inputs * Step(winograd.Along)) + (place % inputs * Step(winograd.Channel));
+                        var at = places.First + (output * places.Output) + (place / inputs * places.Along) + (place % inputs * places.Input);
                         var row = rounds.Take(round).Sum();
                         for (var tap = 0; tap < rounds[round]; tap++)
                         {
-                            values[next] += transform.Weight(point, tap) * (int)constant.GetInteger(at + ((row + tap) * Step(winograd.Across)));
+                            values[next] += transform.Weight(point, tap) * (int)constant.GetInteger(at + ((row + tap) * places.Across));
                         }
 
                         next++;
@@ -391,7 +445,7 @@ public sealed partial class OpenEdgeMapper
             }
         }
 
-        return Tensor.From<int>(ElementType.Int32, Shape.Of(transform.Points, channels.Extent, rounds.Length, taps, inputs), values);
+        return Tensor.From<int>(ElementType.Int32, Shape.Of(transform.Points, outputs, rounds.Count, taps, inputs), values);
     }
 
     private static AffineExpression MatrixElement(LoopMap map, string row, string column)

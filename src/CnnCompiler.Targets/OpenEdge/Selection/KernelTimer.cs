@@ -56,7 +56,7 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
             long Starts(ParameterPlace place) => start * (long)Begun(place);
             int Copied(ParameterPlace place) => place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
             bool IsFetched(ParameterPlace place) => kernel.StaysInFlash && place == ParameterPlace.Flash;
-            CodeForm? Form(ParameterPlace place) => IsFetched(place) ? load?.Words : load?.Packed;
+            CodeForm? Form(ParameterPlace place) => IsFetched(place) ? load?.Words : load?.FastestFromRam(machine.Host);
             long Loading(ParameterPlace place) => Form(place) is not { } form ? 0 : IsFetched(place) ? form.CyclesFromFlash(machine.Host) : form.CyclesFromRam(machine.Host);
 
             long Cycles(ParameterPlace place)

@@ -14,6 +14,9 @@ public static partial class MappingSelector
     /// <summary>Most rounds of the search at the highest effort; it ends earlier where nothing improves.</summary>
     private const int MostRounds = 16;
 
+    /// <summary>Candidates that are tried beside the chosen one where an operator is split into bands.</summary>
+    private const int OtherCandidatesOfBands = 3;
+
     /// <summary>The default candidates and those that the user chose, nothing measured.</summary>
     private static SelectedMapping? Unsearched(
         GconvProgram program, MachineDescription machine, OpenEdgeMapping defaults, IReadOnlyList<ForcedChoice> forced, StarPlans plans, SearchOptions search, DiagnosticBag diagnostics, CancellationToken cancellation)
@@ -73,6 +76,61 @@ public static partial class MappingSelector
 
         Tell(program, fitted, machine, diagnostics);
         return new(fitted.Mapping.Program, null) { Schedule = MappingSchedule.Write(fitted.Choices, defaults.Decisions, machine) };
+    }
+
+    /// <summary>
+    /// The best solution, or where operators had to be split into bands one in which those take another of their cheapest candidates, where that is faster: the choice was made for whole operators, and
+    /// others may need fewer bands, or less code for each.
+    /// </summary>
+    private static Solution WithOtherBands(
+        string network,
+        Solution best,
+        OpenEdgeMapping defaults,
+        IReadOnlyList<ForcedChoice> forced,
+        MappingMeasurements measured,
+        MemoryFitter fitter,
+        MachineDescription machine,
+        KernelTimer timer,
+        SearchOptions search,
+        CancellationToken cancellation)
+    {
+        if (best is not { Chosen: { Fits: true } chosen, Estimate: { } estimate })
+        {
+            return best;
+        }
+
+        var (choices, first) = (best.Choices, estimate.Cycles);
+        var changed = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var decision in defaults.Decisions.Where(d => !d.IsLayout && forced.All(f => f.Vertex != d.Key)))
+        {
+            if (chosen.Choices.Bands.GetValueOrDefault(decision.Name, 1) < 2)
+            {
+                continue;
+            }
+
+            var taken = choices.Of(decision.Key) ?? decision.Candidates[0].Name;
+            var others = decision.Candidates.Zip(measured.Candidates[decision.Name], (candidate, cost) => (candidate.Name, Cost: cost.At(best.Place, timer.Weights)))
+                .Where(c => c.Name != taken && c.Cost < SelectionCost.Illegal).OrderBy(c => c.Cost).Take(OtherCandidatesOfBands);
+            foreach (var (candidate, _) in others)
+            {
+                var other = choices.With(decision.Key, candidate);
+                if (fitter.Fit(other) is { Fits: true } fitted
+                    && ImageEmitter.Estimate(fitted.Mapping.Program, machine, timer) is { } better && better.Measure(search.Goal) < estimate.Measure(search.Goal))
+                {
+                    (chosen, choices, estimate) = (fitted, other, better);
+                    changed[decision.Key] = candidate;
+                }
+            }
+        }
+
+        if (changed.Count == 0)
+        {
+            return best;
+        }
+
+        (chosen, var completed) = Completed(network, chosen, defaults, forced, fitter, machine, timer, search, best.Diagnostics, cancellation);
+        best.Diagnostics.Report(OpenEdgeDiagnostics.OtherBands(network, changed.Select(c => $"{c.Key}={c.Value}"), first, completed!.Cycles));
+        return best with { Choices = choices, Chosen = chosen, Estimate = completed };
     }
 
     /// <summary>

@@ -77,12 +77,7 @@ public static partial class MappingSelector
         {
             var tried = new HashSet<string>(StringComparer.Ordinal);
             var best = Solve(program, machine, defaults, measured, ParameterPlace.Ram, forced, timer, fitter, search, tried, cancellation)!;
-            if (best.Chosen is not { Fits: true } || best.Estimate is { IsResident: true })
-            {
-                return best;
-            }
-
-            foreach (var share in CopiedShares)
+            foreach (var share in best.Chosen is not { Fits: true } || best.Estimate is { IsResident: true } ? [] : CopiedShares)
             {
                 if (Solve(program, machine, defaults, measured, new(share), forced, timer, fitter, search, tried, cancellation) is { Chosen.Fits: true } other
                     && (best.Estimate is null || other.Estimate?.Measure(search.Goal) < best.Estimate?.Measure(search.Goal)))
@@ -91,7 +86,7 @@ public static partial class MappingSelector
                 }
             }
 
-            return best;
+            return WithOtherBands(program.Name, best, defaults, forced, measured, fitter, machine, timer, search, cancellation);
         });
 
         diagnostics.Report(best.Diagnostics.Diagnostics);
@@ -195,12 +190,7 @@ public static partial class MappingSelector
         ImageEstimate? estimate = null;
         if (chosen is { Fits: true })
         {
-            (chosen, estimate) = WithFewerConstants(chosen, fitter, machine, timer, search.Goal);
-            (chosen, estimate) = WithPlanesTogether(chosen, estimate, fitter, machine, timer, search.Goal);
-            if (search.Effort > 1 && estimate is not null)
-            {
-                (chosen, estimate) = Refined(program.Name, chosen, estimate, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation);
-            }
+            (chosen, estimate) = Completed(program.Name, chosen, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation);
         }
 
         return new(diagnostics, choices, chosen, estimate, SelectionExplainer.Explain(graph, selection, [.. forced]), place);
@@ -248,6 +238,24 @@ public static partial class MappingSelector
         }
 
         return null;
+    }
+
+    /// <summary>A mapping that fits with what else is tried of it, and what it costs.</summary>
+    private static (MemoryFitter.Fitted Chosen, ImageEstimate? Estimate) Completed(
+        string network,
+        MemoryFitter.Fitted chosen,
+        OpenEdgeMapping defaults,
+        IReadOnlyList<ForcedChoice> forced,
+        MemoryFitter fitter,
+        MachineDescription machine,
+        KernelTimer timer,
+        SearchOptions search,
+        DiagnosticBag diagnostics,
+        CancellationToken cancellation)
+    {
+        (chosen, var estimate) = WithFewerConstants(chosen, fitter, machine, timer, search.Goal);
+        (chosen, estimate) = WithPlanesTogether(chosen, estimate, fitter, machine, timer, search.Goal);
+        return search.Effort > 1 && estimate is not null ? Refined(network, chosen, estimate, defaults, forced, fitter, machine, timer, search, diagnostics, cancellation) : (chosen, estimate);
     }
 
     /// <summary>The chosen mapping with parameters in the code of fewer operators, where that is faster: their code has to find room or be loaded from flash.</summary>
