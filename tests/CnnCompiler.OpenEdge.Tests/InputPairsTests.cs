@@ -104,6 +104,19 @@ public class InputPairsTests
     }
 
     [Fact]
+    public void Bits_that_products_take_are_set_again()
+    {
+        // 600 products that each take one, of sums that come out small: codes are sums
+        const int Pairs = 600;
+        var network = Convolution(new(1, 1, 2, 2 * Pairs, 5, 1), i => i % (2 * Pairs) < Pairs ? (sbyte)27 : (sbyte)-27);
+        var layer = (Conv2D)network.Layers[0];
+        network = network with { Layers = [layer with { Type = layer.Type with { Quantization = Quantization.PerTensor(0.05f, -4) } }] };
+        var codes = Enumerable.Range(0, 4 * Pairs).Select(i => (sbyte)(1 + (i % Pairs % 5) + (i % (2 * Pairs) == 7 ? 1 : 0))).ToArray();
+        var program = ForcedMappings.Check(network, Forced(LowerToGconv.Lower(network, new())!), [Tensor.From<sbyte>(ElementType.Int8, network.Inputs[0].Type.Shape, codes)]);
+        Assert.Single(program.Steps.OfType<MappedNest>(), n => n.Kernel == InputPairsKernel.Strategy);
+    }
+
+    [Fact]
     public void Convolutions_of_any_shape_compute_the_same_from_their_images()
     {
         var random = new SeededRandom(19);
