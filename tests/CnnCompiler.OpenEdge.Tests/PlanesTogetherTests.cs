@@ -42,7 +42,7 @@ public class PlanesTogetherTests
     {
         var machine = BuiltInMachines.Default;
         var program = LowerToGconv.Lower(Layer(25, 5, 64, 64, 1), new())!;
-        var selected = MappingSelector.Select(program, machine, [], new(), default)!;
+        var selected = MappingSelector.Select(program, machine, [new("y", "starpoint-w")], new(), default)!;
         Assert.DoesNotContain("\"planeWords\": 0", selected.Schedule, StringComparison.Ordinal);
         Assert.Equal(selected.Program, MappingSelector.Select(program, machine, [], new(), default, new() { Schedule = selected.Schedule })!.Program);
         var apart = MappingSelector.Select(

@@ -111,9 +111,9 @@ public class StoredHalvesTests
         var machine = BuiltInMachines.All.Single(m => m.Name == machineName);
         var network = Network(25, 5, 64, isDepthwise: true);
         var gconv = LowerToGconv.Lower(network, new())!;
-        var selected = MappingSelector.Select(gconv, machine, [], new(), default)!;
+        var selected = MappingSelector.Select(gconv, machine, [new("z", "starpoint-w")], new(), default)!;
         Assert.Contains(selected.Program.Steps.OfType<MappedNest>(), n => n.Kernel == RequantizeHalvesKernel.Strategy);
-        var dense = MappingSelector.Select(gconv, machine, [new("y:layout", "dense")], new(), default)!;
+        var dense = MappingSelector.Select(gconv, machine, [new("z", "starpoint-w"), new("y:layout", "dense")], new(), default)!;
         Assert.DoesNotContain(dense.Program.Steps.OfType<MappedNest>(), n => n.Kernel == RequantizeHalvesKernel.Strategy);
         Assert.True(dense.Explanation!.Cost > selected.Explanation!.Cost);
         foreach (var mapping in (SelectedMapping[])[selected, dense])

@@ -187,18 +187,20 @@ public sealed class ImageEmitter
             var (cycles, array, femtojoules) = program.Steps[step].Match(
                 nest =>
                 {
-                    var (onArray, energy) = timer.ArrayCost(compiled[nest].Kernel, program);
-                    if (emitter._sequence.Expanded.TryGetValue(nest, out var expand))
+                    var begun = emitter._way.Starts(step);
+                    var expands = emitter._sequence.Expanded.TryGetValue(nest, out var expand);
+                    var (onArray, energy) = timer.ArrayCost(compiled[nest].Kernel, program, begun - (expands ? expand.Kernel.Launches : 0));
+                    if (expands)
                     {
                         var (cyclesToExpand, energyToExpand) = timer.ArrayCost(expand.Kernel, program);
                         (onArray, energy) = (onArray + cyclesToExpand, energy + energyToExpand);
                     }
 
                     var (first, end) = emitter._sequence.Of(step);
-                    var starts = emitter._way.Starts(step) * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
+                    var starts = begun * (long)(machine.Host.LaunchOverhead + ((1 + Pointers) * machine.Host.RegisterWrite));
                     moves.Begin(at, end - first, starts);
                     var sum = onArray + starts;
-                    for (var launch = first; launch < end; launch++)
+                    for (var launch = first; launch < end; launch += emitter._way.InARow(launch))
                     {
                         sum += emitter._plan!.ExposedBefore[launch] + (machine.Bus.Kind == BusKind.Shared ? emitter._plan.BusWordsBefore[launch] : 0);
                         if (emitter._sequence.Launches[launch].Code >= 0)

@@ -137,7 +137,7 @@ internal sealed class LaunchSequence
         {
             if (!cycles.TryGetValue(launch.Kernel, out var one))
             {
-                cycles.Add(launch.Kernel, one = measure.ArrayCycles(launch.Kernel, program) / launch.Kernel.Launches);
+                cycles.Add(launch.Kernel, one = measure.ArrayCycles(launch.Kernel, program, launch.Kernel.Launches) / launch.Kernel.Launches);
             }
 
             return one * launch.Count;

@@ -11,11 +11,15 @@ namespace CnnCompiler.Targets.OpenEdge.Kernels;
 /// Packs two halves of a tensor: a word becomes a + b * 2^16 of two codes that lie a constant distance apart (<c>openedge-idioms.md</c>, Packing).
 /// The nest copies every element of the tensor's region into a buffer of two lanes; its loop <see cref="NestView.OuterLine"/> is the half. Columns
 /// share the lines; in each, two cells load the halves, a third adds and stores.
+/// <para>For <see cref="InputPairsKernel"/>, whose halves are of the inputs, the second one lies higher: a + b * 2^23.</para>
 /// </summary>
 public sealed class HalvesKernel : NestKernel
 {
     /// <summary>Name of the strategy in mapped programs.</summary>
     public const string Strategy = "halves-columns-share-lines";
+
+    /// <summary>Name of the strategy that packs words for <see cref="InputPairsKernel"/>.</summary>
+    public const string InputsStrategy = "inputs-columns-share-lines";
 
     /// <summary>Halves of a word.</summary>
     public const int Halves = 2;
@@ -28,6 +32,7 @@ public sealed class HalvesKernel : NestKernel
     private const string Output = "output";
 
     private readonly PointLines _lines;
+    private readonly int _laneBits;
 
     /// <summary>Compiles a nest.</summary>
     public HalvesKernel(MappedNest nest)
@@ -35,6 +40,7 @@ public sealed class HalvesKernel : NestKernel
     {
         var (one, accesses) = Split(nest);
         _lines = PointLines.OfLines(one, accesses);
+        _laneBits = nest.Kernel == InputsStrategy ? InputPairsKernel.LaneBits : LaneBits;
         Program = Build();
     }
 
@@ -92,7 +98,7 @@ public sealed class HalvesKernel : NestKernel
 
     private ArrayProgram Build()
     {
-        var p = new ArrayProgramBuilder(Strategy);
+        var p = new ArrayProgramBuilder(Nest.Kernel);
         var columns = Enumerable.Range(0, Cell.Side).ToArray();
         var low = columns.Select(c => Register(new(0, c), "low")).ToArray();
         var high = columns.Select(c => Register(new(1, c), "high")).ToArray();
@@ -118,7 +124,7 @@ public sealed class HalvesKernel : NestKernel
         var lows = columns.Select(c => Load(new(0, c), low[c], null, Input)).ToArray();
         var highs = columns.Select(c => Load(new(1, c), high[c], null, Input)).ToArray();
         p.Step([.. lows, .. highs]);
-        var shifted = highs.Select(h => Binary(OpenEdgeOpcode.Sll, new(1, h.Cell.Column), h, ArrayOperand.Immediate, null, LaneBits)).ToArray();
+        var shifted = highs.Select(h => Binary(OpenEdgeOpcode.Sll, new(1, h.Cell.Column), h, ArrayOperand.Immediate, null, _laneBits)).ToArray();
         p.Step(shifted);
 
         // row 1 joins the halves; row 2 stores what its upper neighbour holds

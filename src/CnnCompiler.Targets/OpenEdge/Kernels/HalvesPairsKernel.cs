@@ -14,16 +14,21 @@ public sealed class HalvesPairsKernel : NestKernel
     /// <summary>Name of the strategy in mapped programs.</summary>
     public const string Strategy = "halves-columns-in-pairs";
 
+    /// <summary>Name of the strategy that packs words for <see cref="InputPairsKernel"/>.</summary>
+    public const string InputsStrategy = "inputs-columns-in-pairs";
+
     /// <summary>Fewer words save less than the longer code may take from flash beside a short launch before.</summary>
     private const int FewestWords = 1500;
 
     private readonly PairStreams _streams;
+    private readonly int _laneBits;
 
     /// <summary>Compiles a nest.</summary>
     public HalvesPairsKernel(MappedNest nest)
         : base(nest)
     {
         _streams = StreamsOf(nest) ?? throw new InvalidOperationException($"{nest.Name} has no lines that its code can follow");
+        _laneBits = nest.Kernel == InputsStrategy ? InputPairsKernel.LaneBits : HalvesKernel.LaneBits;
         Program = Build();
     }
 
@@ -53,7 +58,7 @@ public sealed class HalvesPairsKernel : NestKernel
 
     private ArrayProgram Build()
     {
-        var p = new ArrayProgramBuilder(Strategy);
+        var p = new ArrayProgramBuilder(Nest.Kernel);
         var cells = Cell.All.ToArray();
         var (left, right) = (cells.Where(c => c.Column % 2 == 0).ToArray(), cells.Where(c => c.Column % 2 != 0).ToArray());
         VirtualRegister[] Of(string name) => [.. cells.Select(c => Register(c, name))];
@@ -63,10 +68,10 @@ public sealed class HalvesPairsKernel : NestKernel
         void Words()
         {
             var first = _streams.Load(p, 0, kept);
-            p.Step(right.Select(c => Binary(OpenEdgeOpcode.Sll, c, first[c.Index], ArrayOperand.Immediate, kept[c.Index], HalvesKernel.LaneBits)));
+            p.Step(right.Select(c => Binary(OpenEdgeOpcode.Sll, c, first[c.Index], ArrayOperand.Immediate, kept[c.Index], _laneBits)));
             _streams.Count(p);
             var second = _streams.Load(p, 1);
-            var shifted = right.ToDictionary(c => c, c => Binary(OpenEdgeOpcode.Sll, c, second[c.Index], ArrayOperand.Immediate, null, HalvesKernel.LaneBits));
+            var shifted = right.ToDictionary(c => c, c => Binary(OpenEdgeOpcode.Sll, c, second[c.Index], ArrayOperand.Immediate, null, _laneBits));
             p.Step(shifted.Values);
             p.Step(
             [

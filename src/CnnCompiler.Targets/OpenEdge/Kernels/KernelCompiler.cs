@@ -110,9 +110,10 @@ public static class KernelCompiler
     private static NestKernel Make(MappedNest nest, IKernelData data) => nest.Kernel switch
     {
         ContractKernel.Strategy => new ContractKernel(nest),
-        HalvesKernel.Strategy => new HalvesKernel(nest),
-        HalvesPairsKernel.Strategy => new HalvesPairsKernel(nest),
+        HalvesKernel.Strategy or HalvesKernel.InputsStrategy => new HalvesKernel(nest),
+        HalvesPairsKernel.Strategy or HalvesPairsKernel.InputsStrategy => new HalvesPairsKernel(nest),
         HalvesContractKernel.Strategy => new HalvesContractKernel(nest),
+        InputPairsKernel.Strategy => new InputPairsKernel(nest),
         DirectKernel.Strategy => new DirectKernel(nest, data),
         MatrixKernel.Strategy => new MatrixKernel(nest, data),
         StarKernel.Strategy or StarKernel.PointStrategy => new StarKernel(nest, data),

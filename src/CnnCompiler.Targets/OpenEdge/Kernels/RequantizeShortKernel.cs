@@ -60,11 +60,14 @@ public sealed class RequantizeShortKernel : NestKernel
     public override int Launches => _lines.Length;
 
     /// <inheritdoc/>
-    public override int ParameterWords => Cell.Side * _workers.Length * (ChannelWords + (2 * TableLines));
+    public override int ParameterWords => (Cell.Side * _workers.Length * (ChannelWords + (2 * TableLines))) + (HasRows ? 1 : 0);
 
     /// <inheritdoc/>
     public override IEnumerable<(string Buffer, int Words)> Extents =>
         [(Nest.Operands[0].Target, _lines.Max(l => l.Extent(0))), (Nest.Output.Target, _lines.Max(l => l.Extent(1)))];
+
+    /// <summary>True where the stream says after each quad whether another one follows.</summary>
+    private bool HasRows => Launches > 1;
 
     /// <summary>Multiplier and offset; or multiplier, bias and two offsets.</summary>
     private int ChannelWords => _short.HasOneOffset ? 2 : 4;
@@ -122,53 +125,72 @@ public sealed class RequantizeShortKernel : NestKernel
     private int FirstLine(int worker) => Math.Min(worker * _linesOfWorker, _lines[0].LinesPerColumn - _linesOfWorker);
 
     /// <inheritdoc/>
-    public override KernelLaunch Launch(int index, int parameters, IKernelData data)
+    public override KernelLaunch Launch(int index, int parameters, IKernelData data) => InARow(index, 1, parameters, data);
+
+    /// <inheritdoc/>
+    public override bool Continues(int index) => HasRows;
+
+    /// <inheritdoc/>
+    public override KernelLaunch InARow(int index, int count, int parameters, IKernelData data)
     {
-        var lines = _lines[index];
-        var quads = _view.Extent(NestView.Quad);
-        var (group, quad) = (index / quads, index % quads);
-        var words = new List<uint>(ParameterWords);
+        var words = new List<uint>(count * ParameterWords);
         var read = new LaunchPointer?[Cell.Side];
         for (var column = 0; column < Cell.Side; column++)
         {
             read[column] = new(true, words.Count * NestView.WordBytes);
-            var channel = _short.Channels[(group * Nest.Guards[0].Bound) + (quad * Cell.Side) + lines.Lane(column)];
-            void AddForEach(params ReadOnlySpan<int> values)
+            for (var i = index; i < index + count; i++)
             {
-                for (var worker = 0; worker < _workers.Length; worker++)
+                AddQuad(words, i, column, data);
+                if (HasRows && column == 0)
                 {
-                    foreach (var value in values)
-                    {
-                        words.Add((uint)value);
-                    }
-                }
-            }
-
-            if (_short.HasOneOffset)
-            {
-                AddForEach(channel.Multiplier);
-                AddForEach(channel.Above);
-            }
-            else
-            {
-                AddForEach(channel.Multiplier, channel.Bias);
-                AddForEach(channel.Below);
-                AddForEach(channel.Above);
-            }
-
-            for (var i = 0; i < TableLines; i++)
-            {
-                for (var access = 0; access < 2; access++)
-                {
-                    for (var worker = 0; worker < _workers.Length; worker++)
-                    {
-                        words.Add(lines.Address(column, FirstLine(worker) + i, access, data) - (uint)(access == 0 ? 0 : lines.PixelBytes[access]));
-                    }
+                    words.Add(i + 1 < index + count ? 1u : 0);
                 }
             }
         }
 
         return new([.. words], read, new LaunchPointer?[Cell.Side]);
+    }
+
+    /// <summary>What a column reads of a quad.</summary>
+    private void AddQuad(List<uint> words, int index, int column, IKernelData data)
+    {
+        var lines = _lines[index];
+        var quads = _view.Extent(NestView.Quad);
+        var (group, quad) = (index / quads, index % quads);
+        var channel = _short.Channels[(group * Nest.Guards[0].Bound) + (quad * Cell.Side) + lines.Lane(column)];
+        if (_short.HasOneOffset)
+        {
+            AddForEach(channel.Multiplier);
+            AddForEach(channel.Above);
+        }
+        else
+        {
+            AddForEach(channel.Multiplier, channel.Bias);
+            AddForEach(channel.Below);
+            AddForEach(channel.Above);
+        }
+
+        for (var i = 0; i < TableLines; i++)
+        {
+            for (var access = 0; access < 2; access++)
+            {
+                for (var worker = 0; worker < _workers.Length; worker++)
+                {
+                    words.Add(lines.Address(column, FirstLine(worker) + i, access, data) - (uint)(access == 0 ? 0 : lines.PixelBytes[access]));
+                }
+            }
+        }
+
+        void AddForEach(params ReadOnlySpan<int> values)
+        {
+            for (var worker = 0; worker < _workers.Length; worker++)
+            {
+                foreach (var value in values)
+                {
+                    words.Add((uint)value);
+                }
+            }
+        }
     }
 
     private int[]? Gaps()
@@ -208,7 +230,7 @@ public sealed class RequantizeShortKernel : NestKernel
             Parameter(target);
         }
 
-        p.Block("start");
+        var start = p.Block("start");
         if (_short.HasOneOffset)
         {
             Parameter(multiplier);
@@ -277,6 +299,13 @@ public sealed class RequantizeShortKernel : NestKernel
         }
 
         p.LoopWhileNotZero(line, lineBlock);
+        if (HasRows)
+        {
+            p.Block("quad end");
+            var more = p.Do(LoadStream(new(0, 0), NestView.WordBytes, null, Parameters));
+            p.Do(new() { Cell = more.Cell, Opcode = OpenEdgeOpcode.Bne, A = more, B = ArrayOperand.Zero, Target = start });
+        }
+
         p.Exit(new(0, 0));
         return p.Build();
     }

@@ -109,6 +109,7 @@ public sealed partial class OpenEdgeMapper
         var (name, layout) = PaddedInput(operation, shape.InputZeroPoint!.Value);
         var element = Element(operation, operation.Input, layout);
         return IsHalved(strategy) ? Halve(operation, positions, name, layout)
+            : strategy == InputPairsKernel.Strategy ? PairUp(operation, shape, positions, name, layout)
             : strategy == DensePairsKernel.Strategy ? (PairUp(operation, positions, shape.Loops(LoopKind.KernelSize).Single(), name, element).Name, element)
             : (name, element);
     }
@@ -198,7 +199,7 @@ public sealed partial class OpenEdgeMapper
             AddPositions(map, contraction.Positions);
             if (reduced && contraction.Strategy == DensePairsKernel.Strategy)
             {
-                AddPairs(map, operation, contraction.Shape.Loops(LoopKind.KernelSize).Single());
+                AddPairs(map, operation, contraction.Shape, contraction.Shape.Loops(LoopKind.KernelSize).Single());
             }
             else if (reduced)
             {
@@ -225,6 +226,12 @@ public sealed partial class OpenEdgeMapper
         if (contraction.Strategy == DirectKernel.Strategy)
         {
             AddDirectSums(contraction, sums, first, count, suffix);
+            isSummed = true;
+        }
+
+        if (contraction.Strategy == InputPairsKernel.Strategy)
+        {
+            AddPairSums(contraction, sums, first, count, suffix);
             isSummed = true;
         }
 
@@ -418,6 +425,11 @@ public sealed partial class OpenEdgeMapper
             {
                 spreads.Add(new(MappingCandidates.Of("pairs", operation, -1), DensePairsKernel.Strategy, points));
             }
+        }
+
+        if (groups == 1 && contract is [{ Positions: var all }, ..] && CanPair(operation, shape, channels, all))
+        {
+            spreads.Add(new(MappingCandidates.Of("inputpairs", operation, all.PixelLoop), InputPairsKernel.Strategy, all));
         }
 
         return spreads;

@@ -201,8 +201,8 @@ public sealed partial class OpenEdgeMapper
     private Core.Tensors.Tensor ConstantNamed(string name) => _newConstants.Find(n => n.Name == name)!.Value;
 
     /// <summary>An element whose loop over halves has another step.</summary>
-    private static AffineExpression WithHalf(LoopMap map, AffineExpression element, long step) => element with
+    private static AffineExpression WithHalf(LoopMap map, AffineExpression element, long step, string half = NestView.OuterLine) => element with
     {
-        Coefficients = map.Loops.Select((l, i) => l.Name == NestView.OuterLine ? step : element.Coefficients[i]).ToEquatableArray(),
+        Coefficients = map.Loops.Select((l, i) => l.Name == half ? step : element.Coefficients[i]).ToEquatableArray(),
     };
 }

@@ -30,13 +30,15 @@ public sealed partial class KernelTimer
     public (long Cycles, long Femtojoules) ArrayCost(MappedNest nest, MappedProgram program) => ArrayCost(Compile(nest, program).Kernel, program);
 
     /// <summary>Cycles and femtojoules of all launches of a kernel on the array and in RAM, without the host.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="program">Its program.</param>
+    /// <param name="begun">How many of them are launches of their own, not done in a row with the one before; null for as few as can be.</param>
     /// <exception cref="ArrayResourceException">The kernel exceeds the array.</exception>
-    public (long Cycles, long Femtojoules) ArrayCost(NestKernel kernel, MappedProgram program)
+    public (long Cycles, long Femtojoules) ArrayCost(NestKernel kernel, MappedProgram program, int? begun = null)
     {
         var data = new Addresses(program);
         var code = KernelCompiler.Assemble(kernel, machine);
-        var (first, next) = ArrayCycles(code, kernel, data);
-        return (first + ((kernel.Launches - 1L) * next), ArrayEnergy(code, kernel, data));
+        return (ArrayCycles(kernel, program, begun), ArrayEnergy(code, kernel, data));
     }
 
     /// <summary>Femtojoules of the host and of what it moves, while cells are idle.</summary>

@@ -13,7 +13,7 @@ namespace CnnCompiler.Targets.OpenEdge.Selection;
 
 /// <summary>
 /// What a nest costs on a machine. Array cycles are measured: the nest's first launch runs on the interpreter's array engine, which is cycle-exact,
-/// once with its code to be loaded and once resident; all launches of a nest run the same code over the same loop counts, and no branch depends on
+/// once with its code to be loaded and once resident, and two in a row as one where that may be; all launches of a nest run the same code over the same loop counts, and no branch depends on
 /// data, so the others take as long as the second (on banked buses up to bank conflicts, which depend on the addresses of each). Around that the host model of
 /// <c>openedge-system.md</c> is applied: a launch's parameters are copied while the launch before runs, so the longer of the two counts (and on
 /// a shared bus the copied words slow the array down); registers and overhead come on top. Where parameters and code are taken to lie in RAM from the
@@ -39,7 +39,8 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
         {
             var (kernel, data) = Compile(nest, program);
             var code = KernelCompiler.Assemble(kernel, machine);
-            var (first, next) = ArrayCycles(code, kernel, data);
+            var cycles = ArrayCycles(code, kernel, data);
+            var (first, next) = (cycles.First, cycles.Next);
             var launch = kernel.Launch(0, data.Parameters, data);
             var marks = SlidingKernel.SharesMarks(nest, before) ? 0
                 : Enumerable.Range(0, kernel.Launches).SelectMany(i => kernel.Launch(i, data.Parameters, data).Marks).Distinct().LongCount() * machine.Host.FlashToRam;
@@ -51,8 +52,8 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
             return withEnergy ? new(inRam, fromFlash, Energy(ParameterPlace.Ram, inRam), Energy(ParameterPlace.Flash, fromFlash)) : new(inRam, fromFlash);
 
             // in RAM, launches in a row are one
-            long Starts(ParameterPlace place) =>
-                start * (place == ParameterPlace.Ram ? 1 + Enumerable.Range(1, kernel.Launches - 1).Count(i => !kernel.Continues(i)) : kernel.Launches);
+            int Begun(ParameterPlace place) => place == ParameterPlace.Ram ? Groups(kernel) : kernel.Launches;
+            long Starts(ParameterPlace place) => start * (long)Begun(place);
             int Copied(ParameterPlace place) => place == ParameterPlace.Flash ? launch.Parameters.Length : 0;
             bool IsFetched(ParameterPlace place) => kernel.StaysInFlash && place == ParameterPlace.Flash;
             CodeForm? Form(ParameterPlace place) => IsFetched(place) ? load?.Words : load?.FastestFromRam(machine.Host);
@@ -64,16 +65,17 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
                 var copy = (long)copied * machine.Host.FlashToRam;
                 var slower = machine.Bus.Kind == BusKind.Shared ? copied : 0;
                 var loaded = machine.Bus.Kind == BusKind.Shared ? Form(place)?.BusWords ?? 0 : 0;
-                return marks + loaded + Math.Max(0, Loading(place) - next) + Math.Max(first + slower, copy) + ((kernel.Launches - 1L) * Math.Max(next + slower, copy)) + Starts(place);
+                return marks + loaded + Math.Max(0, Loading(place) - next) + Math.Max(first + slower, copy) + ((Begun(place) - 1L) * Math.Max(next + slower, copy))
+                    + ((kernel.Launches - Begun(place)) * cycles.InARow) + Starts(place);
             }
 
-            long Energy(ParameterPlace place, long cycles)
+            long Energy(ParameterPlace place, long total)
             {
                 var copied = Copied(place) * (long)kernel.Launches;
                 var form = Form(place);
                 var (loaded, codeFromFlash) = (form?.Data.Length ?? 0, IsFetched(place) ? form?.Data.Length ?? 0 : 0);
                 var work = Starts(place) + (copied * machine.Host.FlashToRam) + Loading(place);
-                return onArray + HostEnergy(cycles, first + ((kernel.Launches - 1L) * next), work, copied + codeFromFlash, copied + loaded - codeFromFlash, form?.ContextWords(Cell.Side) ?? 0);
+                return onArray + HostEnergy(total, cycles.Of(kernel.Launches, Begun(place)), work, copied + codeFromFlash, copied + loaded - codeFromFlash, form?.ContextWords(Cell.Side) ?? 0);
             }
         }
         catch (ArrayResourceException)
@@ -94,17 +96,20 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
         return CodeLoad.Of(0, code.Rows, code.Steps, Cell.Side, context.Word);
     }
 
-    /// <summary>Cycles of all launches of a nest on the array alone.</summary>
+    /// <summary>Cycles of all launches of a nest on the array alone, those in a row done as one.</summary>
     /// <exception cref="ArrayResourceException">The nest exceeds the array.</exception>
     public long ArrayCycles(MappedNest nest, MappedProgram program) => ArrayCycles(Compile(nest, program).Kernel, program);
 
     /// <summary>Cycles of all launches of a kernel on the array alone.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="program">Its program.</param>
+    /// <param name="begun">How many of them are launches of their own, not done in a row with the one before; null for as few as can be.</param>
     /// <exception cref="ArrayResourceException">The kernel exceeds the array.</exception>
-    public long ArrayCycles(NestKernel kernel, MappedProgram program)
-    {
-        var (first, next) = ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, new Addresses(program));
-        return first + ((kernel.Launches - 1L) * next);
-    }
+    public long ArrayCycles(NestKernel kernel, MappedProgram program, int? begun = null) =>
+        ArrayCycles(KernelCompiler.Assemble(kernel, machine), kernel, new Addresses(program)).Of(kernel.Launches, begun ?? Groups(kernel));
+
+    /// <summary>Launches of a kernel, those in a row counted once.</summary>
+    private static int Groups(NestKernel kernel) => 1 + Enumerable.Range(1, kernel.Launches - 1).Count(i => !kernel.Continues(i));
 
     private static (NestKernel Kernel, Addresses Data) Compile(MappedNest nest, MappedProgram program)
     {
@@ -112,12 +117,31 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
         return (KernelCompiler.Compile(nest, data), data);
     }
 
-    /// <summary>Cycles of the first launch, which loads the code, and of each of the others.</summary>
-    private (long First, long Next) ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
+    /// <summary>What each launch of a nest takes.</summary>
+    /// <param name="First">The first launch, which loads the code.</param>
+    /// <param name="Next">Each of the others.</param>
+    /// <param name="InARow">Each that is done as a part of the launch before it.</param>
+    private readonly record struct LaunchTimes(long First, long Next, long InARow)
+    {
+        /// <summary>All launches.</summary>
+        /// <param name="launches">How many.</param>
+        /// <param name="begun">How many of them are launches of their own.</param>
+        public long Of(int launches, int begun) => First + ((begun - 1L) * Next) + ((launches - begun) * InARow);
+    }
+
+    private LaunchTimes ArrayCycles(ArrayAssembly code, NestKernel kernel, Addresses data)
     {
         var key = Key(code, kernel, data);
         var first = Measured.Get(key + " loaded", () => Run(code, kernel, data, before: 0), () => Content(code, kernel, data, before: 0));
-        return (first, kernel.Launches < 2 ? first : Measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1)));
+        if (kernel.Launches < 2)
+        {
+            return new(first, first, first);
+        }
+
+        var next = Measured.Get(key + " resident", () => Run(code, kernel, data, before: 1), () => Content(code, kernel, data, before: 1));
+        return kernel.Continues(1)
+            ? new(first, next, Measured.Get(key + " in a row", () => RunOn(code, kernel, data, 0, 2).Outcome.Done - first, () => Content(code, kernel, data, before: 0) + " in a row"))
+            : new(first, next, next);
     }
 
     /// <summary>What decides the time: the code, in which loop counts are constants, or known beside it, but weights don't matter; where memory has banks all addresses, too.</summary>
@@ -129,7 +153,7 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
             words[i] = new OpenEdgeInstruction(words[i]) is { Opcode: OpenEdgeOpcode.SMul } product ? product.WithImmediate(0).Word : words[i];
         }
 
-        uint[] content = machine.Bus.Kind == BusKind.Banked ? [.. words, .. Placed(kernel.Launch(0, data.Parameters, data), data)] : words;
+        uint[] content = machine.Bus.Kind == BusKind.Banked ? [.. words, .. Placed(kernel.InARow(0, kernel.Launches > 1 && kernel.Continues(1) ? 2 : 1, data.Parameters, data), data)] : words;
         var hash = Convert.ToHexStringLower(SHA256.HashData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(content.AsSpan())));
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{hash} {kernel.Trips}");
     }
@@ -146,9 +170,9 @@ public sealed partial class KernelTimer(MachineDescription machine, ICostStore? 
 
     private static uint Value(LaunchPointer? pointer, Addresses data) => pointer is { } p ? (uint)(p.Address + (p.InParameters ? data.Parameters : 0)) : 0;
 
-    private OpenEdgeArray RunOn(ArrayAssembly code, NestKernel kernel, Addresses data, int before)
+    private OpenEdgeArray RunOn(ArrayAssembly code, NestKernel kernel, Addresses data, int before, int inARow = 1)
     {
-        var launch = kernel.Launch(0, data.Parameters, data);
+        var launch = kernel.InARow(0, inARow, data.Parameters, data);
         var words = new SparseWords();
         for (var i = 0; i < launch.Parameters.Length; i++)
         {
