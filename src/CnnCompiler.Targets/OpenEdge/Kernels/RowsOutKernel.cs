@@ -117,7 +117,21 @@ public sealed class RowsOutKernel : NestKernel
     public override int ParameterWords => 0;
 
     /// <inheritdoc/>
-    public override IEnumerable<(string Buffer, int Words)> Extents => [];
+    public override IEnumerable<(string Buffer, int Words)> Extents
+    {
+        get
+        {
+            if (_run.Extent == 1)
+            {
+                return [];
+            }
+
+            // behind the last run, too, a load goes on to where the next one would be
+            var input = Nest.Operands[0];
+            var behind = NestView.Base(input) + _launches.Sum(l => (l.Extent - 1) * l.Input) + _second.Input + ((_run.Extent - 1) * _run.Input) + (_positions.Extent * _positions.Input);
+            return [(input.Target, behind + Enumerable.Range(0, Cell.Side).Max(c => (Loaded(c)[0] * _view.Step(input, RowsInKernel.Point)) + PairStreams.Lane(new(0, c))) + 1)];
+        }
+    }
 
     /// <summary>Words that lie between a run's products and the next one's.</summary>
     private long GapOf(Run run) => run.Input - ((long)_positions.Extent * _positions.Input);
