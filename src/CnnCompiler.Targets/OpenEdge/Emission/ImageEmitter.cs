@@ -21,6 +21,9 @@ namespace CnnCompiler.Targets.OpenEdge.Emission;
 /// <param name="IsResident">True where all parameters and code lie in RAM from the beginning as they are.</param>
 public sealed record ImageEstimate(IReadOnlyList<LayerPrediction> Layers, bool IsResident)
 {
+    /// <summary>True where all parameters and code would find room in RAM.</summary>
+    public bool HasRoom { get; init; }
+
     /// <summary>Cycles of all layers.</summary>
     public long Cycles => Layers.Sum(layer => layer.Cost);
 
@@ -229,7 +232,7 @@ public sealed class ImageEmitter
 
         layers = [.. layers.Select((layer, at) => layer with { Femtojoules = layer.Femtojoules + moves.Energy(at, layer.Cost, timer) })];
 
-        return new(layers, emitter._inRam.IsAll && emitter._sequence.Expanded.Count == 0);
+        return new(layers, emitter._inRam.IsAll && emitter._sequence.Expanded.Count == 0) { HasRoom = emitter._way.HasRoom && emitter._sequence.Expanded.Count == 0 };
 
         IEnumerable<string> Names(MappedNest nest) => emitter._sequence.Expanded.ContainsKey(nest) ? [ExpandKernel.Name, nest.Kernel] : [nest.Kernel];
     }

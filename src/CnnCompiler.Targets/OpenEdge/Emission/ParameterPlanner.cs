@@ -15,7 +15,8 @@ namespace CnnCompiler.Targets.OpenEdge.Emission;
 /// <param name="InRam">What stays in RAM.</param>
 /// <param name="Plan">How the rest comes there; null where a block finds no room.</param>
 /// <param name="Forms">The form of each code of the sequence in RAM.</param>
-internal sealed record ParameterWay(LaunchSequence Sequence, ResidentWords InRam, ParameterPlan? Plan, CodeForm[] Forms)
+/// <param name="HasRoom">True where all parameters and code would find room there.</param>
+internal sealed record ParameterWay(LaunchSequence Sequence, ResidentWords InRam, ParameterPlan? Plan, CodeForm[] Forms, bool HasRoom)
 {
     /// <summary>From a launch on, how many launches are done in a row, as one: those whose parameters all lie in RAM from the beginning.</summary>
     public int InARow(int number)
@@ -195,7 +196,7 @@ internal sealed class ParameterPlanner
             var plan = ParameterPlan.Make(_machine.Host, launches, codes, inRam, _tops, _limit - (inRam.Words * NestView.WordBytes), _slots);
             if (best is null || (plan is not null && (best.Plan is null || Lost(plan) < Lost(best.Plan))))
             {
-                (best, bestShare) = (new(sequence, inRam, plan, forms), share);
+                (best, bestShare) = (new(sequence, inRam, plan, forms, inRam.AllWords <= _free), share);
             }
 
             return plan is not null && inRam.IsAll;

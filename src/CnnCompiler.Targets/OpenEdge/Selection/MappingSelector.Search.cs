@@ -114,7 +114,7 @@ public static partial class MappingSelector
         }
 
         var costs = estimate.Layers.ToLookup(layer => layer.Layer, layer => layer.Cost, StringComparer.Ordinal);
-        foreach (var decision in estimate.IsResident ? [] : free.Where(d => !IsSplit(d.Name)).OrderByDescending(d => costs[d.Name].Sum()).Take(LongestLayers))
+        foreach (var decision in estimate.HasRoom ? [] : free.Where(d => !IsSplit(d.Name)).OrderByDescending(d => costs[d.Name].Sum()).Take(LongestLayers))
         {
             Try(decision, OtherCandidatesOfLayers);
         }
